@@ -1,0 +1,1 @@
+"""Catalog classes over `io`: a load returns what a save took."""

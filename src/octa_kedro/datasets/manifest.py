@@ -1,0 +1,56 @@
+"""Per-eye volumes and maps, versioned by a manifest over content-addressed files."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kedro.io import AbstractVersionedDataset, Version
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.store import Recipe, Store, Stored, write_text
+
+
+class ManifestDataset(AbstractVersionedDataset[Mapping[str, Recipe], dict[str, Stored]]):
+    """A mapping subject -> result, as one small JSON manifest a version.
+
+    Saving takes recipes and makes only those whose result is not in `store` yet; loading gives lazily read
+    results. `filepath` is the manifest; `store` (default: ``files`` beside it) is shared by all versions.
+    With `unit`, values in [0, 1] are stored as scaled 16-bit integers.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        store: str | None = None,
+        unit: bool = False,
+        compress: bool = False,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(PurePosixPath(filepath), version)
+        folder = Path(store) if store else Path(filepath).parent / "files"
+        self._store = Store(folder, unit=unit, compress=compress)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Stored]:
+        """Subject -> stored result, in the order of the manifest."""
+        path = Path(self._get_load_path())
+        try:
+            entries = json.loads(path.read_text())
+        except (OSError, json.JSONDecodeError) as error:
+            raise DataError(f"{path}: not a readable manifest ({error})") from error
+        return {subject: self._store.open(entry) for subject, entry in entries.items()}
+
+    def save(self, data: Mapping[str, Recipe]) -> None:
+        """Make what is missing, then write the manifest: a manifest never names a file that is not whole."""
+        path = Path(self._get_save_path())
+        entries = self._store.put_all(data, what=self._filepath.parent.name)
+        write_text(path, json.dumps(entries, indent=1))
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "store": str(self._store.folder), "version": self._version}

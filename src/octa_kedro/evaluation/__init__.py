@@ -1,0 +1,1 @@
+"""Predictions in, judgement out: metrics with intervals, tables, the linear floor, and figures."""

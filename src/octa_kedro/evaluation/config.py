@@ -1,0 +1,15 @@
+"""The frozen configuration of an evaluation."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EvaluationConfig(BaseModel):
+    """Decision threshold and bootstrap settings; an unknown key or a value out of bounds is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    # A resample holds one number per eye, so the upper bound also bounds the memory.
+    resamples: int = Field(default=1000, ge=100, le=10_000)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    seed: int = Field(default=0, ge=0)

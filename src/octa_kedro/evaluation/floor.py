@@ -1,0 +1,97 @@
+"""The floor: what a linear model scores on features so plain that a network has to beat it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from octa_kedro.errors import DataError
+from octa_kedro.evaluation.metrics import FloatArray
+from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, require_columns
+
+
+def depth_profile_floor(profiles: Mapping[str, npt.ArrayLike], splits: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions of a linear model on mean depth profiles, as model "floor_depth_profile".
+
+    profiles: subject -> (Z,), the mean over x and y of the processed volume at each depth. A profile holds
+    nothing of the vessels' shape, so what it scores is owed to brightness and layer position alone.
+    """
+    return linear_floor(profiles, splits, "floor_depth_profile")
+
+
+def linear_floor(features: Mapping[str, npt.ArrayLike], splits: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return a predictions table of one logistic regression per fold on subject -> (F,) features.
+
+    splits: one row per subject with subject, target (0 or 1), held_out (bool), fold (>= 1: the fold that
+    validates the subject; 0: always training, or held out); `disease` and `eye` are passed on where present.
+    Scaler and regression (C = 1, balanced classes) are fitted on the development subjects outside of the
+    fold, and predict the fold's subjects (out_of_fold) and the held-out subjects (held_out).
+
+    Raises DataError for a subject without features or listed twice, features that are not finite or differ
+    in length, a `held_out` that is not boolean, no fold, and a fold whose training subjects are of one class.
+    """
+    rows = _checked_splits(splits)
+    matrix = _feature_matrix(features, list(rows["subject"]))
+    target = rows["target"].to_numpy(dtype=np.int64)
+    held_out = rows["held_out"].to_numpy(dtype=bool)
+    folds = rows["fold"].to_numpy(dtype=np.int64)
+    tables = []
+    for fold in np.unique(folds[~held_out & (folds > 0)]):
+        training = ~held_out & (folds != fold)
+        if np.unique(target[training]).size < 2:
+            raise DataError(f"the training subjects of fold {fold} are of one class; '{name}' cannot be fitted")
+        model = _fit(matrix[training], target[training])
+        for part, chosen in ((OUT_OF_FOLD, ~held_out & (folds == fold)), (HELD_OUT, held_out)):
+            if chosen.any():
+                tables.append(_predict(model, matrix[chosen], rows[chosen], part=part, fold=int(fold)))
+    table = pd.concat(tables, ignore_index=True)
+    table.insert(0, "model", name)
+    return table
+
+
+def _fit(matrix: FloatArray, target: npt.NDArray[np.int64]) -> Pipeline:
+    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=10_000)
+    return make_pipeline(StandardScaler(), regression).fit(matrix, target)
+
+
+def _predict(model: Pipeline, matrix: FloatArray, rows: pd.DataFrame, *, part: str, fold: int) -> pd.DataFrame:
+    passed_on = [column for column in ("eye", "disease") if column in rows]
+    return rows[["subject", *passed_on, "target"]].assign(
+        part=part, fold=fold, probability=model.predict_proba(matrix)[:, 1]
+    )
+
+
+def _checked_splits(splits: pd.DataFrame) -> pd.DataFrame:
+    require_columns(splits, ("subject", "target", "held_out", "fold"), "splits")
+    # A CSV file gives numeric subject names back as numbers; features are keyed by text.
+    rows = splits.assign(subject=splits["subject"].astype(str)).reset_index(drop=True)
+    repeated = rows.loc[rows["subject"].duplicated(), "subject"]
+    if len(repeated):
+        raise DataError(f"subject '{repeated.iloc[0]}' is listed more than once in the splits table")
+    if not pd.api.types.is_bool_dtype(rows["held_out"]):
+        raise DataError(f"held_out of the splits table is {rows['held_out'].dtype}, not boolean")
+    if not rows["target"].isin([0, 1]).all():
+        raise DataError("a target of the splits table is not 0 or 1")
+    if not ((rows["fold"] >= 1) & ~rows["held_out"]).any():
+        raise DataError("no development subject of the splits table has a fold of 1 or more")
+    return rows
+
+
+def _feature_matrix(features: Mapping[str, npt.ArrayLike], subjects: list[str]) -> FloatArray:
+    """Return the features as (subjects, F)."""
+    vectors: list[FloatArray] = []
+    for subject in subjects:
+        if subject not in features:
+            raise DataError(f"subject '{subject}' of the splits table has no features")
+        vector = np.asarray(features[subject], dtype=np.float64)
+        expected = vectors[0].shape if vectors else (vector.size,)
+        if vector.shape != expected:
+            raise DataError(f"features of subject '{subject}' have shape {vector.shape}, not {expected}")
+        if not np.isfinite(vector).all():
+            raise DataError(f"features of subject '{subject}' are not finite")
+        vectors.append(vector)
+    return np.stack(vectors)

@@ -1,0 +1,99 @@
+"""Confidence intervals: bootstrap over subjects for every metric, Wilson for a proportion."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
+
+from octa_kedro.errors import DataError
+from octa_kedro.evaluation.metrics import (
+    METRICS,
+    FloatArray,
+    count_metrics,
+    predict_positive,
+    weighted_auroc,
+)
+from octa_kedro.evaluation.predictions import require_columns
+
+_MIXED = 2
+
+
+def bootstrap_intervals(
+    table: pd.DataFrame, threshold: float, *, resamples: int, seed: int, level: float = 0.95
+) -> pd.DataFrame:
+    """Return the percentile interval of every metric for the rows of one model and one part.
+
+    Subjects are drawn, never rows: the eyes of one subject resemble each other, and drawing them one by one
+    would make the interval too narrow. The draw is stratified by target, so that each resample holds as many
+    subjects of a class as the cohort: without it a small part yields resamples of one class, whose AUROC does
+    not exist, and dropping those biases the interval. The interval is therefore one at the prevalence of the
+    cohort. Subjects whose eyes differ in target form a stratum of their own. Subjects are sorted before the
+    draw, so that two models on the same subjects with one seed meet the same resamples.
+
+    Columns: metric, low, high, defined (the number of resamples in which the metric exists; the interval is
+    over those). Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
+    """
+    require_columns(table, ("subject", "target", "probability"), "predictions")
+    for column in ("model", "part"):
+        if column in table and table[column].nunique() > 1:
+            raise DataError(f"an interval is over one {column}, not {sorted(set(table[column]))}")
+    target = table["target"].to_numpy(dtype=np.int64)
+    probability = table["probability"].to_numpy(dtype=np.float64)
+    weights = _resample_weights(table["subject"], target, resamples, seed)
+    values = _resampled_metrics(weights, target, probability, threshold)
+    rows = [(name, *_percentiles(values[name], level)) for name in METRICS]
+    return pd.DataFrame(rows, columns=["metric", "low", "high", "defined"])
+
+
+def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, (NaN, NaN) for n = 0.
+
+    Supposes independent trials: one eye per subject. Wilson 1927, doi 10.1080/01621459.1927.10502953.
+    """
+    if not 0 <= successes <= n:
+        raise DataError(f"{successes} successes out of {n} is not a proportion")
+    if n == 0:
+        return float("nan"), float("nan")
+    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    return float(low), float(high)
+
+
+def _resample_weights(subjects: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
+    """Return how often each of N rows is drawn in each of R resamples, (R, N)."""
+    names, row_subject = np.unique(subjects.to_numpy(dtype=str), return_inverse=True)
+    lowest = np.full(len(names), _MIXED)
+    highest = np.zeros(len(names), dtype=int)
+    np.minimum.at(lowest, row_subject, target)
+    np.maximum.at(highest, row_subject, target)
+    stratum = np.where(lowest == highest, lowest, _MIXED)
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((resamples, len(names)))
+    for value in np.unique(stratum):
+        members = np.flatnonzero(stratum == value)
+        # How often each member comes up in len(members) draws with replacement is multinomial.
+        shares = np.full(len(members), 1 / len(members))
+        drawn[:, members] = rng.multinomial(len(members), shares, size=resamples)
+    return drawn[:, row_subject]
+
+
+def _resampled_metrics(
+    weights: FloatArray, target: npt.NDArray[np.int64], probability: FloatArray, threshold: float
+) -> dict[str, FloatArray]:
+    """Return each metric (R,) in each resample, NaN where it is undefined."""
+    truth = target == 1
+    called = predict_positive(probability, threshold)
+    counts = count_metrics(
+        tp=weights @ (truth & called).astype(float),
+        fp=weights @ (~truth & called).astype(float),
+        fn=weights @ (truth & ~called).astype(float),
+        tn=weights @ (~truth & ~called).astype(float),
+    )
+    return {**counts, "auroc": weighted_auroc(weights, target, probability)}
+
+
+def _percentiles(values: FloatArray, level: float) -> tuple[float, float, int]:
+    defined = values[~np.isnan(values)]
+    if defined.size == 0:
+        return float("nan"), float("nan"), 0
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high), int(defined.size)

@@ -1,0 +1,180 @@
+"""Figures of an evaluation; each function returns a matplotlib Figure and touches no global state."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+from sklearn.metrics import roc_curve
+
+from octa_kedro.errors import ConfigError
+from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.metrics import FloatArray, confusion_counts
+from octa_kedro.evaluation.predictions import PARTS, REQUIRED_COLUMNS, require_columns
+from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
+
+# Okabe and Ito 2008, without the yellow that vanishes on white; readable with every colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A second sign beside colour, for grey prints and for curves that coincide.
+STYLES = ("-", "--", "-.", ":")
+
+
+def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
+    """Return the ROC curves: a panel per part, a curve per model, AUROC and its interval in the legend."""
+    require_columns(pooled, REQUIRED_COLUMNS, "predictions")
+    metrics = metric_table(pooled, config)
+    aurocs = metrics[metrics["metric"] == "auroc"]
+    models = list(dict.fromkeys(pooled["model"]))
+    parts = _present_parts(pooled)
+    figure = _figure(5.4 * len(parts), 5.6 + 0.22 * len(models))
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        _draw_roc(axes, pooled[pooled["part"] == part], aurocs[aurocs["part"] == part], models)
+        title = f"{PART_TITLES[part]}\n{_panel_counts(aurocs[aurocs['part'] == part])}"
+        axes.set_title(title, fontsize=12)
+    figure.suptitle(f"ROC, AUROC with {100 * config.level:g} % interval", fontsize=13)
+    return figure
+
+
+def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names: Sequence[str]) -> Figure:
+    """Return the confusion matrices, models by parts, with counts and the percentage of each true class."""
+    require_columns(pooled, REQUIRED_COLUMNS, "predictions")
+    if len(class_names) != 2:
+        raise ConfigError(f"class_names {list(class_names)} are not two: the metrics are binary")
+    models = list(dict.fromkeys(pooled["model"]))
+    parts = _present_parts(pooled)
+    figure = _figure(4.2 * len(parts), 3.9 * len(models) + 0.5)
+    grid = figure.subplots(len(models), len(parts), squeeze=False)
+    for row, model in enumerate(models):
+        for column, part in enumerate(parts):
+            chosen = pooled[(pooled["model"] == model) & (pooled["part"] == part)]
+            _draw_confusion(grid[row, column], chosen, config.threshold, class_names)
+            grid[row, column].set_title(f"{model}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
+    figure.suptitle(f"Confusion at threshold {config.threshold:g}", fontsize=13)
+    return figure
+
+
+def history_figure(history: pd.DataFrame) -> Figure:
+    """Return loss and validation AUROC over epochs, a column per fold, the best epoch marked.
+
+    Columns: fold, epoch, train_loss, val_loss, val_auroc, best (bool; where several epochs
+    of a fold are marked, the last counts).
+    """
+    columns = ("fold", "epoch", "train_loss", "val_loss", "val_auroc", "best")
+    require_columns(history, columns, "history")
+    folds = sorted(set(history["fold"]))
+    width = min(max(16 / len(folds), 2.2), 5.0)
+    figure = _figure(max(width * len(folds), 4.5), 5.8)
+    grid = figure.subplots(2, len(folds), squeeze=False, sharex=True, sharey="row")
+    for (losses, aurocs), fold in zip(grid.T, folds, strict=True):
+        _draw_history(losses, aurocs, history[history["fold"] == fold].sort_values("epoch"))
+    grid[0, 0].set_ylabel("Loss")
+    grid[1, 0].set_ylabel("Validation AUROC")
+    grid[1, 0].set_ylim(-0.03, 1.03)
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, whose layout keeps titles and labels off each other."""
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.1))
+
+
+def _present_parts(pooled: pd.DataFrame) -> list[str]:
+    return [part for part in PARTS if (pooled["part"] == part).any()]
+
+
+def _draw_roc(axes: Axes, rows: pd.DataFrame, aurocs: pd.DataFrame, models: Sequence[str]) -> None:
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="chance 0.50")
+    summaries = aurocs.to_dict("records")
+    counts_differ = len({format_counts(summary) for summary in summaries}) > 1
+    for summary in summaries:
+        # A model keeps its colour in every panel, also where another model is missing.
+        place = models.index(summary["model"])
+        chosen = rows[rows["model"] == summary["model"]]
+        curve = _roc_points(chosen) if np.isfinite(summary["value"]) else (np.empty(0), np.empty(0))
+        axes.plot(
+            *curve,
+            color=COLOURS[place % len(COLOURS)],
+            linestyle=STYLES[place % len(STYLES)],
+            linewidth=2,
+            label=_roc_label(summary, with_counts=counts_differ),
+        )
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set_xlabel("1 - specificity", fontsize=11)
+    axes.set_ylabel("Sensitivity", fontsize=11)
+    axes.grid(color="0.92")
+    # Below the panel, where no curve can run behind it.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), fontsize=10, frameon=False)
+
+
+def _roc_points(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Return the false and true positive rates at every threshold."""
+    false_rate, true_rate, _ = roc_curve(rows["target"], rows["probability"])
+    return false_rate, true_rate
+
+
+def _roc_label(summary: Mapping[Hashable, Any], *, with_counts: bool) -> str:
+    text = format_interval(summary["value"], summary["low"], summary["high"])
+    label = f"{summary['model']}  {text}"
+    if np.isnan(summary["value"]):
+        label += f" ({summary['reason']})"
+    return f"{label}\n{format_counts(summary)}" if with_counts else label
+
+
+def _panel_counts(aurocs: pd.DataFrame) -> str:
+    texts = {format_counts(summary) for summary in aurocs.to_dict("records")}
+    return texts.pop() if len(texts) == 1 else "n differs between models: see below"
+
+
+def _draw_confusion(axes: Axes, rows: pd.DataFrame, threshold: float, class_names: Sequence[str]) -> None:
+    if rows.empty:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no predictions", ha="center", va="center", transform=axes.transAxes)
+        return
+    counts = confusion_counts(rows["target"], rows["probability"], threshold)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(totals, 1)
+    axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1)
+    for true, predicted in np.ndindex(2, 2):
+        percentage = f"{100 * shares[true, predicted]:.0f} %" if totals[true] else "n/a"
+        axes.text(
+            predicted,
+            true,
+            f"{counts[true, predicted]}\n{percentage}",
+            ha="center",
+            va="center",
+            fontsize=14,
+            color="white" if shares[true, predicted] > 0.55 else "black",
+        )
+    axes.set_xticks([0, 1], list(class_names), fontsize=10)
+    axes.set_yticks([0, 1], list(class_names), fontsize=10, rotation=90, va="center")
+    axes.set_xlabel("Predicted", fontsize=11)
+    axes.set_ylabel("True", fontsize=11)
+
+
+def _draw_history(losses: Axes, aurocs: Axes, rows: pd.DataFrame) -> None:
+    marker = "o" if len(rows) == 1 else ""
+    losses.plot(rows["epoch"], rows["train_loss"], marker=marker, color=COLOURS[0], label="training")
+    losses.plot(rows["epoch"], rows["val_loss"], marker=marker, color=COLOURS[1], linestyle="--", label="validation")
+    aurocs.plot(rows["epoch"], rows["val_auroc"], marker=marker, color=COLOURS[1], linestyle="--")
+    title = f"Fold {rows['fold'].iloc[0]}: {len(rows)} epoch{'s' if len(rows) > 1 else ''}"
+    best = rows[rows["best"].astype(bool)].tail(1)
+    if len(best):
+        title += f"\nbest {best['epoch'].iloc[0]}, AUROC {best['val_auroc'].iloc[0]:.2f}"
+        losses.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")
+        aurocs.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")
+        style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "color": COLOURS[2]}
+        losses.plot(best["epoch"], best["val_loss"], label="best epoch", **style)
+        aurocs.plot(best["epoch"], best["val_auroc"], **style)
+    losses.set_title(title, fontsize=11)
+    aurocs.set_xlabel("Epoch")
+    aurocs.axhline(0.5, color="0.8", linewidth=1, zorder=0)
+    aurocs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    for axes in (losses, aurocs):
+        axes.grid(color="0.94")

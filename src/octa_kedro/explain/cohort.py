@@ -1,0 +1,125 @@
+"""Maps, scores and pictures for all eyes of a model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from octa_kedro.errors import LeakError
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.gradcam import Explainer, mean_map
+from octa_kedro.explain.localisation import score_map
+from octa_kedro.explain.overlay import plane_figure, volume_figure
+from octa_kedro.io.hashing import code_fingerprint, recipe_key
+from octa_kedro.io.store import Recipe, Stored
+from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.training.checkpoint import Checkpoint
+
+KEPT = ("model", "subject", "part", "disease", "target", "probability")
+CODE = ("octa_kedro.explain", "octa_kedro.models", "octa_kedro.io")
+
+
+def map_recipes(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+) -> dict[str, Recipe]:
+    """A raw map for every subject that some checkpoint has not learnt from.
+
+    An eye is explained by all checkpoints that neither trained nor were selected on it, held-out eyes thus
+    by every fold's; a development eye by the fold that validated it. LeakError if a held-out subject was
+    learnt from.
+    """
+    explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
+    recipes = {}
+    for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
+        chosen = [e for e in explainers if subject not in e.checkpoint.card.learnt_from()]
+        if held_out and len(chosen) < len(explainers):
+            raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
+        if not chosen:
+            continue  # always in training (predefined splits): no network can be asked about it honestly
+        key = recipe_key(
+            step="map",
+            image=images[subject].sha256,
+            weights=[e.checkpoint.card.weights_sha256 for e in chosen],
+            config=config,
+            code=code_fingerprint(*CODE),
+        )
+        recipes[subject] = Recipe(key, partial(_make_map, chosen, images[subject]))
+    return recipes
+
+
+def _make_map(explainers: Sequence[Explainer], image: Stored) -> Volume | PlaneStack:
+    return mean_map(explainers, image())
+
+
+def describe_layer(images: Mapping[str, Stored], checkpoint: Checkpoint, config: ExplainConfig) -> dict[str, Any]:
+    """Name, stride and cell size (millimetres, depth first in 3D) of the layer that maps are taken from."""
+    layer = Explainer(checkpoint, config).layer(next(iter(images.values()))())
+    return {
+        "layer": layer.name,
+        "stride": list(layer.stride),
+        "cell_mm": [round(mm, 4) for mm in layer.cell_mm],
+    }
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is known of the eyes beside image and map, by subject; any of it may be missing."""
+
+    surfaces: Mapping[str, Stored] = field(default_factory=dict)
+    lesions: Mapping[str, Stored] = field(default_factory=dict)
+    enface: Mapping[str, Stored] = field(default_factory=dict)
+
+    def read(self, what: str, subject: str) -> Any:
+        """One of an eye's results, or None."""
+        items = getattr(self, what)
+        return items[subject]() if subject in items else None
+
+
+def score_maps(
+    maps: Mapping[str, Stored], around: Surroundings, predictions: pd.DataFrame, config: ExplainConfig
+) -> pd.DataFrame:
+    """`localisation.score_map` of every mapped eye of one 3D model, beside its prediction.
+
+    `predictions` are that model's. Columns: model, subject, part, disease, target, probability, correct,
+    slab and the scores.
+    """
+    rows = []
+    for row in predictions.to_dict("records"):
+        subject, disease = str(row["subject"]), str(row["disease"])
+        if subject not in maps:
+            continue
+        slab = config.lesion_slabs.get(disease)
+        kept: dict[str, Any] = {name: row[name] for name in KEPT}
+        kept |= {"correct": (row["probability"] >= config.threshold) == bool(row["target"]), "slab": slab or ""}
+        scores = score_map(maps[subject](), around.read("surfaces", subject), around.read("lesions", subject), slab)
+        rows.append(kept | scores)
+    return pd.DataFrame(rows)
+
+
+def draw_maps(
+    images: Mapping[str, Stored], maps: Mapping[str, Stored], rows: pd.DataFrame, around: Surroundings
+) -> dict[str, Figure]:
+    """A figure for each eye in `rows` (columns subject, disease, probability), all on one scale.
+
+    The scale is the highest raw value among them, so that a map is bright only where its evidence is strong
+    beside that of other eyes.
+    """
+    shown = [row for row in rows.to_dict("records") if str(row["subject"]) in maps]
+    scale = max((float(maps[str(row["subject"])]().array.max()) for row in shown), default=1.0)
+    figures = {}
+    for row in shown:
+        subject = str(row["subject"])
+        title = f"{subject}: {row['disease']}, p(disease) = {row['probability']:.2f}"
+        image, heat = images[subject](), maps[subject]()
+        if isinstance(image, Volume):
+            known = [around.read(what, subject) for what in ("enface", "surfaces", "lesions")]
+            figures[f"{subject}.png"] = volume_figure(image, heat, *known, title=title, scale=scale)
+        else:
+            figures[f"{subject}.png"] = plane_figure(image, heat, title=title, scale=scale)
+    return figures

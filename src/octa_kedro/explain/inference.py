@@ -1,0 +1,109 @@
+"""One unseen eye through a trained network: probability, map and figure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from octa_kedro.config import Config
+from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.overlay import plane_figure, volume_figure
+from octa_kedro.io.source import Source
+from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.models.axes import to_tensor
+from octa_kedro.preprocessing.eye import make_enface_maps, process_surfaces, process_volume
+from octa_kedro.preprocessing.retina import surfaces_of
+from octa_kedro.training.checkpoint import Checkpoint
+
+
+class InferenceConfig(Config):
+    """Which eye of the source to read (its only one by default); `checkpoint` is the weights file to read it
+    with, which the catalog resolves."""
+
+    subject: str | int | None = None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network says of one eye."""
+
+    prediction: dict[str, Any]
+    image: Volume | PlaneStack
+    heat: Volume | PlaneStack
+    figure: Figure
+
+
+def choose_subject(source: Source, wanted: str | int | None) -> str:
+    """The subject asked for, or the only one there is; ConfigError says how to name one."""
+    subjects = source.subjects()
+    if wanted is not None:
+        if str(wanted) not in subjects:
+            shown = ", ".join(subjects[:5]) + (", ..." if len(subjects) > 5 else "")
+            raise ConfigError(f"inference.subject={wanted}: no such eye in the source, which holds {shown}")
+        return str(wanted)
+    if len(subjects) != 1:
+        raise ConfigError(f"the source holds {len(subjects)} eyes; name one with --params inference.subject=ID")
+    return subjects[0]
+
+
+def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: ExplainConfig) -> Reading:
+    """Process one eye exactly as the checkpoint's card says its training eyes were, predict and explain it.
+
+    No label is needed or read. The probability is the network's; it is calibrated for no population but
+    the one it was trained on.
+    """
+    card = checkpoint.card
+    if card.kind != "classifier":
+        raise CheckpointError(
+            f"a checkpoint of kind {card.kind!r} cannot classify; give one of training_2d or training_3d"
+        )
+    processing = card.processing
+    volume = source.volume(subject, processing.modality)
+    surfaces = surfaces_of(source, subject) if processing.needs_surfaces else None
+    enface = make_enface_maps(volume, surfaces, processing) if surfaces is not None and processing.slabs else None
+    image: Volume | PlaneStack = process_volume(volume, surfaces, processing)
+    if card.model.spatial_dims == 2:
+        if enface is None:
+            raise CheckpointError("the checkpoint's network sees en-face maps, but its card names no slabs to make")
+        image = enface
+    explainer = Explainer(checkpoint, config)
+    with torch.no_grad():
+        device = next(explainer.model.parameters()).device
+        logits = explainer.model(to_tensor(image, card.slabs)[None].to(device))
+    probabilities = torch.softmax(logits[0].double().cpu(), 0).tolist()
+    layer, heat = explainer.layer(image), explainer.explain(image)
+    by_class = dict(zip(card.classes, probabilities, strict=True))
+    prediction = {
+        "subject": subject,
+        "source": volume.source,
+        "probabilities": by_class,
+        "explained_class": card.classes[config.target_class],
+        "layer": layer.name,
+        "cell_mm": [round(mm, 4) for mm in layer.cell_mm],
+        "surfaces": surfaces.note or "supplied" if surfaces is not None else "none",
+        "weights_sha256": card.weights_sha256,
+        "trained_with": card.code_version,
+        "learnt_from_this_subject": subject in card.learnt_from(),
+    }
+    title = f"{subject}: " + ", ".join(f"p({n}) = {p:.2f}" for n, p in by_class.items())
+    figure = _draw(image, heat, enface, process_surfaces(volume, surfaces, processing) if surfaces else None, title)
+    return Reading(prediction, image, heat, figure)
+
+
+def _draw(
+    image: Volume | PlaneStack,
+    heat: Volume | PlaneStack,
+    enface: PlaneStack | None,
+    surfaces: PlaneStack | None,
+    title: str,
+) -> Figure:
+    scale = float(heat.array.max())
+    if isinstance(image, Volume) and isinstance(heat, Volume):
+        return volume_figure(image, heat, enface, surfaces, None, title=title, scale=scale)
+    assert isinstance(image, PlaneStack)
+    assert isinstance(heat, PlaneStack)
+    return plane_figure(image, heat, title=title, scale=scale)

@@ -1,0 +1,1 @@
+"""Files to arrays and back. No Kedro and no torch here."""

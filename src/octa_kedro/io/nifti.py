@@ -1,0 +1,97 @@
+"""NIfTI files that keep the affine in millimetres and can be memory-mapped."""
+
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.volume import Laterality, PlaneStack, Volume
+
+UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
+
+
+def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False) -> None:
+    """Write `array` in full or not at all.
+
+    With `unit`, values must lie in [0, 1] and are stored as unsigned 16 bit with a slope, half a quantum
+    (7.6e-6) off at most; otherwise the array's own type is kept. `.nii.gz` compresses, `.nii` can be mapped.
+    """
+    if unit:
+        low, high = float(array.min()), float(array.max())
+        if not (low >= 0 and high <= 1):
+            raise DataError(f"{path.name}: values in [0, 1] expected, got {low:g} .. {high:g}")
+        array = np.rint(np.asarray(array) * UNIT_SCALE).astype(np.uint16)
+    image = nib.Nifti1Image(np.asarray(array), affine)
+    image.header.set_xyzt_units("mm")
+    if unit:
+        image.header.set_slope_inter(1 / UNIT_SCALE, 0)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        image.to_filename(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
+    """Array and affine of a NIfTI file.
+
+    Integers without a slope keep their type and, in an uncompressed file, stay on disk until they are used
+    (a memory map); scaled integers come back as float32. DataError names a file that is no NIfTI, is
+    truncated, or whose data disagree with its header.
+    """
+    try:
+        image = nib.load(path)
+        # nibabel moves the scale factors from the header to the array proxy when it opens a file.
+        slope, inter = image.dataobj.slope, image.dataobj.inter
+        scaled = (slope, inter) != (1, 0)
+        if scaled:
+            # Read the stored integers and scale once in float32: nibabel's own path goes through float64.
+            raw = np.asanyarray(image.dataobj.get_unscaled())
+            array: NDArray = raw.astype(np.float32) * np.float32(slope) + np.float32(inter)
+        else:
+            array = np.asanyarray(image.dataobj)
+    except (
+        ImageFileError,
+        HeaderDataError,
+        OSError,
+        ValueError,
+    ) as error:
+        raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
+    return array, np.asarray(image.affine, float)
+
+
+def write_volume(path: Path, volume: Volume, *, unit: bool = False) -> None:
+    """`write_nifti` for a Volume; modality, laterality and source are not in the file."""
+    write_nifti(path, volume.array, volume.affine, unit=unit)
+
+
+def read_volume(path: Path, *, modality: str = "", laterality: Laterality | None = None, source: str = "") -> Volume:
+    """A 3D Volume from a NIfTI file; a trailing axis of length one is dropped, more axes raise DataError."""
+    array, affine = read_nifti(path)
+    if array.ndim == 4 and array.shape[3] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {array.shape}")
+    return Volume(array, affine, modality, laterality, source or str(path))
+
+
+def read_planes(
+    path: Path,
+    names: tuple[str, ...],
+    *,
+    laterality: Laterality | None = None,
+    source: str = "",
+    note: str = "",
+) -> PlaneStack:
+    """A PlaneStack from a NIfTI file whose third axis runs over `names`."""
+    array, affine = read_nifti(path)
+    if array.ndim != 3 or array.shape[2] != len(names):
+        raise DataError(f"{path}: {len(names)} planes expected, the file has shape {array.shape}")
+    return PlaneStack(array, affine, names, laterality, source or str(path), note)

@@ -1,0 +1,80 @@
+"""The two array containers everything else passes round, and the world frame their affines live in.
+
+World frame, in millimetres: x runs temporal to nasal *as seen in a right eye* (a left eye that has not been
+mirrored has the two ends exchanged), y runs inferior to superior, z runs into the eye. The origin is the
+outer corner of the scan as it left the device, so the centre of voxel ``(0, 0, 0)`` of an unprocessed scan
+lies half a voxel inside it. Every crop and resampling moves the affine with the array.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Laterality = Literal["OD", "OS"]
+
+
+def scan_affine(shape: tuple[int, ...], extent_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Affine of an unprocessed scan of `shape` voxels that fills `extent_mm`; its corner is the origin."""
+    spacing = np.asarray(extent_mm, float) / np.asarray(shape[:3], float)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = spacing / 2
+    return affine
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One scan of one eye.
+
+    `array` is ``[x, y, z]`` = (A-scan along a B-scan, B-scan number, depth into the eye); `affine` maps voxel
+    indices to millimetres in the world frame above.
+    """
+
+    array: NDArray
+    affine: NDArray[np.float64]
+    modality: str
+    laterality: Laterality | None = None
+    source: str = ""
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel edge lengths (x, y, z) in millimetres."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    @property
+    def extent_mm(self) -> tuple[float, float, float]:
+        """Edge lengths (x, y, z) of the whole field in millimetres."""
+        x, y, z = (n * s for n, s in zip(self.array.shape, self.spacing, strict=True))
+        return x, y, z
+
+    def with_array(self, array: NDArray, affine: NDArray[np.float64] | None = None) -> Self:
+        """The same scan with other voxels and, if they lie elsewhere, another affine."""
+        return replace(self, array=array, affine=self.affine if affine is None else affine)
+
+
+@dataclass(frozen=True)
+class PlaneStack:
+    """Named maps over the en-face plane of one eye: projections of slabs, or depths of surfaces.
+
+    `array` is ``[x, y, plane]``, one plane per entry of `names`; `affine` is that of the volume the planes
+    came from, of which only x and y apply. Surface depths are in millimetres along z of the world frame.
+    """
+
+    array: NDArray
+    affine: NDArray[np.float64]
+    names: tuple[str, ...]
+    laterality: Laterality | None = None
+    source: str = ""
+    note: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 3 or self.array.shape[2] != len(self.names):
+            raise ValueError(f"{len(self.names)} names for planes of shape {self.array.shape}")
+
+    def plane(self, name: str) -> NDArray:
+        """The plane called `name`, as ``[x, y]``; KeyError lists what there is."""
+        if name not in self.names:
+            raise KeyError(f"no plane {name!r}; there are {', '.join(self.names)}")
+        return self.array[:, :, self.names.index(name)]

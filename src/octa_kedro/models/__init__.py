@@ -1,0 +1,1 @@
+"""One factory for 2D and 3D networks, the autoencoder, and the order of tensor axes."""

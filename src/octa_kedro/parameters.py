@@ -1,0 +1,68 @@
+"""All parameters of a run, checked before anything is computed."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from octa_kedro.cohort.splits import SplitConfig
+from octa_kedro.cohort.table import CohortConfig
+from octa_kedro.config import Config, first_problem
+from octa_kedro.errors import ConfigError
+from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.inference import InferenceConfig
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.structure import PARAMETER_GROUPS, Structure
+from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
+
+
+class SourceConfig(Config):
+    """Where scans are read from; the catalog resolves `path`."""
+
+    path: str | None = None
+
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "source": SourceConfig,
+    "phantom": PhantomConfig,
+    "cohort": CohortConfig,
+    "processing": ProcessingConfig,
+    "splits": SplitConfig,
+    "pretraining": AutoencoderConfig,
+    "evaluation": EvaluationConfig,
+    "explainability": ExplainConfig,
+    "inference": InferenceConfig,
+}
+assert GROUPS.keys() == PARAMETER_GROUPS
+
+
+def check_parameters(parameters: dict[str, Any], structure: Structure) -> None:
+    """ConfigError for the first parameter that nothing reads, that cannot be, or that disagrees with the
+    structure the pipelines were built from."""
+    classes = GROUPS | dict.fromkeys(structure.models, TrainingConfig)
+    for group, values in parameters.items():
+        if group not in classes:
+            near = get_close_matches(group, classes, n=1)
+            guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(classes))}"
+            raise ConfigError(f"parameter {group!r} is unknown, {guess}")
+        try:
+            classes[group].model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"parameter {group}.{first_problem(error, classes[group])}") from error
+    _check_structure(parameters, structure)
+
+
+def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
+    if missing := [name for name in structure.models if name not in parameters]:
+        raise ConfigError(f"structure.yml names the model {missing[0]}, but there are no parameters {missing[0]}")
+    for name, dims in structure.models.items():
+        if parameters[name]["model"].get("spatial_dims", 3) != dims:
+            raise ConfigError(f"{name}.model.spatial_dims is not the {dims} that structure.yml says; mend one of them")
+    folds = parameters.get("splits", {}).get("folds", structure.folds)
+    if folds != structure.folds:
+        raise ConfigError(
+            f"splits.folds is {folds}, but the pipelines have {structure.folds} folds; the number of folds is "
+            "structural, change it in conf/<env>/structure.yml"
+        )

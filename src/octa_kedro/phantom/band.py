@@ -1,0 +1,68 @@
+"""The slab of voxels around the retina in which everything is drawn, following its surface."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octa_kedro.phantom.fields import Grid, Map
+
+ABOVE_UM, BELOW_UM = 60.0, 320.0
+"""How far above the ILM and below BM anything is seen."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Voxels (X, Y, B) of a scan from above its ILM to below its choroid; `surfaces_um` is (6, X, Y)."""
+
+    grid: Grid
+    surfaces_um: Map
+
+    @cached_property
+    def index(self) -> NDArray[np.intp]:
+        """Depth index in the scan of each voxel of the band."""
+        step, depth = self.grid.voxel_um[2], self.grid.shape[2]
+        first = np.floor((self.surfaces_um[0] - ABOVE_UM) / step).astype(np.intp)
+        tallest = float((self.surfaces_um[5] - self.surfaces_um[0]).max())
+        length = min(depth, int(np.ceil((ABOVE_UM + tallest + BELOW_UM) / step)))
+        return np.clip(first, 0, depth - length)[..., None] + np.arange(length)
+
+    @cached_property
+    def z_um(self) -> Map:
+        """Depth in micrometres of the centre of each voxel."""
+        return ((self.index + 0.5) * self.grid.voxel_um[2]).astype(np.float32)
+
+    def below(self, surface: int) -> Map:
+        """Distance in micrometres below a surface (negative above it)."""
+        return self.z_um - self.surfaces_um[surface][..., None]
+
+    def layer(self, centre_um: Map, half_width_um: Map | float) -> Map:
+        """Gaussian profile in depth around `centre_um` (X, Y), of deviation `half_width_um`, peak 1."""
+        # wide enough for the sampling, or a layer between two voxels would vanish
+        width = np.maximum(np.asarray(half_width_um, np.float32), np.float32(0.5 * self.grid.voxel_um[2]))
+        scale = np.float32(np.sqrt(0.5)) / np.broadcast_to(width, centre_um.shape)[..., None]
+        profile = self.z_um - centre_um[..., None]
+        profile *= scale
+        np.square(profile, out=profile)
+        np.negative(profile, out=profile)
+        return np.exp(profile, out=profile)
+
+    def fraction(self, top: int, bottom: int) -> Map:
+        """Place of each voxel between two surfaces: 0 on the upper, 1 on the lower one."""
+        thickness = self.surfaces_um[bottom] - self.surfaces_um[top]
+        return self.below(top) / thickness[..., None]
+
+    def to_scan(self, values: NDArray, background: NDArray) -> NDArray:
+        """`background` (X, Y, Z), changed in place, with the band's voxels put in."""
+        np.put_along_axis(background, self.index, values, axis=2)
+        return background
+
+
+def step_up(distance_um: Map, width_um: float) -> Map:
+    """Smooth step in depth from 0 to 1, `width_um` wide."""
+    out = distance_um * np.float32(2 / width_um)
+    np.tanh(out, out=out)
+    out += 1
+    out *= np.float32(0.5)
+    return out

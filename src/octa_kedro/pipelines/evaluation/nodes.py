@@ -1,0 +1,48 @@
+"""Nodes from predictions to tables and figures."""
+
+import logging
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from octa_kedro.cohort.table import class_names
+from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.floor import depth_profile_floor
+from octa_kedro.evaluation.plots import confusion_figure, history_figure, roc_figure
+from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.tables import format_metric_table, metric_table
+from octa_kedro.io.store import Stored
+from octa_kedro.pipelines.naming import model_of
+
+log = logging.getLogger(__name__)
+
+
+def score_floor(images: Mapping[str, Stored], splits: pd.DataFrame) -> pd.DataFrame:
+    """What a linear model scores on mean depth profiles: a network has to beat this."""
+    profiles = {subject: stored().array.mean(axis=(0, 1)) for subject, stored in images.items()}
+    return depth_profile_floor(profiles, splits)
+
+
+def pool_models(floor: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
+    """All models' predictions in one table; keywords are ``<model>__fold_<k>``."""
+    named = [table.assign(model=model_of(key)) for key, table in tables.items()]
+    return pool_predictions(pd.concat([*named, floor], ignore_index=True))
+
+
+def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tuple[pd.DataFrame, str]:
+    """Every metric with its interval, as a table and as text; the text goes to the log too."""
+    table = metric_table(predictions, config)
+    text = format_metric_table(table)
+    log.info("metrics:\n%s", text)
+    return table, text
+
+
+def draw_metrics(predictions: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig) -> tuple[Figure, Figure]:
+    """ROC curves and confusion matrices, models side by side."""
+    return roc_figure(predictions, config), confusion_figure(predictions, config, class_names(splits))
+
+
+def draw_history(*histories: pd.DataFrame) -> Figure:
+    """Loss and AUROC of one model's folds over epochs."""
+    return history_figure(pd.concat(histories, ignore_index=True))

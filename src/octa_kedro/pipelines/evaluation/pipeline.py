@@ -1,0 +1,49 @@
+from kedro.pipeline import Node, Pipeline
+
+from octa_kedro.pipelines.evaluation import nodes
+from octa_kedro.pipelines.naming import keyword
+from octa_kedro.structure import Structure
+
+PARAMETERS = "params:evaluation"
+
+
+def create_pipeline(structure: Structure) -> Pipeline:
+    """Predictions of all models -> pooled table, metrics with intervals, figures."""
+    folds = [(model, fold) for model in structure.models for fold in structure.fold_numbers]
+    tables = {keyword(model, fold): f"{model}.fold_{fold}.predictions" for model, fold in folds}
+    histories = {m: [f"{m}.fold_{fold}.history" for fold in structure.fold_numbers] for m in structure.models}
+    template = Pipeline(
+        [
+            Node(nodes.score_floor, ["processed_volumes", "splits"], "floor", name="score_floor"),
+            Node(nodes.pool_models, {"floor": "floor", **tables}, "predictions", name="pool_models"),
+            Node(
+                nodes.tabulate_metrics,
+                ["predictions", PARAMETERS],
+                ["metrics", "report"],
+                name="tabulate_metrics",
+            ),
+            Node(
+                nodes.draw_metrics,
+                ["predictions", "splits", PARAMETERS],
+                ["roc_figure", "confusion_figure"],
+                name="draw_metrics",
+            ),
+            *(
+                Node(nodes.draw_history, histories[model], f"{model}.history_figure", name=f"draw_history_{model}")
+                for model in structure.models
+            ),
+        ],
+        tags=["evaluation"],
+    )
+    return Pipeline(
+        template,
+        namespace="evaluation",
+        inputs={
+            "processed_volumes",
+            "splits",
+            *tables.values(),
+            *(name for names in histories.values() for name in names),
+        },
+        parameters={PARAMETERS: PARAMETERS},
+        prefix_datasets_with_namespace=True,
+    )

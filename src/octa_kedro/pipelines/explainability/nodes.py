@@ -1,0 +1,72 @@
+"""Nodes that map, score and draw where the networks look."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from octa_kedro.explain import cohort
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.localisation import format_hits, summarise_hits
+from octa_kedro.io.store import Recipe, Stored
+from octa_kedro.pipelines.naming import model_of
+from octa_kedro.training.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def explain_model(
+    images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
+) -> tuple[dict[str, Recipe], dict[str, Any]]:
+    """All folds' checkpoints of a model -> a map per eye, and the layer they come from."""
+    loaded = list(checkpoints.values())
+    layer = cohort.describe_layer(images, loaded[0], config)
+    return cohort.map_recipes(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+
+
+def score_maps(
+    maps: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    surfaces: Mapping[str, Stored],
+    lesions: Mapping[str, Stored],
+    predictions: pd.DataFrame,
+    config: ExplainConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Does each 3D map point at the lesion's slab, and at the lesion? -> scores, summary, text (also logged)."""
+    model = str(layer["model"])
+    rows = predictions[predictions["model"] == model]
+    scores = cohort.score_maps(maps, cohort.Surroundings(surfaces, lesions), rows, config)
+    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])})
+    text = format_hits(summary)
+    log.info("depth of the maps:\n%s", text)
+    return scores, summary, text
+
+
+def draw_volume_maps(
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    enface: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    lesions: Mapping[str, Stored],
+    predictions: pd.DataFrame,
+) -> dict[str, Figure]:
+    """A figure per held-out eye of a 3D model."""
+    around = cohort.Surroundings(surfaces, lesions, enface)
+    return cohort.draw_maps(images, maps, _held_out(predictions, layer), around)
+
+
+def draw_plane_maps(
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    predictions: pd.DataFrame,
+) -> dict[str, Figure]:
+    """A figure per held-out eye of a 2D model."""
+    return cohort.draw_maps(images, maps, _held_out(predictions, layer), cohort.Surroundings())
+
+
+def _held_out(predictions: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:
+    return predictions[(predictions["model"] == layer["model"]) & (predictions["part"] == "held_out")]

@@ -1,0 +1,57 @@
+from kedro.pipeline import Node, Pipeline
+
+from octa_kedro.pipelines.explainability import nodes
+from octa_kedro.pipelines.naming import keyword
+from octa_kedro.pipelines.training.pipeline import IMAGES
+from octa_kedro.structure import Structure
+
+ANATOMY = ["processed_surfaces", "processed_lesions"]
+PREDICTIONS = "evaluation.predictions"
+PARAMETERS = "params:explainability"
+
+
+def create_pipeline(structure: Structure) -> Pipeline:
+    """Checkpoints and images -> maps, scores against the lesions, a figure per held-out eye."""
+    return sum((_model(structure, model) for model in structure.explain), Pipeline([]))
+
+
+def _model(structure: Structure, model: str) -> Pipeline:
+    images = IMAGES[structure.models[model]]
+    checkpoints = {keyword(model, fold): f"{model}.fold_{fold}.checkpoint" for fold in structure.fold_numbers}
+    explain = Node(
+        nodes.explain_model,
+        {"images": images, "splits": "splits", "config": PARAMETERS, **checkpoints},
+        ["maps", "layer"],
+        name="explain",
+        tags=["gpu"],
+    )
+    looks = _volume_nodes(images) if structure.models[model] == 3 else _plane_nodes(images)
+    template = Pipeline([explain, *looks], tags=["explainability"])
+    return Pipeline(
+        template,
+        namespace=f"explainability.{model}",
+        inputs=template.inputs() - {PARAMETERS},
+        parameters={PARAMETERS: PARAMETERS},
+        prefix_datasets_with_namespace=True,
+    )
+
+
+def _volume_nodes(images: str) -> list[Node]:
+    return [
+        Node(
+            nodes.score_maps,
+            ["maps", "layer", *ANATOMY, PREDICTIONS, PARAMETERS],
+            ["scores", "summary", "report"],
+            name="score_maps",
+        ),
+        Node(
+            nodes.draw_volume_maps,
+            [images, "maps", "layer", "enface_maps", *ANATOMY, PREDICTIONS],
+            "figures",
+            name="draw_maps",
+        ),
+    ]
+
+
+def _plane_nodes(images: str) -> list[Node]:
+    return [Node(nodes.draw_plane_maps, [images, "maps", "layer", PREDICTIONS], "figures", name="draw_maps")]

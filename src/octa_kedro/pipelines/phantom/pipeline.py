@@ -1,0 +1,8 @@
+from kedro.pipeline import Node, Pipeline
+
+from octa_kedro.pipelines.phantom import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Parameters -> a synthetic cohort on disk, in OCTA-500's layout."""
+    return Pipeline([Node(nodes.plan_phantom, "params:phantom", "source", name="write_phantom")], tags=["phantom"])

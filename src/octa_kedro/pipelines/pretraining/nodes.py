@@ -1,0 +1,19 @@
+"""Node that pre-trains an autoencoder on the training subjects of one fold."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from octa_kedro.io.store import Stored
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.config import AutoencoderConfig
+from octa_kedro.training.pretrain import fit_autoencoder
+
+
+def pretrain_fold(
+    images: Mapping[str, Stored], table: pd.DataFrame, config: AutoencoderConfig, processing: ProcessingConfig
+) -> tuple[Checkpoint, pd.DataFrame]:
+    """Fit the autoencoder -> its encoder's weights, history."""
+    fitted = fit_autoencoder(images, table, config, processing)
+    return fitted.checkpoint, fitted.history

@@ -1,0 +1,31 @@
+"""Nodes that train and apply one fold of one classifier, in two or three dimensions."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from octa_kedro.io.store import Stored
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.loop import fit_classifier
+from octa_kedro.training.predict import predict_fold
+
+
+def train_fold(
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    config: TrainingConfig,
+    processing: ProcessingConfig,
+    pretrained: Checkpoint | None = None,
+) -> tuple[Checkpoint, pd.DataFrame]:
+    """Fit on the fold's training subjects -> best checkpoint, history."""
+    fitted = fit_classifier(images, table, config, processing, pretrained)
+    return fitted.checkpoint, fitted.history
+
+
+def apply_fold(
+    images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: TrainingConfig
+) -> pd.DataFrame:
+    """Predict the fold's validation and held-out subjects with the stored best checkpoint."""
+    return predict_fold(images, table, checkpoint, config)

@@ -1,0 +1,1 @@
+"""Pure functions from raw scans to what a network sees. No torch, no Kedro."""

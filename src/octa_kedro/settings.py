@@ -1,0 +1,24 @@
+"""Kedro project settings: https://docs.kedro.org/en/stable/configure/configuration_basics/"""
+
+import os
+
+from octa_kedro.hooks import ProjectHooks
+
+
+def _environment(name: str, default: str) -> str:
+    """`${octa.env:NAME, default}` in a configuration file: an environment variable, which Kedro's own
+    resolver would give to credentials only."""
+    return os.environ.get(name, default)
+
+
+HOOKS = (ProjectHooks(),)
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # The structure of the pipelines (folds, models) is available to every file as ${globals:...}.
+    "config_patterns": {"globals": ["structure.yml"]},
+    "custom_resolvers": {"octa.env": _environment},
+    # An environment or a run parameter overrides single keys and leaves their siblings alone.
+    "merge_strategy": {"parameters": "soft"},
+}

@@ -1,0 +1,82 @@
+"""What the pipelines are built from: the number of folds, the models to compare, the kind of source.
+
+Kedro builds pipelines before it loads parameters, so these few facts live in ``conf/<env>/structure.yml``.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from kedro.config import OmegaConfigLoader
+from kedro.framework.project import settings
+from pydantic import Field, ValidationError, model_validator
+
+from octa_kedro.config import Config, first_problem
+from octa_kedro.errors import ConfigError
+
+PARAMETER_GROUPS = frozenset(
+    {
+        "source",
+        "phantom",
+        "cohort",
+        "processing",
+        "splits",
+        "pretraining",
+        "evaluation",
+        "explainability",
+        "inference",
+    }
+)
+
+
+class Structure(Config):
+    """The facts of ``structure.yml``.
+
+    `source` is the layout that scans are read in; only the phantom is also written. `models` maps the
+    namespace (and parameter group) of each model to its number of spatial dimensions; `explain` lists those
+    that get maps. With `pretraining` there is an autoencoder per fold.
+    """
+
+    source: Literal["phantom", "octa500", "nifti_folder"]
+    folds: int = Field(ge=1)
+    pretraining: bool
+    models: dict[str, Literal[2, 3]] = Field(min_length=1)
+    explain: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _known_models(self) -> "Structure":
+        if unknown := set(self.explain) - self.models.keys():
+            raise ValueError(f"explain: {', '.join(sorted(unknown))} is not among the models {', '.join(self.models)}")
+        if clash := self.models.keys() & PARAMETER_GROUPS:
+            raise ValueError(f"models: {', '.join(sorted(clash))} is the name of another parameter group")
+        return self
+
+    @property
+    def fold_numbers(self) -> range:
+        """1 .. folds."""
+        return range(1, self.folds + 1)
+
+
+_current: Structure | None = None
+
+
+def use_structure(structure: Structure) -> bool:
+    """Make `structure` the one that pipelines are built from; True if it differs from the last."""
+    global _current
+    changed, _current = structure != _current, structure
+    return changed
+
+
+def current_structure() -> Structure:
+    """The structure of the running session, or of the base environment where no session is running."""
+    if _current is not None:
+        return _current
+    loader = OmegaConfigLoader(str(Path(settings.CONF_SOURCE)), **settings.CONFIG_LOADER_ARGS)
+    return parse_structure(loader["globals"])
+
+
+def parse_structure(raw: dict) -> Structure:
+    """A Structure from what the configuration loader read; ConfigError names the key at fault."""
+    try:
+        return Structure.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"structure.yml: {first_problem(error, Structure)}") from error

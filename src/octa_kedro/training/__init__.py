@@ -1,0 +1,1 @@
+"""Training and prediction: one readable loop for both dimensions. No Kedro."""

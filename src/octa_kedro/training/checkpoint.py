@@ -1,0 +1,93 @@
+"""A checkpoint that explains itself: weights as safetensors, beside them a JSON card."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from octa_kedro.config import Config, first_problem
+from octa_kedro.errors import CheckpointError
+from octa_kedro.io.hashing import sha256_of
+from octa_kedro.io.store import write_text
+from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.preprocessing.eye import ProcessingConfig
+
+KINDS = ("classifier", "encoder")
+
+
+class CheckpointCard(Config):
+    """Everything needed to use the weights, and to know what they have seen."""
+
+    kind: str
+    model: ModelConfig
+    processing: ProcessingConfig
+    slabs: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    fold: int
+    epoch: int
+    metrics: dict[str, float]
+    seen: dict[str, tuple[str, ...]]
+    parameters: dict[str, Any]
+    code_version: str
+    weights_sha256: str = ""
+
+    def learnt_from(self) -> set[str]:
+        """Subjects whose images moved the weights, in training or pre-training."""
+        return {*self.seen.get("training", ()), *self.seen.get("pretraining", ())}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights by name and their card."""
+
+    weights: dict[str, torch.Tensor]
+    card: CheckpointCard
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write ``<name>.json`` beside `path` and then `path` itself (safetensors), each whole or not at all.
+
+    The weights come last, so whoever finds them finds a card that fits.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    save_file({name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}, partial)
+    card = checkpoint.card.model_copy(update={"weights_sha256": sha256_of(partial)})
+    write_text(path.with_suffix(".json"), card.model_dump_json(indent=1))
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read what `save_checkpoint` wrote; CheckpointError if a file is missing, damaged or of another pair."""
+    path = Path(path)
+    card_path = path.with_suffix(".json")
+    for needed in (path, card_path):
+        if not needed.is_file():
+            raise CheckpointError(f"{needed}: no such file; a checkpoint is a .safetensors file with a .json beside it")
+    try:
+        card = CheckpointCard.model_validate_json(card_path.read_text())
+    except ValidationError as error:
+        raise CheckpointError(f"{card_path}: {first_problem(error, CheckpointCard)}") from error
+    if card.weights_sha256 != sha256_of(path):
+        raise CheckpointError(f"{path}: is not the file that {card_path.name} describes; train again or restore both")
+    try:
+        return Checkpoint(load_file(path), card)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+
+
+def restore_model(checkpoint: Checkpoint) -> torch.nn.Module:
+    """The classifier of a checkpoint, in evaluation mode; CheckpointError unless every weight fits."""
+    if checkpoint.card.kind != "classifier":
+        raise CheckpointError(f"a checkpoint of kind {checkpoint.card.kind!r} cannot classify; give a classifier's")
+    model = build_model(checkpoint.card.model)
+    try:
+        model.load_state_dict(checkpoint.weights, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"weights do not fit {checkpoint.card.model.name}: {error}") from error
+    return model.eval()

@@ -1,0 +1,73 @@
+"""Parameters of a training run."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from octa_kedro.config import Config
+from octa_kedro.models.factory import ModelConfig
+
+
+class AugmentationConfig(Config):
+    """Random changes of training images, drawn anew each time an image is used.
+
+    `flip` mirrors left-right and up-down, each with probability one half; `shift` moves laterally by up to
+    that share of the field; `brightness` multiplies grey levels by up to 1 +- that share.
+    """
+
+    flip: bool = True
+    shift: float = Field(0.0, ge=0, lt=0.5)
+    brightness: float = Field(0.1, ge=0, lt=1)
+
+
+class OptimiserConfig(Config):
+    """What is shared by everything that trains: AdamW on a one-cycle schedule, in batches."""
+
+    max_epochs: PositiveInt = 30
+    batch_size: PositiveInt = 4
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: float = Field(1e-2, ge=0)
+    seed: int = Field(0, ge=0)
+    device: str = "auto"
+    workers: int = Field(0, ge=0)
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+
+class TrainingConfig(OptimiserConfig):
+    """One classifier: what it looks at, its network, and how it is fitted.
+
+    `slabs` are the en-face maps a 2D network sees as channels. `weights` is what a 3D network starts from.
+    The best epoch is the one with the lowest validation loss; training stops `patience` epochs after it.
+    """
+
+    model: ModelConfig
+    slabs: tuple[str, ...] = ()
+    weights: Literal["random", "pretraining"] = "random"
+    patience: PositiveInt = 15
+    min_epochs: int = Field(0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingConfig":
+        flat = self.model.spatial_dims == 2
+        if flat != bool(self.slabs):
+            raise ValueError("slabs: name the en-face maps of a 2D network, and none for a 3D network")
+        if flat and self.weights == "pretraining":
+            raise ValueError("weights: the autoencoder's weights are for 3D networks; a 2D network starts random")
+        channels = len(self.slabs) if flat else 1
+        if self.model.in_channels != channels:
+            raise ValueError(f"model.in_channels is {self.model.in_channels}, but the input has {channels} (slabs)")
+        return self
+
+
+class AutoencoderConfig(OptimiserConfig):
+    """The pre-training of one fold: an autoencoder of `model`'s convolutions, fitted to training subjects."""
+
+    model: ModelConfig
+    max_epochs: PositiveInt = 8
+
+    @model_validator(mode="after")
+    def _volumes(self) -> "AutoencoderConfig":
+        if self.model.spatial_dims != 3:
+            raise ValueError("model.spatial_dims: the autoencoder is for volumes, set it to 3")
+        return self

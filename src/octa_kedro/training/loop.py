@@ -1,0 +1,155 @@
+"""Fit one classifier on one fold: one readable loop for 2D and 3D."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+from tqdm import tqdm
+
+from octa_kedro import __version__
+from octa_kedro.cohort.leak import require_disjoint
+from octa_kedro.cohort.splits import subjects_of
+from octa_kedro.cohort.table import class_names
+from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.io.store import Stored
+from octa_kedro.models.factory import build_model, start_from_encoder
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.learner import make_learner
+from octa_kedro.training.seeding import pick_device, seed_everything
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best epoch's checkpoint and one row of history per epoch."""
+
+    checkpoint: Checkpoint
+    history: pd.DataFrame
+
+
+def fit_classifier(
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    config: TrainingConfig,
+    processing: ProcessingConfig,
+    pretrained: Checkpoint | None = None,
+) -> Fitted:
+    """Train on the fold's training subjects, validate after each epoch, keep the epoch of lowest loss.
+
+    `table` is a fold table (`cohort.splits.fold_table`). With ``weights: pretraining`` the network starts
+    from `pretrained`. LeakError if those weights have learnt from a subject this fold is judged on.
+    """
+    fold = int(table["fold"].iloc[0])
+    names = class_names(table)
+    if config.model.classes != len(names):
+        raise ConfigError(f"model.classes is {config.model.classes}, but cohort.classes has {len(names)}")
+    rows = {role: table[table["role"] == role] for role in ("train", "validation")}
+    data = {
+        role: EyeDataset(images, part["subject"].astype(str).tolist(), part["target"].tolist(), slabs=config.slabs)
+        for role, part in rows.items()
+    }
+    seen = {"training": data["train"].subjects, "validation": data["validation"].subjects}
+    judged = [*subjects_of(table, "validation"), *subjects_of(table, "held_out")]
+    require_disjoint(judged, seen["training"], judge=f"fold {fold}", learner="its own training")
+
+    seed_everything(config.seed, "weights", fold)
+    model = build_model(config.model)
+    if config.weights == "pretraining":
+        if pretrained is None:
+            raise ConfigError(
+                "weights is 'pretraining', but there are no pre-trained weights; run kedro run --pipeline pretraining"
+            )
+        require_disjoint(judged, pretrained.card.learnt_from(), judge=f"fold {fold}", learner="the pre-training")
+        seen["pretraining"] = sorted(pretrained.card.learnt_from())
+        start_from_encoder(model, pretrained.weights)
+
+    best, history = _train(model, data, rows["train"], config, fold)
+    row = history.loc[history["best"]].iloc[0]
+    card = CheckpointCard(
+        kind="classifier",
+        model=config.model,
+        processing=processing,
+        slabs=config.slabs,
+        classes=names,
+        fold=fold,
+        epoch=int(row["epoch"]),
+        metrics={k: float(row[k]) for k in ("train_loss", "val_loss", "val_auroc") if math.isfinite(row[k])},
+        seen={what: tuple(subjects) for what, subjects in seen.items()},
+        parameters=config.model_dump(mode="json"),
+        code_version=__version__,
+    )
+    return Fitted(Checkpoint(best, card), history)
+
+
+def _train(
+    model: nn.Module, data: dict[str, EyeDataset], train_rows: pd.DataFrame, config: TrainingConfig, fold: int
+) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
+    """All epochs until patience runs out: weights of the best one, and the history."""
+    device = pick_device(config.device)
+    weights = _class_weights(train_rows, config).to(device)
+    entropy = nn.CrossEntropyLoss(weights, label_smoothing=config.label_smoothing)
+    batches = loader(data["train"], config, shuffle_seed=("order", fold))
+    learner = make_learner(model, lambda net, images, targets: entropy(net(images), targets), batches, config, fold)
+    validation = loader(data["validation"], config, shuffle_seed=None)
+
+    best_loss, best_weights, since_best = math.inf, learner.weights(), 0
+    rows: list[dict[str, Any]] = []
+    bar = tqdm(
+        range(1, config.max_epochs + 1), f"{config.model.spatial_dims}D fold {fold}", unit="epoch", mininterval=1
+    )
+    for epoch in bar:
+        started = time.perf_counter()
+        train_loss = learner.epoch()
+        logits, targets = predict_logits(model, validation, device)
+        val_loss, val_auroc = float(entropy(logits.to(device), targets.to(device))), _auroc(logits, targets)
+        if not math.isfinite(train_loss + val_loss):
+            raise DataError(f"fold {fold}, epoch {epoch}: the loss is not finite; lower learning_rate")
+        row = {"fold": fold, "epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "val_auroc": val_auroc}
+        rows.append(row | {"lr": learner.learning_rate, "seconds": time.perf_counter() - started})
+        bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_loss:.3f}", auroc=f"{val_auroc:.2f}")
+        if val_loss < best_loss:
+            best_loss, best_weights, since_best = val_loss, learner.weights(), 0
+        else:
+            since_best += 1
+        if since_best >= config.patience and epoch >= config.min_epochs:
+            break
+    history = pd.DataFrame(rows)
+    history["best"] = history.index == history["val_loss"].idxmin()
+    return best_weights, history
+
+
+@torch.no_grad()
+def predict_logits(
+    model: nn.Module, batches: torch.utils.data.DataLoader, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits ``(n, classes)`` and targets ``(n,)`` on the CPU, in the loader's order."""
+    model.eval()
+    logits, targets = [], []
+    for images, target in batches:
+        logits.append(model(images.to(device)).float().cpu())
+        targets.append(target)
+    return torch.cat(logits), torch.cat(targets)
+
+
+def _class_weights(rows: pd.DataFrame, config: TrainingConfig) -> torch.Tensor:
+    """Inverse class frequencies with mean 1, so that a threshold of one half suits unequal classes."""
+    counts = torch.bincount(torch.tensor(rows["target"].tolist()), minlength=config.model.classes).float()
+    if (counts == 0).any():
+        raise DataError("a class has no training subject in this fold; use fewer folds or more subjects")
+    weights = 1 / counts
+    return weights / weights.mean()
+
+
+def _auroc(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    """AUROC of a binary validation set; NaN with one class only, or with more than two."""
+    if logits.shape[1] != 2 or len(targets.unique()) < 2:
+        return math.nan
+    return float(roc_auc_score(targets.numpy(), (logits[:, 1] - logits[:, 0]).numpy()))

@@ -1,0 +1,74 @@
+"""Fit the autoencoder of one fold to its training subjects only."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from octa_kedro import __version__
+from octa_kedro.cohort.leak import require_disjoint
+from octa_kedro.cohort.splits import subjects_of
+from octa_kedro.io.store import Stored
+from octa_kedro.models.autoencoder import Autoencoder
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.config import AutoencoderConfig
+from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.learner import make_learner
+from octa_kedro.training.loop import Fitted
+from octa_kedro.training.seeding import seed_everything
+
+
+def fit_autoencoder(
+    images: Mapping[str, Stored], table: pd.DataFrame, config: AutoencoderConfig, processing: ProcessingConfig
+) -> Fitted:
+    """Train on the fold's training subjects for all epochs; neither validation nor held-out eyes are read.
+
+    The loss is the mean squared error per voxel. History: fold, epoch, train_loss, variance (the mean over
+    eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
+    best (the last epoch).
+    """
+    fold = int(table["fold"].iloc[0])
+    data = EyeDataset(images, subjects_of(table, "train"))
+    judged = [*subjects_of(table, "validation"), *subjects_of(table, "held_out")]
+    require_disjoint(judged, data.subjects, judge=f"fold {fold}", learner="the pre-training")
+    variance, mean = _grey_levels(data)
+    seed_everything(config.seed, "autoencoder", fold)
+    model = Autoencoder(config.model, mean)
+    batches = loader(data, config, shuffle_seed=("autoencoder order", fold))
+    learner = make_learner(model, _rebuilding_error, batches, config, "autoencoder", fold)
+    rows: list[dict[str, Any]] = []
+    bar = tqdm(range(1, config.max_epochs + 1), f"autoencoder fold {fold}", unit="epoch", mininterval=1)
+    for epoch in bar:
+        started = time.perf_counter()
+        loss = learner.epoch()
+        row = {"fold": fold, "epoch": epoch, "train_loss": loss, "variance": variance, "lr": learner.learning_rate}
+        rows.append(row | {"seconds": time.perf_counter() - started, "best": epoch == config.max_epochs})
+        bar.set_postfix(mse=f"{loss:.5f}", variance=f"{variance:.5f}")
+    card = CheckpointCard(
+        kind="encoder",
+        model=config.model,
+        processing=processing,
+        fold=fold,
+        epoch=config.max_epochs,
+        metrics={"train_loss": float(rows[-1]["train_loss"]), "variance": variance},
+        seen={"pretraining": tuple(data.subjects)},
+        parameters=config.model_dump(mode="json"),
+        code_version=__version__,
+    )
+    return Fitted(Checkpoint(model.encoder_weights(), card), pd.DataFrame(rows))
+
+
+def _rebuilding_error(model: nn.Module, images: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
+    return functional.mse_loss(model(images), images)
+
+
+def _grey_levels(data: EyeDataset) -> tuple[float, float]:
+    """Mean over eyes of the variance and of the mean of their grey levels."""
+    images = [data[index][0] for index in range(len(data))]
+    return tuple(sum(float(f(image)) for image in images) / len(images) for f in (torch.var, torch.mean))  # type: ignore[return-value]

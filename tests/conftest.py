@@ -1,0 +1,90 @@
+"""Data that several tests share, all of it made here."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from octa_kedro.io.release import Octa500Release
+from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
+from octa_kedro.io.volume import Volume, scan_affine
+from octa_kedro.phantom.cohort import make_eye, plan_cohort
+from octa_kedro.phantom.config import PhantomConfig
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def phantom_cohort() -> PhantomCohort:
+    """Four small eyes of each class."""
+    config = PhantomConfig(
+        seed=3, subjects={"NORMAL": 4, "DR": 4, "CNV": 4}, shapes={"3mm": (32, 32, 128), "6mm": (44, 44, 128)}
+    )
+    table = plan_cohort(config)
+    rows = table.to_dict("records")
+    return PhantomCohort(
+        table, {str(r["ID"]): EyeRecipe(f"key-{r['ID']}", lambda r=r: make_eye(config, r)) for r in rows}
+    )
+
+
+@pytest.fixture(scope="session")
+def phantom_root(phantom_cohort: PhantomCohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small cohort on disk; read only, take `release_copy` to change it."""
+    root = tmp_path_factory.mktemp("release") / "phantom"
+    write_release(root, phantom_cohort.table, phantom_cohort.recipes)
+    return root
+
+
+@pytest.fixture
+def release_copy(phantom_root: Path, tmp_path: Path) -> Path:
+    """A copy of the small cohort that a test may damage."""
+    return Path(shutil.copytree(phantom_root, tmp_path / "copy"))
+
+
+@pytest.fixture
+def release(phantom_root: Path) -> Octa500Release:
+    return Octa500Release(phantom_root)
+
+
+@pytest.fixture
+def volume() -> Volume:
+    """A non-cubic scan of random grey levels, 3 x 3 x 2 mm."""
+    array = np.random.default_rng(0).integers(1, 90, (20, 16, 40)).astype(np.uint8)
+    return Volume(array, scan_affine(array.shape, (3.0, 3.0, 2.0)), "OCTA", "OD", "eye 1")
+
+
+def write_bscans(folder: Path, array: np.ndarray) -> None:
+    """`array` ``[x, y, z]`` as 1.bmp, 2.bmp, ..."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(array.shape[1]):
+        Image.fromarray(np.ascontiguousarray(array[:, number].T)).save(folder / f"{number + 1}.bmp")
+
+
+def splits_table(n: int = 24) -> pd.DataFrame:
+    """Subjects s00 .. with two classes, a quarter held out and three folds."""
+    target = np.arange(n) % 2
+    return pd.DataFrame(
+        {
+            "subject": [f"s{i:02d}" for i in range(n)],
+            "disease": np.where(target, "DR", "NORMAL"),
+            "label": np.where(target, "DISEASED", "NORMAL"),
+            "target": target,
+            "held_out": np.arange(n) >= 3 * n // 4,
+            "fold": np.where(np.arange(n) >= 3 * n // 4, 0, (np.arange(n) // 2) % 3 + 1),
+        }
+    )

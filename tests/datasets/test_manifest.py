@@ -1,0 +1,89 @@
+"""Versions of per-eye results: manifests over content-addressed files."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kedro.io import DatasetError, Version
+
+from octa_kedro.datasets.manifest import ManifestDataset
+from octa_kedro.errors import DataError
+from octa_kedro.io.store import Recipe
+from octa_kedro.io.volume import PlaneStack, Volume
+
+
+def eye(value: float) -> Volume:
+    return Volume(np.full((3, 4, 5), value, np.float32), np.eye(4), "OCTA", "OS", "source")
+
+
+def dataset(root: Path, load: str | None = None, save: str | None = None) -> ManifestDataset:
+    return ManifestDataset(filepath=(root / "m" / "manifest.json").as_posix(), unit=True, version=Version(load, save))
+
+
+def never() -> Volume:
+    raise AssertionError("made again")
+
+
+def test_each_version_loads_its_own_volumes(tmp_path: Path):
+    dataset(tmp_path, save="v1").save({"a": Recipe("k1", lambda: eye(0.25)), "b": Recipe("k2", lambda: eye(0.5))})
+    dataset(tmp_path, save="v2").save({"a": Recipe("k3", lambda: eye(0.75)), "b": Recipe("k2", never)})
+    first, second = dataset(tmp_path, load="v1").load(), dataset(tmp_path, load="v2").load()
+    assert first["a"]().array[0, 0, 0] == pytest.approx(0.25, abs=1e-5)
+    assert second["a"]().array[0, 0, 0] == pytest.approx(0.75, abs=1e-5)
+    assert first["b"].path == second["b"].path
+    assert len(list((tmp_path / "m" / "files").glob("*.nii"))) == 3
+
+
+def test_everything_but_voxels_comes_back_too(tmp_path: Path):
+    planes = PlaneStack(np.zeros((3, 4, 2), np.float32), np.eye(4), ("a", "b"), "OD", "s", "estimated")
+    dataset(tmp_path).save({"v": Recipe("1", lambda: eye(0.5)), "p": Recipe("2", lambda: planes)})
+    loaded = dataset(tmp_path).load()
+    assert (loaded["v"]().modality, loaded["v"]().laterality, loaded["v"]().source) == ("OCTA", "OS", "source")
+    assert (loaded["p"]().names, loaded["p"]().note) == (("a", "b"), "estimated")
+
+
+def test_an_interrupted_save_leaves_no_version_and_continues(tmp_path: Path):
+    def stop() -> Volume:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dataset(tmp_path, save="v1").save({"a": Recipe("k1", lambda: eye(0.25)), "b": Recipe("k2", stop)})
+    assert not dataset(tmp_path).exists()
+    dataset(tmp_path, save="v2").save({"a": Recipe("k1", never), "b": Recipe("k2", lambda: eye(0.5))})
+    assert list(dataset(tmp_path).load()) == ["a", "b"]
+
+
+def test_a_half_written_file_is_made_again(tmp_path: Path):
+    files = tmp_path / "m" / "files"
+    files.mkdir(parents=True)
+    (files / "k1.nii").write_bytes(b"half")
+    dataset(tmp_path).save({"a": Recipe("k1", lambda: eye(0.25))})
+    assert dataset(tmp_path).load()["a"]().array.shape == (3, 4, 5)
+
+
+def test_changed_and_missing_files_are_named(tmp_path: Path):
+    dataset(tmp_path).save({"a": Recipe("k1", lambda: eye(0.25))})
+    stored = dataset(tmp_path).load()["a"]
+    content = bytearray(stored.path.read_bytes())
+    content[-1] ^= 255
+    time.sleep(0.01)
+    stored.path.write_bytes(content)
+    with pytest.raises(DataError, match=r"k1\.nii: its bytes have changed"):
+        stored()
+    stored.path.unlink()
+    with pytest.raises(DatasetError, match=r"k1\.nii: named by a manifest but gone"):
+        dataset(tmp_path).load()
+
+
+def test_an_empty_set_is_a_version_too(tmp_path: Path):
+    dataset(tmp_path, save="v1").save({})
+    assert dataset(tmp_path).load() == {}
+
+
+def test_manifests_are_small_and_readable(tmp_path: Path):
+    dataset(tmp_path, save="v1").save({"a": Recipe("k1", lambda: eye(0.25))})
+    manifest = json.loads((tmp_path / "m" / "manifest.json" / "v1" / "manifest.json").read_text())
+    assert manifest["a"]["file"] == "k1.nii"
+    assert len(manifest["a"]["sha256"]) == 64

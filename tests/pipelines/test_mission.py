@@ -1,0 +1,117 @@
+"""The whole mission on a tiny phantom: what it leaves, and that nothing leaks."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from octa_kedro.pipeline_registry import register_pipelines
+from octa_kedro.structure import Structure, use_structure
+from tests.pipelines.conftest import catalog
+
+MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
+
+
+def test_every_model_predicts_every_eye_once(mission):
+    project, _ = mission
+    predictions = catalog(project).load("evaluation.predictions")
+    splits = catalog(project).load("splits")
+    assert set(predictions["model"]) == {*MODELS, "floor_depth_profile"}
+    for _, rows in predictions.groupby("model"):
+        assert sorted(rows["subject"]) == sorted(splits["subject"])
+        held_out = set(splits.loc[splits["held_out"], "subject"])
+        assert set(rows.loc[rows["part"] == "held_out", "subject"]) == held_out
+    assert predictions["probability"].between(0, 1).all()
+
+
+def test_no_network_has_seen_what_it_is_judged_on(mission):
+    project, _ = mission
+    loaded = catalog(project)
+    for fold in (1, 2):
+        table = loaded.load(f"splits_fold_{fold}")
+        judged = set(table.loc[table["role"] != "train", "subject"])
+        encoder = loaded.load(f"pretraining.fold_{fold}.checkpoint").card
+        assert encoder.learnt_from()
+        assert not encoder.learnt_from() & judged
+        for model in MODELS:
+            card = loaded.load(f"{model}.fold_{fold}.checkpoint").card
+            assert card.learnt_from() == set(table.loc[table["role"] == "train", "subject"])
+
+
+def test_best_epoch_is_the_stored_one(mission):
+    project, _ = mission
+    loaded = catalog(project)
+    history = loaded.load("training_3d.fold_1.history")
+    card = loaded.load("training_3d.fold_1.checkpoint").card
+    best = history.loc[history["val_loss"].idxmin()]
+    assert card.epoch == best["epoch"]
+    assert card.metrics["val_loss"] == pytest.approx(best["val_loss"])
+    assert history["best"].sum() == 1
+
+
+def test_maps_lie_on_their_images(mission):
+    project, _ = mission
+    loaded = catalog(project)
+    maps, images = loaded.load("explainability.training_3d.maps"), loaded.load("processed_volumes")
+    assert maps.keys() == images.keys()
+    for subject, stored in maps.items():
+        heat, image = nib.load(stored.path), images[subject]()
+        assert heat.shape == image.array.shape
+        np.testing.assert_allclose(heat.affine, image.affine, atol=1e-6)
+        assert heat.get_fdata().min() >= 0
+    layer = loaded.load("explainability.training_3d.layer")
+    assert layer["cell_mm"][0] <= 0.1
+
+
+def test_metrics_have_intervals_and_figures_exist(mission):
+    project, version = mission
+    metrics = catalog(project).load("evaluation.metrics")
+    auroc = metrics[metrics["metric"] == "auroc"]
+    assert len(auroc) == 2 * 4
+    assert (auroc["low"] <= auroc["high"]).all()
+    reporting = project / "data" / "08_reporting"
+    for name in ("roc", "confusion", "history_training_3d", "history_training_2d"):
+        assert (reporting / f"{name}.png" / version / f"{name}.png").stat().st_size > 10_000
+    held_out = catalog(project).load("splits").query("held_out")["subject"]
+    for model in ("training_3d", "training_2d"):
+        drawn = sorted(p.stem for p in (reporting / f"maps_{model}" / version).rglob("*.png"))
+        assert drawn == sorted(held_out)
+
+
+def test_lesions_are_scored(mission):
+    project, _ = mission
+    scores = catalog(project).load("explainability.training_3d.scores")
+    diseased = scores[scores["disease"] != "NORMAL"]
+    assert diseased["lesion_share_of_grid"].between(0, 1, inclusive="neither").all()
+    assert diseased["slab_share_of_retina"].between(0.2, 0.8).all()
+    assert scores.loc[scores["disease"] == "NORMAL", "peak_in_lesion"].isna().all()
+
+
+def test_checkpoints_explain_themselves(mission):
+    project, version = mission
+    path = project / "data/06_models/training_3d/fold_1/checkpoint.safetensors" / version / "checkpoint.json"
+    card = json.loads(path.read_text())
+    assert card["classes"] == ["NORMAL", "DISEASED"]
+    assert card["model"]["widths"] == [4, 4, 8, 8]
+    assert card["processing"]["grid"] == [32, 32, 64]
+
+
+@pytest.mark.parametrize("source", ["phantom", "octa500", "nifti_folder"])
+def test_inputs_and_outputs_of_gpu_nodes_are_persisted(mission, source: str):
+    project, _ = mission
+    use_structure(Structure(source=source, folds=2, pretraining=True, models={"training_3d": 3, "training_2d": 2}))
+    try:
+        pipelines = register_pipelines()
+    finally:
+        use_structure(Structure(source="phantom", folds=1, pretraining=False, models={"training_3d": 3}))
+    loaded = catalog(project)
+    gpu = [node for name in ("__default__", "inference") for node in pipelines[name].nodes if "gpu" in node.tags]
+    assert len(gpu) > 8
+    for node in gpu:
+        for dataset in {*node.inputs, *node.outputs}:
+            if not dataset.startswith("params:"):
+                assert type(loaded.get(dataset)).__name__ != "MemoryDataset", dataset
+    assert ("phantom" in pipelines) == (source == "phantom")
+    assert Path(project).is_dir()
