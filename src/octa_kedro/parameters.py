@@ -41,7 +41,9 @@ assert GROUPS.keys() == PARAMETER_GROUPS
 def check_parameters(parameters: dict[str, Any], structure: Structure) -> None:
     """ConfigError for the first parameter that nothing reads, that cannot be, or that disagrees with the
     structure the pipelines were built from."""
-    classes = GROUPS | dict.fromkeys(structure.models, TrainingConfig)
+    # A model of the base environment that this one does not train still has its parameters there.
+    models = [*structure.models, *(g for g, values in parameters.items() if "model" in (values or {}))]
+    classes: dict[str, type[BaseModel]] = {**dict.fromkeys(models, TrainingConfig), **GROUPS}
     for group, values in parameters.items():
         if group not in classes:
             near = get_close_matches(group, classes, n=1)

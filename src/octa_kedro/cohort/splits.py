@@ -34,10 +34,13 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """The cohort with the columns held_out (bool) and fold.
 
     A development subject is validated in its `fold` (1 .. k) and trained on in all others; fold 0 means
-    never validated. Strata are disease x field of view where every stratum is large enough, else disease.
+    never validated; an unlabelled cohort gives an empty table.
+    Strata are disease x field of view where every stratum is large enough, else disease.
     Where the cohort has a column ``split`` that is used instead (train, validation, test). DataError names
     a disease with fewer subjects than folds.
     """
+    if "disease" not in cohort.columns:  # unlabelled eyes are processed, but there is nothing to divide
+        return cohort.iloc[:0].assign(disease="", label="", target=0, held_out=False, fold=0)
     if "split" in cohort.columns:
         return _predefined(cohort, config)
     if config.folds < 2:

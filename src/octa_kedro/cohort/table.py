@@ -24,13 +24,15 @@ class CohortConfig(Config):
 
     There are two `classes`; the first is the negative one (index 0). `diseases` are the words the label
     sheet may hold; eyes whose disease is in no class are left out. `modalities` are the volumes every eye
-    must have. `exclude` lists identifiers to leave out.
+    must have. `exclude` lists identifiers to leave out. Without `labelled`, the source's eyes are processed
+    as they are, and there is nothing to split or train on.
     """
 
     classes: tuple[ClassConfig, ...] = Field(min_length=2, max_length=2)
     diseases: tuple[str, ...] = OCTA500_DISEASES
     modalities: tuple[str, ...] = ("OCTA", "OCT")
     exclude: tuple[str, ...] = ()
+    labelled: bool = True
 
     @model_validator(mode="after")
     def _known_words(self) -> "CohortConfig":
@@ -49,18 +51,20 @@ def make_cohort_table(source: Source, config: CohortConfig) -> pd.DataFrame:
     depth, and whatever else the label table has. Sorted by subject. DataError names an unknown disease word
     or an eye without a usable volume.
     """
+    excluded = {str(subject) for subject in config.exclude}
+    if not config.labelled:
+        return _with_measures(
+            pd.DataFrame({"subject": [s for s in source.subjects() if s not in excluded]}), source, config
+        )
     labels = source.labels()
     _check_diseases(labels, config)
-    excluded = {str(subject) for subject in config.exclude}
     class_of = {word: one.name for one in config.classes for word in one.diseases}
     table = labels[~labels["subject"].isin(excluded) & labels["disease"].isin(list(class_of))].copy()
     if table.empty:
         raise DataError(f"no labelled eye has a disease of the classes {', '.join(class_of)}; mend cohort.classes")
     table["label"] = table["disease"].map(class_of)
     table["target"] = table["label"].map({one.name: index for index, one in enumerate(config.classes)})
-    measures = [_measures(source, subject, config.modalities) for subject in table["subject"]]
-    table = pd.concat([table.reset_index(drop=True), pd.DataFrame(measures)], axis=1)
-    return table.sort_values("subject", ignore_index=True)
+    return _with_measures(table, source, config)
 
 
 def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
@@ -73,6 +77,12 @@ def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
             f"{f', did you mean {guess[0]}?' if guess else ''} (known: {', '.join(config.diseases)}); mend the label "
             "sheet or add the word to cohort.diseases"
         )
+
+
+def _with_measures(table: pd.DataFrame, source: Source, config: CohortConfig) -> pd.DataFrame:
+    measures = [_measures(source, subject, config.modalities) for subject in table["subject"]]
+    table = pd.concat([table.reset_index(drop=True), pd.DataFrame(measures)], axis=1)
+    return table.sort_values("subject", ignore_index=True)
 
 
 def _measures(source: Source, subject: str, modalities: tuple[str, ...]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 
+from octa_kedro.errors import CheckpointError
 from octa_kedro.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 
@@ -13,7 +14,8 @@ class CheckpointDataset(AbstractVersionedDataset[Checkpoint, Checkpoint | None])
     """Weights (safetensors) with their card (JSON beside them).
 
     With `optional`, loading gives None where nothing has been saved yet: a network that does not start
-    from pre-trained weights can then be trained without them.
+    from pre-trained weights can then be trained without them. Where `filepath` is itself a file, that one is
+    loaded, whatever versions there are: so a run parameter can name any checkpoint.
     """
 
     def __init__(
@@ -29,14 +31,18 @@ class CheckpointDataset(AbstractVersionedDataset[Checkpoint, Checkpoint | None])
         self.metadata = metadata
 
     def load(self) -> Checkpoint | None:
-        """The checkpoint; CheckpointError if it is damaged."""
+        """The checkpoint; CheckpointError if it is damaged or not there."""
+        plain = Path(self._filepath)
+        if plain.is_file():
+            return load_checkpoint(plain)
         try:
-            path = Path(self._get_load_path())
+            return load_checkpoint(Path(self._get_load_path()))
         except VersionNotFoundError:
             if self._optional:
                 return None
-            raise
-        return load_checkpoint(path)
+            raise CheckpointError(
+                f"{plain}: no checkpoint there; train one first or name a .safetensors file"
+            ) from None
 
     def save(self, data: Checkpoint) -> None:
         """Write weights and card."""

@@ -41,16 +41,16 @@ def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
 
 
 def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names: Sequence[str]) -> Figure:
-    """Return the confusion matrices, models by parts, with counts and the percentage of each true class."""
+    """Return the confusion matrices, a row per part and a column per model, with counts and row percentages."""
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
     if len(class_names) != 2:
         raise ConfigError(f"class_names {list(class_names)} are not two: the metrics are binary")
     models = list(dict.fromkeys(pooled["model"]))
     parts = _present_parts(pooled)
-    figure = _figure(4.2 * len(parts), 3.9 * len(models) + 0.5)
-    grid = figure.subplots(len(models), len(parts), squeeze=False)
-    for row, model in enumerate(models):
-        for column, part in enumerate(parts):
+    figure = _figure(3.7 * len(models), 3.9 * len(parts) + 0.5)
+    grid = figure.subplots(len(parts), len(models), squeeze=False)
+    for row, part in enumerate(parts):
+        for column, model in enumerate(models):
             chosen = pooled[(pooled["model"] == model) & (pooled["part"] == part)]
             _draw_confusion(grid[row, column], chosen, config.threshold, class_names)
             grid[row, column].set_title(f"{model}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
@@ -72,7 +72,8 @@ def history_figure(history: pd.DataFrame) -> Figure:
     grid = figure.subplots(2, len(folds), squeeze=False, sharex=True, sharey="row")
     for (losses, aurocs), fold in zip(grid.T, folds, strict=True):
         _draw_history(losses, aurocs, history[history["fold"] == fold].sort_values("epoch"))
-    grid[0, 0].set_ylabel("Loss")
+    grid[0, 0].set_ylabel("Loss (log scale)")
+    grid[0, 0].set_yscale("log")  # one wild epoch would flatten all others
     grid[1, 0].set_ylabel("Validation AUROC")
     grid[1, 0].set_ylim(-0.03, 1.03)
     handles, labels = grid[0, 0].get_legend_handles_labels()

@@ -14,6 +14,7 @@ HEAT = "inferno"
 LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
 MAX_ALPHA = 0.75
+DEPTH_STRETCH = 2  # a retina shown to scale is too thin to see its layers
 
 
 def volume_figure(
@@ -35,22 +36,22 @@ def volume_figure(
     """
     px, py, pz = peak_voxel(heat.array)
     flat = enface.array[..., 0] if enface is not None else image.array.mean(axis=2)
-    mask: Any = lesion.array > 0 if lesion is not None and lesion.array.any() else None
-    panels = [
-        ("B-scan at the peak", image.array[:, py], heat.array[:, py], None if mask is None else mask[:, py], (px, pz)),
-        (f"En-face {enface.names[0] if enface is not None else 'mean'}", flat, heat.array.max(axis=2),
-         None if mask is None else mask.any(axis=2), (px, py)),
-        (f"En-face slice {_depth_words(heat, surfaces, (px, py, pz))}", image.array[:, :, pz], heat.array[:, :, pz],
-         None if mask is None else mask[:, :, pz], (px, py)),
-    ]  # fmt: skip
-    figure = Figure(figsize=(11, 7.6), layout="constrained")
-    axes = figure.subplots(2, 3)
-    for column, (name, grey, warm, outline, peak) in enumerate(panels):
+    mask: NDArray = np.zeros(image.array.shape) if lesion is None else np.asarray(lesion.array)
+    slab = enface.names[0] if enface is not None else "mean"
+    depth = _depth_words(heat, surfaces, (px, py, pz))
+    titles = [f"B-scan at the peak (depth x {DEPTH_STRETCH})", f"En-face {slab}", f"En-face slice {depth}"]
+    greys = [image.array[:, py], flat, image.array[:, :, pz]]
+    warms = [heat.array[:, py], heat.array.max(axis=2), heat.array[:, :, pz]]
+    outlines = [mask[:, py], mask.max(axis=2), mask[:, :, pz]]
+    figure = Figure(figsize=(14, 7.6), layout="constrained")
+    axes = figure.subplots(2, 3, width_ratios=(1.7, 1, 1))
+    for column in range(3):
         deep = column == 0
         mm = (image.spacing[0], image.spacing[2 if deep else 1])
-        _show(axes[0, column], grey, mm, deep=deep, title=name)
-        colours = _show(axes[1, column], grey, mm, deep=deep, heat=warm, scale=scale, peak=peak)
-        _outline(axes[0, column], outline, mm)
+        peak = (px, pz if deep else py)
+        _show(axes[0, column], greys[column], mm, deep=deep, title=titles[column])
+        _outline(axes[0, column], outlines[column], mm)
+        colours = _show(axes[1, column], greys[column], mm, deep=deep, heat=warms[column], scale=scale, peak=peak)
         if deep and surfaces is not None:
             _surface_lines(axes[0, column], image, surfaces, py)
     figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label="raw Grad-CAM (evidence)")
@@ -99,15 +100,15 @@ def _show(
         colours = axes.imshow(heat.T, cmap=HEAT, vmin=0, vmax=max(scale, 1e-12), alpha=MAX_ALPHA * strength, **place)
     if peak is not None:
         axes.plot((peak[0] + 0.5) * mm[0], (peak[1] + 0.5) * mm[1], "+", ms=11, mew=1.8, color=PEAK_COLOUR)
-    axes.set_aspect("equal")
+    axes.set_aspect(DEPTH_STRETCH if deep else "equal")
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("mm", fontsize=8)
     axes.tick_params(labelsize=8)
     return colours
 
 
-def _outline(axes: Axes, mask: NDArray | None, mm: tuple[float, float]) -> None:
-    if mask is not None and mask.any() and not mask.all():
+def _outline(axes: Axes, mask: NDArray, mm: tuple[float, float]) -> None:
+    if mask.any() and not mask.all():
         x, y = ((np.arange(n) + 0.5) * step for n, step in zip(mask.shape, mm, strict=True))
         axes.contour(x, y, mask.T.astype(float), levels=[0.5], colors=LESION_COLOUR, linewidths=1.0)
 

@@ -14,13 +14,19 @@ from octa_kedro.errors import CheckpointError, ConfigError
 RESNET_LAYERS = {"resnet10": (1, 1, 1, 1), "resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 HEAD_3D = "fc."
+NORMS: dict[str, str | tuple[str, dict[str, object]]] = {
+    "batch": "batch",
+    "instance": ("instance", {"affine": True}),
+    "group": ("group", {"num_groups": 4}),
+}
 
 
 class ModelConfig(Config):
     """A network: `name` is one of resnet10/18/34 in 3D and any timm network in 2D.
 
-    `widths` are the channels of the four stages in 3D. `dropout` is the share of features dropped before
-    the last linear layer.
+    In 3D, `widths` are the channels of the four stages and `norm` the normalisation after each convolution
+    (batch statistics of a few volumes are noisy; group and instance norm do not use any). `dropout` is the
+    share of features dropped before the last linear layer.
     """
 
     name: str = "resnet18"
@@ -28,6 +34,7 @@ class ModelConfig(Config):
     in_channels: PositiveInt = 1
     classes: int = Field(2, ge=2)
     widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (64, 128, 256, 512)
+    norm: Literal["batch", "instance", "group"] = "batch"
     dropout: float = Field(0.0, ge=0, lt=1)
 
     @field_validator("name")
@@ -66,6 +73,7 @@ def build_model(config: ModelConfig) -> nn.Module:
         conv1_t_size=7,
         conv1_t_stride=2,
         num_classes=config.classes,
+        norm=NORMS[config.norm],
     )
     if config.dropout:
         network.fc = nn.Sequential(nn.Dropout(config.dropout), network.fc)

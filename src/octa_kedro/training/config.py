@@ -12,11 +12,13 @@ class AugmentationConfig(Config):
     """Random changes of training images, drawn anew each time an image is used.
 
     `flip` mirrors left-right and up-down, each with probability one half; `shift` moves laterally by up to
-    that share of the field; `brightness` multiplies grey levels by up to 1 +- that share.
+    that share of the field, `depth_shift` (volumes only) in depth; `brightness` multiplies grey levels by up
+    to 1 +- that share.
     """
 
     flip: bool = True
     shift: float = Field(0.0, ge=0, lt=0.5)
+    depth_shift: float = Field(0.0, ge=0, lt=0.5)
     brightness: float = Field(0.1, ge=0, lt=1)
 
 
@@ -37,14 +39,16 @@ class TrainingConfig(OptimiserConfig):
     """One classifier: what it looks at, its network, and how it is fitted.
 
     `slabs` are the en-face maps a 2D network sees as channels. `weights` is what a 3D network starts from.
-    The best epoch is the one with the lowest validation loss; training stops `patience` epochs after it.
+    The best epoch is the one with the lowest validation loss after the share `keep_from` of all epochs: before
+    that the rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
+    Training stops `patience` epochs after the best one.
     """
 
     model: ModelConfig
     slabs: tuple[str, ...] = ()
     weights: Literal["random", "pretraining"] = "random"
     patience: PositiveInt = 15
-    min_epochs: int = Field(0, ge=0)
+    keep_from: float = Field(0.0, ge=0, lt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -79,10 +79,10 @@ class Augmenter:
         if self.config.flip:
             axes = [axis for axis in (-1, -2) if self._uniform() < 0.5]
             image = image.flip(axes) if axes else image
-        if self.config.shift:
-            limits = [self.config.shift * image.shape[axis] for axis in (-2, -1)]
-            moves = [round((2 * self._uniform() - 1) * limit) for limit in limits]
-            image = _shift(image, moves[0], moves[1])
+        depth = self.config.depth_shift if image.ndim == 4 else 0.0
+        for axis, share in ((-1, self.config.shift), (-2, self.config.shift), (-3, depth)):
+            if share:
+                image = _shift(image, axis, round((2 * self._uniform() - 1) * share * image.shape[axis]))
         if self.config.brightness:
             image = (image * (1 + self.config.brightness * (2 * self._uniform() - 1))).clamp(0, 1)
         return image
@@ -91,14 +91,9 @@ class Augmenter:
         return float(torch.rand((), generator=self.stream))
 
 
-def _shift(image: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Moved by whole pixels along the last two axes; what comes in is a mirror image of the border."""
-    moved = image
-    for axis, move in ((-2, down), (-1, right)):
-        if move:
-            size = image.shape[axis]
-            index = torch.arange(size) - move
-            index = index.abs()
-            index = torch.where(index >= size, 2 * (size - 1) - index, index)
-            moved = moved.index_select(axis, index.to(moved.device))
-    return moved
+def _shift(image: torch.Tensor, axis: int, move: int) -> torch.Tensor:
+    """Moved by whole voxels along one axis; what comes in is a mirror image of the border."""
+    size = image.shape[axis]
+    index = (torch.arange(size) - move).abs()
+    index = torch.where(index >= size, 2 * (size - 1) - index, index)
+    return image.index_select(axis, index.to(image.device))

@@ -13,6 +13,8 @@ from octa_kedro.training.config import OptimiserConfig
 from octa_kedro.training.data import Augmenter
 from octa_kedro.training.seeding import generator, pick_device
 
+WARM_UP = 0.2  # share of all steps in which the rate rises
+
 LossOf = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -67,6 +69,6 @@ def make_learner(
         batches=batches,
         augment=Augmenter(config.augmentation, generator(config.seed, "augmentation", *purpose)),
         optimiser=optimiser,
-        schedule=OneCycleLR(optimiser, max_lr=config.learning_rate, total_steps=steps),
+        schedule=OneCycleLR(optimiser, max_lr=config.learning_rate, total_steps=steps, pct_start=WARM_UP),
         device=device,
     )

@@ -47,6 +47,8 @@ def fit_classifier(
     `table` is a fold table (`cohort.splits.fold_table`). With ``weights: pretraining`` the network starts
     from `pretrained`. LeakError if those weights have learnt from a subject this fold is judged on.
     """
+    if table.empty:
+        raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
     fold = int(table["fold"].iloc[0])
     names = class_names(table)
     if config.model.classes != len(names):
@@ -100,7 +102,7 @@ def _train(
     learner = make_learner(model, lambda net, images, targets: entropy(net(images), targets), batches, config, fold)
     validation = loader(data["validation"], config, shuffle_seed=None)
 
-    best_loss, best_weights, since_best = math.inf, learner.weights(), 0
+    best_loss, best_weights, best_epoch = math.inf, learner.weights(), 0
     rows: list[dict[str, Any]] = []
     bar = tqdm(
         range(1, config.max_epochs + 1), f"{config.model.spatial_dims}D fold {fold}", unit="epoch", mininterval=1
@@ -115,15 +117,14 @@ def _train(
         row = {"fold": fold, "epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "val_auroc": val_auroc}
         rows.append(row | {"lr": learner.learning_rate, "seconds": time.perf_counter() - started})
         bar.set_postfix(loss=f"{train_loss:.3f}", val=f"{val_loss:.3f}", auroc=f"{val_auroc:.2f}")
+        if epoch <= config.keep_from * config.max_epochs:
+            continue
         if val_loss < best_loss:
-            best_loss, best_weights, since_best = val_loss, learner.weights(), 0
-        else:
-            since_best += 1
-        if since_best >= config.patience and epoch >= config.min_epochs:
+            best_loss, best_weights, best_epoch = val_loss, learner.weights(), epoch
+        elif epoch - best_epoch >= config.patience:
             break
     history = pd.DataFrame(rows)
-    history["best"] = history.index == history["val_loss"].idxmin()
-    return best_weights, history
+    return best_weights, history.assign(best=history["epoch"] == best_epoch)
 
 
 @torch.no_grad()

@@ -1,0 +1,127 @@
+"""AdrenalMNIST3D (MedMNIST v2) through `training_3d` and `evaluation`, unchanged: labelled data that is not OCTA.
+
+    python benchmarks/adrenalmnist3d.py --npz adrenalmnist3d.npz --work /tmp/adrenal --choose
+    python benchmarks/adrenalmnist3d.py --npz adrenalmnist3d.npz --work /tmp/adrenal --seeds 0 1 2
+
+The first command trains the CANDIDATES and prints their validation AUROC; it never predicts a test volume. The
+second trains the chosen settings (CHOSEN) once per seed, evaluates each test set once and prints test AUROCs.
+The official split is kept. Published with the data set: ResNet-18 3D, test AUROC .827.
+"""
+
+import argparse
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from octa_kedro.io.nifti import write_nifti
+from octa_kedro.io.nifti_folder import TABLE
+from octa_kedro.io.volume import scan_affine
+
+ROOT = Path(__file__).parents[1]
+EXTENT_MM = (64.0, 64.0, 64.0)  # the cube that each volume of the data set was cut from
+PUBLISHED = 0.827
+COMMON: dict[str, Any] = {"max_epochs": 12, "keep_from": 0.3, "patience": 6, "batch_size": 16, "label_smoothing": 0.0}
+NO_SHIFT = {"flip": True, "shift": 0.0, "depth_shift": 0.0, "brightness": 0.0}
+CANDIDATES: dict[str, dict[str, Any]] = {
+    "narrow": {"learning_rate": 0.003, "augmentation": NO_SHIFT},
+    "narrow, shifts": {"learning_rate": 0.003, "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08}},
+    "narrow, shifts, no flips": {
+        "learning_rate": 0.003,
+        "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
+    },
+    "wider, shifts": {
+        "learning_rate": 0.002,
+        "model": {"widths": [32, 64, 128, 256]},
+        "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
+    },
+}
+CHOSEN = "narrow, shifts"
+
+
+def convert(npz: Path, folder: Path) -> None:
+    """The archive as a folder of NIfTI files with `subjects.csv`; the official split is its column `split`."""
+    if (folder / TABLE).is_file():
+        return
+    data, rows = np.load(npz), []
+    for split in ("train", "val", "test"):
+        labels = data[f"{split}_labels"].ravel()
+        for index, (image, label) in enumerate(zip(data[f"{split}_images"], labels, strict=True)):
+            subject = f"{split}-{index:04d}"
+            # The archive's axes are (z, y, x).
+            array = np.ascontiguousarray(image.transpose(2, 1, 0))
+            write_nifti(folder / f"{subject}.nii.gz", array, scan_affine(array.shape, EXTENT_MM))
+            rows.append({"subject": subject, "path": f"{subject}.nii.gz", "label": int(label), "split": split})
+    pd.DataFrame(rows).to_csv(folder / TABLE, index=False)
+
+
+def make_project(work: Path) -> Path:
+    """A project of its own, so that the benchmark's data stay out of the repository's."""
+    project = work / "project"
+    shutil.copytree(ROOT / "conf", project / "conf", dirs_exist_ok=True)
+    shutil.copy(ROOT / "pyproject.toml", project)
+    (project / "src").mkdir(exist_ok=True)
+    return project
+
+
+def run(project: Path, source: Path, training: dict[str, Any], **what: Any) -> Any:
+    """One Kedro run; the catalog afterwards."""
+    params = {
+        "source": {"path": str(source)},
+        "processing": {"grid": [48, 48, 48], "intensity": {"lower": 0.0, "upper": 100.0}},
+        "training_3d": training,
+    }
+    os.chdir(project)
+    bootstrap_project(project)
+    with KedroSession.create(project, env="nifti_folder", runtime_params=params) as session:
+        session.run(**what)
+        return session.load_context()._get_catalog()
+
+
+def settings(name: str, seed: int = 0) -> dict[str, Any]:
+    """Training parameters of a candidate."""
+    return COMMON | CANDIDATES[name] | {"seed": seed}
+
+
+def main() -> None:
+    """Convert, process once, then choose on validation or evaluate seeds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--npz", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    work, source = arguments.work.resolve(), arguments.work.resolve() / "source"
+    npz = arguments.npz.resolve()
+    convert(npz, source)
+    project = make_project(work)
+    run(project, source, settings(CHOSEN), pipeline_names=["data_processing"])
+    if arguments.choose:
+        for name in CANDIDATES:
+            catalog = run(project, source, settings(name), node_names=["training_3d.fold_1.train"])
+            history = catalog.load("training_3d.fold_1.history")
+            best = history[history["best"]].iloc[0]
+            row = {"candidate": name, "val_auroc": round(best["val_auroc"], 4), "val_loss": round(best["val_loss"], 4)}
+            print(
+                json.dumps(row | {"epoch": int(best["epoch"]), "seconds": round(history["seconds"].sum())}), flush=True
+            )
+        return
+    values = []
+    for seed in arguments.seeds:
+        catalog = run(project, source, settings(CHOSEN, seed), pipeline_names=["training_3d", "evaluation"])
+        table = catalog.load("evaluation.metrics")
+        row = table.query("model == 'training_3d' and part == 'held_out' and metric == 'auroc'").iloc[0]
+        values.append(row["value"])
+        test = {"test_auroc": round(row["value"], 4), "low": round(row["low"], 4), "high": round(row["high"], 4)}
+        print(json.dumps({"seed": seed} | test), flush=True)
+    print(json.dumps({"seeds": len(values), "mean": round(float(np.mean(values)), 4), "published": PUBLISHED}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The loop: it learns, keeps the best epoch, repeats itself to the bit, and refuses to leak."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pydantic import ValidationError
+from sklearn.metrics import roc_auc_score
+
+from octa_kedro.cohort.splits import fold_table, subjects_of
+from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
+from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
+from octa_kedro.training.config import AugmentationConfig, TrainingConfig
+from octa_kedro.training.data import Augmenter, EyeDataset, loader
+from octa_kedro.training.loop import fit_classifier
+from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.pretrain import fit_autoencoder
+from octa_kedro.training.seeding import derive_seed, generator
+
+PROCESSING = ProcessingConfig()
+
+
+def changed(config, **values):
+    return type(config).model_validate(config.model_dump() | values)
+
+
+@pytest.mark.parametrize("dims", [3, 2])
+def test_it_learns_what_can_be_seen(dims: int, volumes, planes, table: pd.DataFrame, config: TrainingConfig):
+    if dims == 2:
+        model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 1}
+        config = changed(config, model=model, slabs=["ILM_OPL"])
+    images = volumes if dims == 3 else planes
+    fitted = fit_classifier(images, table, changed(config, max_epochs=60, patience=60), PROCESSING)
+    predictions = predict_fold(images, table, fitted.checkpoint, config)
+    assert roc_auc_score(predictions["target"], predictions["probability"]) > 0.9
+    assert set(predictions["part"]) == {"out_of_fold", "held_out"}
+
+
+def test_the_best_epoch_is_kept_not_the_last(volumes, table, config):
+    fitted = fit_classifier(volumes, table, changed(config, learning_rate=0.05, max_epochs=6), PROCESSING)
+    history, card = fitted.history, fitted.checkpoint.card
+    assert card.epoch == history.loc[history["val_loss"].idxmin(), "epoch"]
+    # The stored weights give the stored loss again: they are that epoch's.
+    data = EyeDataset(volumes, subjects_of(table, "validation"), table.query("role == 'validation'")["target"].tolist())
+    model = restore_model(fitted.checkpoint)
+    logits = torch.cat([model(x).detach() for x, _ in loader(data, config, shuffle_seed=None)])
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(data.targets))
+    assert float(loss) == pytest.approx(card.metrics["val_loss"], rel=1e-4)
+
+
+def test_patience_ends_training(volumes, table, config):
+    fitted = fit_classifier(volumes, table, changed(config, learning_rate=0.1, max_epochs=40, patience=2), PROCESSING)
+    history = fitted.history
+    assert len(history) < 40
+    assert len(history) == history.loc[history["best"], "epoch"].item() + 2
+
+
+def test_same_seed_same_bits_other_seed_other_bits(volumes, table, config):
+    runs = [fit_classifier(volumes, table, c, PROCESSING) for c in (config, config, changed(config, seed=1))]
+    first, same, other = (run.checkpoint.weights for run in runs)
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+    columns = ["epoch", "train_loss", "val_loss", "val_auroc", "lr", "best"]
+    pd.testing.assert_frame_equal(runs[0].history[columns], runs[1].history[columns])
+
+
+def test_folds_have_streams_of_their_own():
+    assert derive_seed(0, "weights", 1) != derive_seed(0, "weights", 2) != derive_seed(1, "weights", 2)
+    assert torch.equal(torch.rand(3, generator=generator(0, "a")), torch.rand(3, generator=generator(0, "a")))
+
+
+def test_autoencoder_reads_training_subjects_only(volumes, table, encoder_config):
+    train = subjects_of(table, "train")
+    longer = changed(encoder_config, max_epochs=12, learning_rate=0.01)
+    fitted = fit_autoencoder({s: volumes[s] for s in train}, table, longer, PROCESSING)
+    assert fitted.checkpoint.card.learnt_from() == set(train)
+    assert fitted.history["train_loss"].iloc[-1] < fitted.history["train_loss"].iloc[0]
+
+
+def test_training_starts_from_pretrained_weights(volumes, table, config, encoder_config):
+    encoder = fit_autoencoder(volumes, table, encoder_config, PROCESSING).checkpoint
+    slow = changed(config, weights="pretraining", max_epochs=1, learning_rate=1e-12, weight_decay=0)
+    fitted = fit_classifier(volumes, table, slow, PROCESSING, encoder)
+    name = "layer2.0.conv1.weight"
+    torch.testing.assert_close(fitted.checkpoint.weights[name], encoder.weights[name])
+    assert fitted.checkpoint.card.seen["pretraining"] == tuple(sorted(subjects_of(table, "train")))
+    random = fit_classifier(volumes, table, changed(slow, weights="random"), PROCESSING, encoder)
+    assert not torch.allclose(random.checkpoint.weights[name], encoder.weights[name])
+
+
+def test_missing_pretrained_weights_say_what_to_run(volumes, table, config):
+    with pytest.raises(ConfigError, match="--pipeline pretraining"):
+        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, None)
+
+
+def test_pretraining_on_judged_subjects_is_a_leak(volumes, splits, table, config, encoder_config):
+    other_fold = fit_autoencoder(volumes, fold_table(splits, 2), encoder_config, PROCESSING).checkpoint
+    with pytest.raises(LeakError, match=r"fold 1: 6 subjects .* seen by the pre-training"):
+        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, other_fold)
+
+
+def test_predicting_training_subjects_is_a_leak(volumes, splits, table, config):
+    fitted = fit_classifier(volumes, table, changed(config, max_epochs=1), PROCESSING)
+    with pytest.raises(LeakError, match="seen by its checkpoint"):
+        predict_fold(volumes, fold_table(splits, 2), fitted.checkpoint, config)
+
+
+def test_checkpoints_survive_the_disk_and_refuse_damage(tmp_path: Path, volumes, table, config):
+    checkpoint = fit_classifier(volumes, table, changed(config, max_epochs=1), PROCESSING).checkpoint
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, checkpoint)
+    loaded = load_checkpoint(path)
+    assert loaded.card.model_copy(update={"weights_sha256": ""}) == checkpoint.card
+    image = torch.rand(1, 1, 32, 32, 32)
+    torch.testing.assert_close(restore_model(loaded)(image), restore_model(checkpoint)(image))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8])
+    with pytest.raises(CheckpointError, match="is not the file"):
+        load_checkpoint(path)
+    path.write_bytes(whole)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(CheckpointError, match=r"c\.json: no such file"):
+        load_checkpoint(path)
+
+
+def test_weights_that_do_not_fit_raise(volumes, table, config):
+    checkpoint = fit_classifier(volumes, table, changed(config, max_epochs=1), PROCESSING).checkpoint
+    del checkpoint.weights["fc.bias"]
+    with pytest.raises(CheckpointError, match=r"fc\.bias"):
+        restore_model(checkpoint)
+
+
+def test_a_subject_without_an_image_is_named_before_training(volumes, table, config):
+    with pytest.raises(DataError, match="s03"):
+        fit_classifier({s: v for s, v in volumes.items() if s != "s03"}, table, config, PROCESSING)
+
+
+def test_augmentation_is_reproducible_and_keeps_grey_levels():
+    config = AugmentationConfig(flip=True, shift=0.2, depth_shift=0.3, brightness=0.0)
+    images = torch.rand(6, 1, 4, 10, 12)
+    first, same = (Augmenter(config, generator(0, "x"))(images) for _ in range(2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, images)
+    assert set(np.unique(first)) <= set(np.unique(images))
+    flips = Augmenter(AugmentationConfig(flip=True, brightness=0.0), generator(0, "x"))(images)
+    for before, after in zip(images, flips, strict=True):
+        # Depth is never turned over.
+        assert any(torch.equal(before.flip(axes), after) for axes in ([], [-1], [-2], [-1, -2]))
+    off = Augmenter(AugmentationConfig(flip=False, brightness=0.0), generator(0, "x"))(images)
+    assert torch.equal(off, images)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"slabs": ["ILM_OPL"]}, "slabs"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"patiance": 3}, "patiance"),
+        ({"model": {"spatial_dims": 2}}, "slabs"),
+        ({"model": {"spatial_dims": 2}, "slabs": ["ILM_OPL"], "weights": "pretraining"}, "weights"),
+        ({"weights": "imagenet"}, "weights"),
+    ],
+)
+def test_contradictory_parameters_are_named(values: dict, words: str):
+    with pytest.raises(ValidationError, match=words):
+        TrainingConfig.model_validate({"model": {"spatial_dims": 3}} | values)
+
+
+@pytest.mark.gpu
+def test_a_gpu_learns_the_same_task(volumes, table, config):
+    gpu = changed(config, device="cuda", max_epochs=20)
+    fitted = fit_classifier(volumes, table, gpu, PROCESSING)
+    predictions = predict_fold(volumes, table, fitted.checkpoint, gpu)
+    assert roc_auc_score(predictions["target"], predictions["probability"]) > 0.9
+    assert all(tensor.device.type == "cpu" for tensor in fitted.checkpoint.weights.values())
