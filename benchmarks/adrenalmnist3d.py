@@ -42,7 +42,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
         "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
     },
 }
-CHOSEN = "narrow, shifts"
+CHOSEN = "narrow, shifts, no flips"
 
 
 def convert(npz: Path, folder: Path) -> None:
@@ -65,7 +65,8 @@ def make_project(work: Path) -> Path:
     """A project of its own, so that the benchmark's data stay out of the repository's."""
     project = work / "project"
     shutil.copytree(ROOT / "conf", project / "conf", dirs_exist_ok=True)
-    shutil.copy(ROOT / "pyproject.toml", project)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, project)
     (project / "src").mkdir(exist_ok=True)
     return project
 

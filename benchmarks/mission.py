@@ -37,7 +37,8 @@ def make_project(work: Path) -> Path:
     if project.exists():
         sys.exit(f"{project} is there already; give another --work, a used one would be measured as a re-run")
     shutil.copytree(ROOT / "conf", project / "conf")
-    shutil.copy(ROOT / "pyproject.toml", project)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, project)
     (project / "src").mkdir()
     return project
 

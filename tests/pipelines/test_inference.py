@@ -22,20 +22,21 @@ def one_eye(phantom_root: Path, folder: Path) -> str:
     return source.name
 
 
+def weights_of(mission: tuple[Path, str], model: str) -> Path:
+    trained, version = mission
+    return trained / f"data/06_models/{model}/fold_2/checkpoint.safetensors" / version / "checkpoint.safetensors"
+
+
 def output(project: Path, name: str) -> Path:
     return next((project / "data/07_model_output/inference" / name).glob(f"*/{name}"))
 
 
 @pytest.mark.parametrize("model", ["training_3d", "training_2d_two_slabs"])
-def test_an_unlabelled_eye_gets_probability_map_and_figure(mission, phantom_root: Path, tmp_path: Path, model: str):
-    trained, version = mission
-    weights = trained / f"data/06_models/{model}/fold_2/checkpoint.safetensors" / version / "checkpoint.safetensors"
-    project = tmp_path / "project"
-    shutil.copytree(trained / "conf", project / "conf")
-    shutil.copy(trained / "pyproject.toml", project)
-    (project / "src").mkdir()
+def test_an_unlabelled_eye_gets_probability_map_and_figure(
+    mission, project: Path, phantom_root: Path, tmp_path: Path, model: str
+):
     subject = one_eye(phantom_root, tmp_path / "eye")
-    params = {"source": {"path": str(tmp_path / "eye")}, "inference": {"checkpoint": str(weights)}}
+    params = {"source": {"path": str(tmp_path / "eye")}, "inference": {"checkpoint": str(weights_of(mission, model))}}
     run(project, pipeline_names=["inference"], params=params)
     prediction = json.loads(output(project, "prediction.json").read_text())
     assert prediction["subject"] == subject
@@ -87,11 +88,12 @@ REAL = SHARED / "octa500_10225.zip"
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there (set OCTA_SHARED_DATA)")
-def test_the_real_eye_is_processed_and_read(mission, tmp_path: Path):
-    project, _ = mission
-    shutil.unpack_archive(REAL, tmp_path)
-    source = {"source": {"path": str(tmp_path)}}
-    run(project, pipeline_names=["inference"], params=source)
+def test_the_real_eye_is_processed_and_read(mission, project: Path, tmp_path: Path):
+    shutil.unpack_archive(REAL, tmp_path / "real")
+    source = {"source": {"path": str(tmp_path / "real")}}
+    checkpoint = {"inference": {"checkpoint": str(weights_of(mission, "training_3d"))}}
+    run(project, pipeline_names=["inference"], params=source | checkpoint)
+    assert json.loads(output(project, "prediction.json").read_text())["subject"] == "10225"
     run(project, pipeline_names=["data_processing"], params=source | {"cohort": {"labelled": False}})
     loaded = catalog(project)
     assert loaded.load("cohort_table")["subject"].tolist() == ["10225"]

@@ -1,12 +1,12 @@
 """The frozen configuration of an evaluation."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from octa_kedro.config import Config
 
 
-class EvaluationConfig(BaseModel):
+class EvaluationConfig(Config):
     """Decision threshold and bootstrap settings; an unknown key or a value out of bounds is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     # A resample holds one number per eye, so the upper bound also bounds the memory.

@@ -82,11 +82,16 @@ class Surroundings:
 
 
 def score_maps(
-    maps: Mapping[str, Stored], around: Surroundings, predictions: pd.DataFrame, config: ExplainConfig
+    maps: Mapping[str, Stored],
+    around: Surroundings,
+    predictions: pd.DataFrame,
+    config: ExplainConfig,
+    threshold: float,
 ) -> pd.DataFrame:
     """`localisation.score_map` of every mapped eye of one 3D model, beside its prediction.
 
-    `predictions` are that model's. Columns: model, subject, part, disease, target, probability, correct,
+    `predictions` are that model's; an eye is classified correctly if its probability lies on the right side
+    of `threshold`. Columns: model, subject, part, disease, target, probability, correct,
     slab and the scores.
     """
     rows = []
@@ -96,7 +101,7 @@ def score_maps(
             continue
         slab = config.lesion_slabs.get(disease)
         kept: dict[str, Any] = {name: row[name] for name in KEPT}
-        kept |= {"correct": (row["probability"] >= config.threshold) == bool(row["target"]), "slab": slab or ""}
+        kept |= {"correct": (row["probability"] >= threshold) == bool(row["target"]), "slab": slab or ""}
         scores = score_map(maps[subject](), around.read("surfaces", subject), around.read("lesions", subject), slab)
         rows.append(kept | scores)
     return pd.DataFrame(rows)

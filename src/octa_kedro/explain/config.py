@@ -9,13 +9,12 @@ class ExplainConfig(Config):
     """What is explained, and how finely.
 
     `target_class` is the index of the class whose evidence is mapped. The layer is the last one whose cells
-    are at most `depth_cell_mm` deep (3D) or `lateral_cell_mm` wide (2D). `lesion_slabs` says in which slab a
-    disease's lesions lie, for scoring.
+    are at most `depth_cell_mm` deep (3D) or `lateral_cell_mm` wide (2D), or simply the last where that is
+    None. `lesion_slabs` says in which slab a disease's lesions lie, for scoring.
     """
 
     target_class: int = Field(1, ge=0)
-    depth_cell_mm: PositiveFloat = 0.1
-    lateral_cell_mm: PositiveFloat = 0.4
+    depth_cell_mm: PositiveFloat | None = 0.1
+    lateral_cell_mm: PositiveFloat | None = 0.4
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "CNV": "OPL_BM"})
-    threshold: float = Field(0.5, gt=0, lt=1)
     device: str = "auto"

@@ -73,6 +73,8 @@ def choose_layer(layers: Sequence[Layer], config: ExplainConfig) -> Layer:
     """
     flat = len(layers[0].cell_mm) == 2
     limit = config.lateral_cell_mm if flat else config.depth_cell_mm
+    if limit is None:
+        return layers[-1]
     fine = [layer for layer in layers if layer.cell_mm[0] <= limit + 1e-9]
     if not fine:
         key = "lateral_cell_mm" if flat else "depth_cell_mm"

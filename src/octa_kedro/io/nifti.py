@@ -67,11 +67,6 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     return array, np.asarray(image.affine, float)
 
 
-def write_volume(path: Path, volume: Volume, *, unit: bool = False) -> None:
-    """`write_nifti` for a Volume; modality, laterality and source are not in the file."""
-    write_nifti(path, volume.array, volume.affine, unit=unit)
-
-
 def read_volume(path: Path, *, modality: str = "", laterality: Laterality | None = None, source: str = "") -> Volume:
     """A 3D Volume from a NIfTI file; a trailing axis of length one is dropped, more axes raise DataError."""
     array, affine = read_nifti(path)

@@ -8,10 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.io.release import DEPTH_MM
+from octa_kedro.io.volume import Laterality
 from octa_kedro.phantom.anatomy import draw_anatomy
 from octa_kedro.phantom.band import Band
-from octa_kedro.phantom.config import DEPTH_MM, FIELD_MM, FIRST_ID, Disease, FieldOfView, PhantomConfig
-from octa_kedro.phantom.eye import Laterality, PhantomEye
+from octa_kedro.phantom.config import FIELD_MM, FIRST_ID, Disease, FieldOfView, PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
 from octa_kedro.phantom.fields import Grid, stream
 from octa_kedro.phantom.lesions import draw_lesions
 from octa_kedro.phantom.reflectivity import layer_brightness, render_oct

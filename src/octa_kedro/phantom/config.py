@@ -7,13 +7,15 @@ textbook values; signal figures were set by eye and by histogram against OCTA-50
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from octa_kedro.config import Config
+from octa_kedro.io.release import DEPTH_MM
 
 FieldOfView = Literal["3mm", "6mm"]
 Disease = Literal["NORMAL", "DR", "CNV"]
 
 FIELD_MM: dict[FieldOfView, float] = {"3mm": 3.0, "6mm": 6.0}
-DEPTH_MM = 2.0
 FIRST_ID: dict[FieldOfView, int] = {"6mm": 10001, "3mm": 10301}
 MIN_LATERAL, MIN_DEPTH = 24, 96
 """Fewer A-scans than this cannot show a lesion; at fewer depth voxels the thinnest layers vanish."""
@@ -43,11 +45,7 @@ AmountSpan = Annotated[tuple[float, float], AfterValidator(_not_negative)]
 CountSpan = Annotated[tuple[int, int], AfterValidator(_positive)]
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AnatomyConfig(_Settings):
+class AnatomyConfig(Config):
     """Shape of the retina. The layers' thicknesses hold about 1 mm from the fovea, before scaling."""
 
     inner_um: Annotated[float, Field(gt=0)] = 105.0
@@ -74,7 +72,7 @@ class AnatomyConfig(_Settings):
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
 
 
-class VesselConfig(_Settings):
+class VesselConfig(Config):
     """The two plexuses and the choriocapillaris; flow is relative to that in a large vessel (1)."""
 
     arcade_height_mm: PositiveSpan = (1.9, 2.8)
@@ -92,7 +90,7 @@ class VesselConfig(_Settings):
     choroid_decay_um: PositiveSpan = (45.0, 110.0)
 
 
-class LesionConfig(_Settings):
+class LesionConfig(Config):
     """How far a disease has gone. Numbers are for the central 3 x 3 mm, where every scan can show them."""
 
     dropout_patches: CountSpan = (6, 10)
@@ -112,7 +110,7 @@ class LesionConfig(_Settings):
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
 
 
-class SignalConfig(_Settings):
+class SignalConfig(Config):
     """From anatomy to grey values, all of it independent of the disease."""
 
     gain: PositiveSpan = (26.0, 54.0)
@@ -140,13 +138,13 @@ class SignalConfig(_Settings):
     """OCT grey values lost under a large vessel."""
 
 
-class PhantomConfig(_Settings):
+class PhantomConfig(Config):
     """A whole synthetic cohort; equal configs give equal bytes."""
 
     seed: Annotated[int, Field(ge=0)] = 1
-    subjects: dict[Disease, Annotated[int, Field(ge=1)]] = {"NORMAL": 16, "DR": 16, "CNV": 16}
+    subjects: dict[Disease, Annotated[int, Field(ge=1)]] = Field({"NORMAL": 16, "DR": 16, "CNV": 16})
     """Eyes per disease word."""
-    shapes: dict[FieldOfView, tuple[int, int, int]] = {"3mm": (76, 76, 256), "6mm": (100, 100, 256)}
+    shapes: dict[FieldOfView, tuple[int, int, int]] = Field({"3mm": (76, 76, 256), "6mm": (100, 100, 256)})
     """Voxels (x, y, z) of a scan; the defaults are a quarter of the release's 304 and 400 laterally."""
     share_6mm: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the eyes of each disease that are scanned 6 x 6 mm wide; the others 3 x 3 mm."""

@@ -1,15 +1,13 @@
 """What the phantom hands out: one synthetic eye with everything a real release leaves unknown."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from octa_kedro.io.release import SURFACES
+from octa_kedro.io.volume import Laterality
 from octa_kedro.preprocessing.projection import project_mean
-
-Laterality = Literal["OD", "OS"]
-SURFACES = ("ILM", "IPL/INL", "OPL/ONL", "IS/OS", "RPE", "BM")
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class PhantomEye:
     """One synthetic scan, as the device would leave it (a left eye is not mirrored back).
 
     `oct` (0..255) and `octa` (unstretched, about 0..85) are uint8 ``[x, y, z]``; `surfaces` is float32
-    ``(6, x, y)``, depths in 0-based voxel indices in the order of `SURFACES`; `lesion` is uint8
+    ``(6, x, y)``, depths in 0-based voxel indices in the order of `io.release.SURFACES`; `lesion` is uint8
     ``[x, y, z]``, 1 inside a lesion; `extent_mm` are the edge lengths (x, y, z) of the scan.
     """
 
@@ -31,7 +29,7 @@ class PhantomEye:
     @property
     def projections(self) -> dict[str, NDArray[np.float32]]:
         """The release's six projection maps ``[x, y]`` by name: means of the whole depth and of two slabs."""
-        opl, bm = self.surfaces[SURFACES.index("OPL/ONL")], self.surfaces[SURFACES.index("BM")]
+        opl, bm = self.surfaces[SURFACES.index("OPL_ONL")], self.surfaces[SURFACES.index("BM")]
         whole = (np.zeros_like(opl), np.full_like(opl, self.oct.shape[2]))
         slabs = {"FULL": whole, "ILM_OPL": (self.surfaces[0], opl), "OPL_BM": (opl, bm)}
         return {

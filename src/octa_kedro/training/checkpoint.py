@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import ValidationError
@@ -17,13 +17,11 @@ from octa_kedro.io.store import write_text
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.preprocessing.eye import ProcessingConfig
 
-KINDS = ("classifier", "encoder")
-
 
 class CheckpointCard(Config):
     """Everything needed to use the weights, and to know what they have seen."""
 
-    kind: str
+    kind: Literal["classifier", "encoder"]
     model: ModelConfig
     processing: ProcessingConfig
     slabs: tuple[str, ...] = ()

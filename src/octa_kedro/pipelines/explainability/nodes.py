@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain import cohort
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.localisation import format_hits, summarise_hits
@@ -33,11 +34,12 @@ def score_maps(
     lesions: Mapping[str, Stored],
     predictions: pd.DataFrame,
     config: ExplainConfig,
+    evaluation: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Does each 3D map point at the lesion's slab, and at the lesion? -> scores, summary, text (also logged)."""
     model = str(layer["model"])
     rows = predictions[predictions["model"] == model]
-    scores = cohort.score_maps(maps, cohort.Surroundings(surfaces, lesions), rows, config)
+    scores = cohort.score_maps(maps, cohort.Surroundings(surfaces, lesions), rows, config, evaluation.threshold)
     summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])})
     text = format_hits(summary)
     log.info("depth of the maps:\n%s", text)

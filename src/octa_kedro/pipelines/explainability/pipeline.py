@@ -8,6 +8,7 @@ from octa_kedro.structure import Structure
 ANATOMY = ["processed_surfaces", "processed_lesions"]
 PREDICTIONS = "evaluation.predictions"
 PARAMETERS = "params:explainability"
+THRESHOLD = "params:evaluation"  # what counts as classified correctly is decided in one place
 
 
 def create_pipeline(structure: Structure) -> Pipeline:
@@ -30,8 +31,8 @@ def _model(structure: Structure, model: str) -> Pipeline:
     return Pipeline(
         template,
         namespace=f"explainability.{model}",
-        inputs=template.inputs() - {PARAMETERS},
-        parameters={PARAMETERS: PARAMETERS},
+        inputs={name for name in template.inputs() if not name.startswith("params:")},
+        parameters={name: name for name in template.inputs() if name.startswith("params:")},
         prefix_datasets_with_namespace=True,
     )
 
@@ -40,7 +41,7 @@ def _volume_nodes(images: str) -> list[Node]:
     return [
         Node(
             nodes.score_maps,
-            ["maps", "layer", *ANATOMY, PREDICTIONS, PARAMETERS],
+            ["maps", "layer", *ANATOMY, PREDICTIONS, PARAMETERS, THRESHOLD],
             ["scores", "summary", "report"],
             name="score_maps",
         ),

@@ -1,0 +1,90 @@
+"""The environments: each is complete, and labelled volumes that are not OCTA run as well."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.nifti import write_nifti
+from octa_kedro.io.nifti_folder import NiftiFolder
+from octa_kedro.io.volume import scan_affine
+from tests.pipelines.conftest import catalog, run
+
+SPLITS = ["train"] * 10 + ["val"] * 6 + ["test"] * 8
+SMALL = {
+    "processing": {"grid": [32, 32, 64]},
+    "training_3d": {"model": {"name": "resnet10", "widths": [4, 4, 8, 8]}, "max_epochs": 2},
+    "evaluation": {"resamples": 100},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Volumes of 12 x 14 x 16 voxels; a positive one holds a cube."""
+    rng, root = np.random.default_rng(0), tmp_path / "volumes"
+    for index in range(24):
+        array = rng.integers(0, 60, (12, 14, 16)).astype(np.uint8)
+        if index % 2:
+            array[4:8, 4:8, 4:8] = 200
+        write_nifti(root / f"v{index}.nii.gz", array, scan_affine(array.shape, (24.0, 28.0, 32.0)))
+    names = [f"v{i}" for i in range(24)]
+    table = {
+        "subject": names,
+        "path": [f"{n}.nii.gz" for n in names],
+        "label": [i % 2 for i in range(24)],
+        "split": SPLITS,
+    }
+    pd.DataFrame(table).to_csv(root / "subjects.csv", index=False)
+    return root
+
+
+def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(project: Path, folder: Path):
+    params = SMALL | {"source": {"path": str(folder)}}
+    run(project, env="nifti_folder", params=params)
+    loaded = catalog(project, env="nifti_folder")
+    predictions = loaded.load("evaluation.predictions").query("model == 'training_3d'")
+    assert sorted(predictions.query("part == 'held_out'")["subject"]) == sorted(f"v{i}" for i in range(16, 24))
+    assert sorted(predictions.query("part == 'out_of_fold'")["subject"]) == sorted(f"v{i}" for i in range(10, 16))
+    assert loaded.load("training_3d.fold_1.checkpoint").card.classes == ("NEGATIVE", "POSITIVE")
+    image = loaded.load("processed_volumes")["v1"]()
+    assert image.extent_mm == pytest.approx((24, 28, 32))
+    assert loaded.load("explainability.training_3d.maps").keys() == {f"v{i}" for i in range(10, 24)}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.drop(columns="label"), "needs the column label; it has subject, path, split"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "subject v0 stands more than once"),
+        (lambda t: t.assign(path="nowhere.nii"), "nowhere.nii does not exist"),
+    ],
+)
+def test_bad_tables_are_named(folder: Path, change, words: str):
+    path = folder / "subjects.csv"
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(DataError) as caught:
+        NiftiFolder(folder).check("v0", "OCTA")
+    assert words in str(caught.value)
+    assert "subjects.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("env", ["local", "test", "octa500", "nifti_folder"])
+def test_every_environment_has_valid_parameters_and_a_whole_catalog(project: Path, env: str):
+    from kedro.framework.project import pipelines
+
+    loaded = catalog(project, env=env)  # creating the context checks every parameter
+    whole = pipelines["__default__"]
+    assert len(whole.nodes) > 10
+    missing = {name for name in whole.datasets() if name not in loaded and not name.startswith("params:")}
+    assert not {name for name in missing if loaded.get(name) is None}
+
+
+def test_a_release_is_never_written_to(project: Path):
+    from octa_kedro.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="read-only"):
+        catalog(project, env="octa500").get("source").save.__wrapped__(
+            catalog(project, env="octa500").get("source"), None
+        )
