@@ -58,12 +58,14 @@ def _make_map(explainers: Sequence[Explainer], image: Stored) -> Volume | PlaneS
 
 
 def describe_layer(images: Mapping[str, Stored], checkpoint: Checkpoint, config: ExplainConfig) -> dict[str, Any]:
-    """Name, stride and cell size (millimetres, depth first in 3D) of the layer that maps are taken from."""
+    """Name, stride and cell size (millimetres, depth first in 3D) of the layer that maps are taken from, and the
+    slabs that a 2D network sees."""
     layer = Explainer(checkpoint, config).layer(next(iter(images.values()))())
     return {
         "layer": layer.name,
         "stride": list(layer.stride),
         "cell_mm": [round(mm, 4) for mm in layer.cell_mm],
+        "slabs": list(checkpoint.card.slabs),
     }
 
 
@@ -108,9 +110,14 @@ def score_maps(
 
 
 def draw_maps(
-    images: Mapping[str, Stored], maps: Mapping[str, Stored], rows: pd.DataFrame, around: Surroundings
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    rows: pd.DataFrame,
+    around: Surroundings,
+    slabs: tuple[str, ...] = (),
 ) -> dict[str, Figure]:
-    """A figure for each eye in `rows` (columns subject, disease, probability), all on one scale.
+    """A figure for each eye in `rows` (columns subject, disease, probability), all on one scale; `slabs` are the
+    en-face maps a 2D network sees.
 
     The scale is the highest raw value among them, so that a map is bright only where its evidence is strong
     beside that of other eyes.
@@ -126,5 +133,5 @@ def draw_maps(
             known = [around.read(what, subject) for what in ("enface", "surfaces", "lesions")]
             figures[f"{subject}.png"] = volume_figure(image, heat, *known, title=title, scale=scale)
         else:
-            figures[f"{subject}.png"] = plane_figure(image, heat, title=title, scale=scale)
+            figures[f"{subject}.png"] = plane_figure(image.only(slabs), heat, title=title, scale=scale)
     return figures

@@ -69,7 +69,7 @@ def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: Expla
     if card.model.spatial_dims == 2:
         if enface is None:
             raise CheckpointError("the checkpoint's network sees en-face maps, but its card names no slabs to make")
-        image = enface
+        image = enface.only(card.slabs)
     explainer = Explainer(checkpoint, config)
     with torch.no_grad():
         device = next(explainer.model.parameters()).device

@@ -73,6 +73,10 @@ class PlaneStack:
         if self.array.ndim != 3 or self.array.shape[2] != len(self.names):
             raise ValueError(f"{len(self.names)} names for planes of shape {self.array.shape}")
 
+    def only(self, names: tuple[str, ...]) -> Self:
+        """The planes called `names`, in that order."""
+        return replace(self, array=np.stack([self.plane(name) for name in names], axis=2), names=names)
+
     def plane(self, name: str) -> NDArray:
         """The plane called `name`, as ``[x, y]``; KeyError lists what there is."""
         if name not in self.names:

@@ -67,7 +67,7 @@ def draw_plane_maps(
     predictions: pd.DataFrame,
 ) -> dict[str, Figure]:
     """A figure per held-out eye of a 2D model."""
-    return cohort.draw_maps(images, maps, _held_out(predictions, layer), cohort.Surroundings())
+    return cohort.draw_maps(images, maps, _held_out(predictions, layer), cohort.Surroundings(), tuple(layer["slabs"]))
 
 
 def _held_out(predictions: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:
