@@ -10,7 +10,7 @@ from octa_kedro.config import Config
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
-from octa_kedro.explain.overlay import plane_figure, volume_figure
+from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
@@ -82,6 +82,7 @@ def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: Expla
         "source": volume.source,
         "probabilities": by_class,
         "explained_class": card.classes[config.target_class],
+        "map_peak": float(heat.array.max()),
         "layer": layer.name,
         "cell_mm": [round(mm, 4) for mm in layer.cell_mm],
         "surfaces": surfaces.note or "supplied" if surfaces is not None else "none",
@@ -101,9 +102,10 @@ def _draw(
     surfaces: PlaneStack | None,
     title: str,
 ) -> Figure:
-    scale = float(heat.array.max())
+    # There is no other eye to share a scale with, and the reader must know: its own maximum may be next to nothing.
+    scale, unit = float(heat.array.max()), f"{UNIT}, on this eye's own scale"
     if isinstance(image, Volume) and isinstance(heat, Volume):
-        return volume_figure(image, heat, enface, surfaces, None, title=title, scale=scale)
+        return volume_figure(image, heat, enface, surfaces, None, title=title, scale=scale, unit=unit)
     assert isinstance(image, PlaneStack)
     assert isinstance(heat, PlaneStack)
-    return plane_figure(image, heat, title=title, scale=scale)
+    return plane_figure(image, heat, title=title, scale=scale, unit=unit)

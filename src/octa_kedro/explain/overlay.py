@@ -14,6 +14,7 @@ HEAT = "inferno"
 LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
 MAX_ALPHA = 0.75
+UNIT = "raw Grad-CAM (evidence)"
 DEPTH_STRETCH = 2  # a retina shown to scale is too thin to see its layers
 
 
@@ -26,6 +27,7 @@ def volume_figure(
     *,
     title: str,
     scale: float,
+    unit: str = UNIT,
 ) -> Figure:
     """B-scan through the map's peak, en-face map, and en-face slice at the peak's depth; below, the same
     with the map over it.
@@ -54,12 +56,12 @@ def volume_figure(
         colours = _show(axes[1, column], greys[column], mm, deep=deep, heat=warms[column], scale=scale, peak=peak)
         if deep and surfaces is not None:
             _surface_lines(axes[0, column], image, surfaces, py)
-    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label="raw Grad-CAM (evidence)")
+    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label=unit)
     figure.suptitle(title)
     return figure
 
 
-def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: float) -> Figure:
+def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: float, unit: str = UNIT) -> Figure:
     """Each en-face map of a 2D network, and the same with the network's map over it."""
     n = len(enface.names)
     figure = Figure(figsize=(3.9 * n + 1, 7.6), layout="constrained")
@@ -70,7 +72,7 @@ def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: flo
         grey = enface.array[..., column]
         _show(axes[0, column], grey, (x_mm, y_mm), title=f"En-face {name}")
         colours = _show(axes[1, column], grey, (x_mm, y_mm), heat=warm, scale=scale, peak=peak_voxel(warm))
-    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label="raw Grad-CAM (evidence)")
+    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label=unit)
     figure.suptitle(title)
     return figure
 
