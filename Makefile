@@ -56,7 +56,7 @@ test-slow: install-dev ## The long tests as well
 
 lock: $(BIN)/uv ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
-		--no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+		--fork-strategy fewest --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove the environment and caches (data stay)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
