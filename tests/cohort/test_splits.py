@@ -57,11 +57,14 @@ def test_too_small_a_class_is_named():
         make_splits(table[table["disease"].isin(["NORMAL", "CNV"])].reset_index(drop=True), CONFIG)
 
 
-def test_rare_field_of_view_does_not_stop_stratification_by_disease():
+def test_a_disease_rare_in_one_field_of_view_is_stratified_alone_and_the_others_by_both():
     table = cohort()
-    table.loc[:, "field_of_view_mm"] = [6.0] + [3.0] * 47
+    table.loc[:15, "field_of_view_mm"] = [6.0] + [3.0] * 15
     splits = make_splits(table, CONFIG)
-    assert splits[splits["held_out"]]["disease"].value_counts().to_dict() == {"NORMAL": 4, "DR": 4, "CNV": 4}
+    held_out = splits[splits["held_out"]]
+    assert held_out["disease"].value_counts().to_dict() == {"NORMAL": 4, "DR": 4, "CNV": 4}
+    others = held_out[held_out["disease"] != "NORMAL"]
+    assert others.groupby(["disease", "field_of_view_mm"]).size().tolist() == [2] * 4
 
 
 def test_official_split_is_kept():

@@ -1,5 +1,7 @@
 """Hold-out and folds: made once, seeded, stratified by disease, stored as tables."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -35,7 +37,7 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
     A development subject is validated in its `fold` (1 .. k) and trained on in all others; fold 0 means
     never validated; an unlabelled cohort gives an empty table.
-    Strata are disease x field of view where every stratum is large enough, else disease.
+    Strata are disease x field of view, or disease alone where it is too rare in one field of view.
     Where the cohort has a column ``split`` that is used instead (train, validation, test). DataError names
     a disease with fewer subjects than folds.
     """
@@ -45,7 +47,8 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         return _predefined(cohort, config)
     if config.folds < 2:
         raise DataError("splits.folds is 1 but the cohort has no column 'split' to take it from; use 2 folds or more")
-    needed = config.folds + 1  # one for every fold and one to hold out
+    # As many that one is left for every fold once the share is held out.
+    needed = math.ceil(config.folds / (1 - config.hold_out))
     counts = cohort["disease"].value_counts()
     if len(small := counts[counts < needed]):
         raise DataError(
@@ -65,9 +68,11 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 
 def _strata(cohort: pd.DataFrame, needed: int) -> pd.Series:
-    """Disease x field of view, or disease alone where a combination is too rare to be divided."""
-    both = cohort["disease"].astype(str) + "@" + cohort["field_of_view_mm"].astype(str)
-    return both if both.value_counts().min() >= needed else cohort["disease"].astype(str)
+    """Disease x field of view, or disease alone for a disease that is too rare in one of its fields of view."""
+    disease = cohort["disease"].astype(str)
+    both = disease + "@" + cohort["field_of_view_mm"].astype(str)
+    rarest = both.map(both.value_counts()).groupby(disease).transform("min")
+    return both.where(rarest >= needed, disease)
 
 
 def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
