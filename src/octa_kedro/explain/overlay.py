@@ -56,7 +56,7 @@ def volume_figure(
         colours = _show(axes[1, column], greys[column], mm, deep=deep, heat=warms[column], scale=scale, peak=peak)
         if deep and surfaces is not None:
             _surface_lines(axes[0, column], image, surfaces, py)
-    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label=unit)
+    figure.colorbar(colours, ax=axes, shrink=0.5, anchor=(0, 0.1), label=unit)
     figure.suptitle(title)
     return figure
 
@@ -72,7 +72,7 @@ def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: flo
         grey = enface.array[..., column]
         _show(axes[0, column], grey, (x_mm, y_mm), title=f"En-face {name}")
         colours = _show(axes[1, column], grey, (x_mm, y_mm), heat=warm, scale=scale, peak=peak_voxel(warm))
-    figure.colorbar(colours, ax=axes[1, :], shrink=0.85, label=unit)
+    figure.colorbar(colours, ax=axes, shrink=0.5, anchor=(0, 0.1), label=unit)
     figure.suptitle(title)
     return figure
 
