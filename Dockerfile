@@ -1,7 +1,7 @@
 # The CUDA container: everything that `kedro run --tags gpu` needs. The torch wheels of the lock bring their own
 # CUDA libraries, so the host has to provide a driver and the NVIDIA container toolkit, nothing more.
 #   docker build -t octa-kedro .
-#   docker run --rm --gpus all -v "$PWD/data:/project/data" octa-kedro run --tags gpu
+#   docker run --rm --gpus all --shm-size=8g -v "$PWD/data:/project/data" octa-kedro run --tags gpu
 FROM python:3.12-slim-bookworm
 
 ENV DO_NOT_TRACK=1 \

@@ -3,11 +3,13 @@ input's fault is shown as one line."""
 
 import logging
 import sys
+from pathlib import Path
 from types import TracebackType
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
+from omegaconf import OmegaConf
 
 from octa_kedro.errors import OctaError
 from octa_kedro.parameters import check_parameters
@@ -26,7 +28,14 @@ class ProjectHooks:
         structure = parse_structure(context.config_loader["globals"])
         if use_structure(structure):
             pipelines.configure("octa_kedro.pipeline_registry")
-        check_parameters(context.config_loader["parameters"], structure)
+        check_parameters(
+            context.config_loader["parameters"], structure, base_models(Path(context.config_loader.conf_source))
+        )
+
+
+def base_models(conf: Path) -> list[str]:
+    """Models of the base environment's structure."""
+    return list(OmegaConf.to_container(OmegaConf.load(conf / "base" / "structure.yml"))["models"])  # type: ignore[index, call-overload]
 
 
 def install_one_line_errors() -> None:

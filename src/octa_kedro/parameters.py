@@ -1,5 +1,6 @@
 """All parameters of a run, checked before anything is computed."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -38,11 +39,11 @@ GROUPS: dict[str, type[BaseModel]] = {
 assert GROUPS.keys() == PARAMETER_GROUPS
 
 
-def check_parameters(parameters: dict[str, Any], structure: Structure) -> None:
+def check_parameters(parameters: dict[str, Any], structure: Structure, base_models: Iterable[str] = ()) -> None:
     """ConfigError for the first parameter that nothing reads, that cannot be, or that disagrees with the
-    structure the pipelines were built from."""
-    # A model of the base environment that this one does not train still has its parameters there.
-    models = [*structure.models, *(g for g, values in parameters.items() if "model" in (values or {}))]
+    structure the pipelines were built from. `base_models` are those of the base environment, whose parameters
+    an environment that does not train them has as well."""
+    models = [*structure.models, *base_models]
     classes: dict[str, type[BaseModel]] = {**dict.fromkeys(models, TrainingConfig), **GROUPS}
     for group, values in parameters.items():
         if group not in classes:
@@ -62,6 +63,9 @@ def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
     for name, dims in structure.models.items():
         if parameters[name]["model"].get("spatial_dims", 3) != dims:
             raise ConfigError(f"{name}.model.spatial_dims is not the {dims} that structure.yml says; mend one of them")
+        slabs = set(parameters[name].get("slabs") or ()) - set(parameters["processing"].get("slabs") or ())
+        if slabs:
+            raise ConfigError(f"{name}.slabs: {', '.join(sorted(slabs))} is not among processing.slabs; add it there")
     folds = parameters.get("splits", {}).get("folds", structure.folds)
     if folds != structure.folds:
         raise ConfigError(

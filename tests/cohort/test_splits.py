@@ -67,6 +67,11 @@ def test_a_disease_rare_in_one_field_of_view_is_stratified_alone_and_the_others_
     assert others.groupby(["disease", "field_of_view_mm"]).size().tolist() == [2] * 4
 
 
+def test_a_hold_out_too_small_for_its_strata_is_named():
+    with pytest.raises(DataError, match=r"hold_out 0\.1 of 48 subjects is fewer than the 6 groups"):
+        make_splits(cohort(), CONFIG.model_copy(update={"hold_out": 0.1}))
+
+
 def test_official_split_is_kept():
     table = cohort(4).assign(split=["train", "val", "test"] * 4)
     splits = make_splits(table, SplitConfig(folds=1))

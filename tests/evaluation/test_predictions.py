@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.errors import DataError, LeakError
-from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.predictions import pool_predictions, require_same_eyes
 
 from .builders import held_out_rows, prediction_rows
 
@@ -102,3 +102,12 @@ def test_missing_column_and_empty_table_are_refused():
         pool_predictions(table.drop(columns="fold"))
     with pytest.raises(DataError, match="no rows"):
         pool_predictions(table.head(0))
+
+
+def test_models_judged_on_different_eyes_are_named():
+    rows = {"part": "held_out", "fold": 1, "target": 0, "probability": 0.5}
+    one = pd.DataFrame([{"model": "a", "subject": "s1"} | rows, {"model": "b", "subject": "s1"} | rows])
+    require_same_eyes(one)
+    other = pd.DataFrame([{"model": "a", "subject": "s1"} | rows, {"model": "b", "subject": "s2"} | rows])
+    with pytest.raises(DataError, match=r"a and b were judged on different eyes \(first s1, held_out\)"):
+        require_same_eyes(other)

@@ -68,6 +68,14 @@ def test_truncated_and_foreign_files_are_named(tmp_path: Path):
             np.asarray(read_nifti(tmp_path / name)[0])
 
 
+def test_a_truncated_compressed_file_is_named(tmp_path: Path):
+    path = tmp_path / "a.nii.gz"
+    write_nifti(path, np.random.default_rng(0).random((16, 16, 16)).astype(np.float32), AFFINE)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(DataError, match=r"a\.nii\.gz: not a readable NIfTI"):
+        read_nifti(path)
+
+
 def test_a_fourth_axis_is_refused_unless_it_is_one(tmp_path: Path):
     write_nifti(tmp_path / "a.nii", np.ones((3, 4, 5, 1), np.uint8), AFFINE)
     assert read_volume(tmp_path / "a.nii").array.shape == (3, 4, 5)

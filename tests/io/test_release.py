@@ -194,6 +194,14 @@ def test_bad_label_sheets_are_named(release_copy: Path, change, words: str):
     assert "Text labels.xlsx" in str(caught.value)
 
 
+def test_the_field_of_view_is_part_of_the_fingerprint(tmp_path: Path):
+    prints = []
+    for field in ("OCTA_3mm", "OCTA_6mm"):
+        write_bscans(tmp_path / field / field / "OCTA" / "1", np.ones((6, 4, 8), np.uint8))
+        prints.append(Octa500Release(tmp_path / field).fingerprint("1", "OCTA"))
+    assert prints[0] != prints[1]
+
+
 def test_label_words_are_cleaned(release_copy: Path):
     path = next(release_copy.glob("OCTA_3mm/Text labels.xlsx"))
     sheet = pd.read_excel(path)

@@ -53,6 +53,16 @@ def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(proje
     assert loaded.load("explainability.training_3d.maps").keys() == {f"v{i}" for i in range(10, 24)}
 
 
+def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
+    plain = NiftiFolder(folder).volume("v1", "x")
+    affine = plain.affine.copy()
+    affine[0, 0], affine[0, 3] = -affine[0, 0], affine[0, 3] + affine[0, 0] * 11
+    write_nifti(folder / "v1.nii.gz", plain.array[::-1], affine)
+    turned = NiftiFolder(folder).volume("v1", "x")
+    np.testing.assert_array_equal(turned.array, plain.array)
+    np.testing.assert_allclose(turned.affine, plain.affine, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -85,6 +85,16 @@ def test_enface_map_shows_its_own_slab_only(volume: Volume):
     assert lower[4, 6] == 0
 
 
+def test_surfaces_on_voxel_centres_always_give_the_same_number_of_voxels():
+    # Depths in millimetres and back: rounding of the last digit must not move an edge.
+    spacing, first = 2 / 640, 1 / 640
+    index = np.arange(200, 600).reshape(20, 20)
+    array = np.broadcast_to(np.arange(640, dtype=np.float32), (20, 20, 640))
+    top = ((index * spacing + first) - first) / spacing
+    result = project_mean(array, top, top + 40.0)
+    np.testing.assert_allclose(result, index + 19.5, rtol=1e-4)
+
+
 def test_unknown_slab_is_named(volume: Volume):
     surfaces = flat_surfaces(volume, ILM=0.5, OPL_ONL=1.0, BM=1.5)
     with pytest.raises(ConfigError, match="'IML_OPL' is unknown"):

@@ -1,5 +1,6 @@
 """The loop: it learns, keeps the best epoch, repeats itself to the bit, and refuses to leak."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.eye import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
 from octa_kedro.training.config import AugmentationConfig, TrainingConfig
 from octa_kedro.training.data import Augmenter, EyeDataset, loader
@@ -136,6 +137,17 @@ def test_weights_that_do_not_fit_raise(volumes, table, config):
 def test_a_subject_without_an_image_is_named_before_training(volumes, table, config):
     with pytest.raises(DataError, match="s03"):
         fit_classifier({s: v for s, v in volumes.items() if s != "s03"}, table, config, PROCESSING)
+
+
+def test_images_made_with_other_parameters_are_refused(volumes, table, config):
+    other = PROCESSING.model_copy(update={"depth_mm": 1.0})
+    facts = {PROCESSING_KEY: other.model_dump(mode="json")}
+    images = {s: replace(v, meta={**v.meta, **facts}) for s, v in volumes.items()}
+    with pytest.raises(ConfigError, match=r"processing\.depth_mm = 1\.0, but params:processing goes by 0\.8"):
+        fit_classifier(images, table, config, PROCESSING)
+    checkpoint = fit_classifier(volumes, table, changed(config, max_epochs=1), PROCESSING).checkpoint
+    with pytest.raises(ConfigError, match="but the checkpoint goes by"):
+        predict_fold(images, table, checkpoint, config)
 
 
 def test_augmentation_is_reproducible_and_keeps_grey_levels():

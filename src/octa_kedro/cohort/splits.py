@@ -56,6 +56,11 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
             f"least {needed}; add subjects, take it out of cohort.classes, or lower folds in structure.yml"
         )
     strata = _strata(cohort, needed)
+    if config.hold_out * len(cohort) < strata.nunique():
+        raise DataError(
+            f"splits.hold_out {config.hold_out:g} of {len(cohort)} subjects is fewer than the {strata.nunique()} "
+            "groups of disease and field of view, of which each needs one; raise it"
+        )
     development, held_out = train_test_split(
         np.arange(len(cohort)), test_size=config.hold_out, stratify=strata, random_state=config.seed
     )

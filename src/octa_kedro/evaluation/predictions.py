@@ -34,6 +34,21 @@ def pool_predictions(table: pd.DataFrame) -> pd.DataFrame:
     return pooled[[*rows.columns, "folds"]]
 
 
+def require_same_eyes(pooled: pd.DataFrame) -> None:
+    """DataError if the models of a pooled table were judged on different eyes, and so cannot stand side by side."""
+    eyes = {
+        str(model): set(zip(rows["subject"].astype(str), rows["part"].astype(str), strict=True))
+        for model, rows in pooled.groupby("model", sort=False)
+    }
+    first, *others = eyes
+    for other in others:
+        if odd := sorted(eyes[first] ^ eyes[other]):
+            raise DataError(
+                f"{first} and {other} were judged on different eyes (first {odd[0][0]}, {odd[0][1]}); train both again "
+                "with the same splits"
+            )
+
+
 def require_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> None:
     """Raise DataError naming the columns that the table lacks, or when it has no rows."""
     missing = [column for column in columns if column not in table]

@@ -16,10 +16,11 @@ from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.store import Recipe, Stored
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.eye import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint
 
 KEPT = ("model", "subject", "part", "disease", "target", "probability")
-CODE = ("octa_kedro.explain", "octa_kedro.models", "octa_kedro.io")
+CODE = tuple(f"octa_kedro.{name}" for name in ("explain", "models", "io", "preprocessing", "training.checkpoint"))
 
 
 def map_recipes(
@@ -30,10 +31,12 @@ def map_recipes(
 ) -> dict[str, Recipe]:
     """A raw map for every subject that some checkpoint has not learnt from.
 
-    An eye is explained by all checkpoints that neither trained nor were selected on it, held-out eyes thus
-    by every fold's; a development eye by the fold that validated it. LeakError if a held-out subject was
+    An eye is explained by all checkpoints whose weights were not moved by it: a held-out eye by every fold's,
+    a development eye by that of the fold that validated it. LeakError if a held-out subject was
     learnt from.
     """
+    for checkpoint in checkpoints:
+        require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
     recipes = {}
     for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
@@ -46,7 +49,7 @@ def map_recipes(
             step="map",
             image=images[subject].sha256,
             weights=[e.checkpoint.card.weights_sha256 for e in chosen],
-            config=config,
+            what=[config.target_class, config.depth_cell_mm, config.lateral_cell_mm],
             code=code_fingerprint(*CODE),
         )
         recipes[subject] = Recipe(key, partial(_make_map, chosen, images[subject]))

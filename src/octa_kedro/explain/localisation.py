@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.projection import slab_edges
+from octa_kedro.preprocessing.projection import TIE, slab_edges
 
 SCORE_COLUMNS = (
     "peak_x_mm", "peak_y_mm", "peak_z_mm", "peak_below_ilm_mm", "peak_value",
@@ -32,7 +32,8 @@ def slab_mask(image: Volume, surfaces: PlaneStack, slab: str) -> NDArray[np.bool
     """Which voxels ``[x, y, z]`` of `image` have their centre inside `slab`; `surfaces` are on its A-scans."""
     depth_mm = image.affine[2, 2] * np.arange(image.array.shape[2]) + image.affine[2, 3]
     top, bottom = slab_edges(surfaces, slab)
-    return (depth_mm >= top[..., None]) & (depth_mm <= bottom[..., None])
+    tie = TIE * image.affine[2, 2]  # as in `project_mean`
+    return (depth_mm >= top[..., None] - tie) & (depth_mm < bottom[..., None] - tie)
 
 
 def score_map(heat: Volume, surfaces: PlaneStack | None, lesion: Volume | None, slab: str | None) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """NIfTI files that keep the affine in millimetres and can be memory-mapped."""
 
 import os
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -60,6 +61,8 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     except (
         ImageFileError,
         HeaderDataError,
+        EOFError,
+        zlib.error,
         OSError,
         ValueError,
     ) as error:

@@ -4,6 +4,7 @@ from functools import cached_property
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 import pandas as pd
 from nibabel.filebasedimages import ImageFileError
 
@@ -36,7 +37,12 @@ class NiftiFolder:
     def table(self) -> pd.DataFrame:
         """The CSV, checked; the index is the subject."""
         path = self.root / TABLE
-        table = pd.read_csv(path, dtype={"subject": str, "label": str}, skipinitialspace=True)
+        try:
+            table = pd.read_csv(
+                path, dtype={"subject": str, "label": str}, skipinitialspace=True, keep_default_na=False
+            )
+        except ValueError as error:  # empty, not a table, not UTF-8
+            raise DataError(f"{path}: cannot be read as a CSV ({error})") from error
         if missing := [column for column in NEEDED if column not in table.columns]:
             raise DataError(f"{path}: needs the column {', '.join(missing)}; it has {', '.join(table.columns)}")
         if len(twice := table.loc[table["subject"].duplicated(), "subject"]):
@@ -70,8 +76,15 @@ class NiftiFolder:
         }
 
     def volume(self, subject: str, modality: str) -> Volume:
-        """The volume as stored."""
-        return read_volume(self._path(subject), modality=modality)
+        """The volume, with axes that run backwards (as ITK writes x and y) turned round with their affine."""
+        volume = read_volume(self._path(subject), modality=modality)
+        array, affine = volume.array, volume.affine.copy()
+        for axis in range(3):
+            if affine[axis, axis] < 0:
+                array = np.flip(array, axis)
+                affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+                affine[:3, axis] *= -1
+        return volume.with_array(array, affine)
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """None: this source has no surfaces."""

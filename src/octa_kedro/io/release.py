@@ -195,7 +195,9 @@ class Octa500Release:
         for kind, name in (("GT_Layers", f"{subject}.mat"), ("GT_Lesion", f"{subject}.nii.gz")):
             if (path := self._label_file(kind, name)) is not None:
                 files.append(path)
-        return f"{self._laterality(subject)}-{hash_files(files)}"
+        # The affine follows from the folder's name, which no byte of the eye's own files tells.
+        fields = "-".join(f"{m}{folder.field_of_view_mm:g}" for m, folder in sorted(self.eyes[subject].items()))
+        return f"{self._laterality(subject)}-{fields}-{hash_files(files)}"
 
     def _folder(self, subject: str, modality: str) -> EyeFolder:
         try:

@@ -33,4 +33,4 @@ class Source(Protocol):
         """The lesion mask (0 and 1) on the scan's grid, or None if the source has none."""
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
-        """Hash of the bytes that `volume`, `surfaces` and `lesion` of this eye are read from."""
+        """Hash of all that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""

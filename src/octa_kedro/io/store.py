@@ -8,7 +8,7 @@ leads to the same bytes.
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,14 @@ Item = Volume | PlaneStack
 
 @dataclass(frozen=True)
 class Recipe:
-    """One result that is made when it is saved, unless a file under its `key` is there already."""
+    """One result that is made when it is saved, unless a file under its `key` is there already.
+
+    `facts` go into the manifest with it: what a later step has to know of how it was made.
+    """
 
     key: str
     make: Callable[[], Item]
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Store:
         item = recipe.make()
         path = self.folder / f"{recipe.key}{self.suffix}"
         write_nifti(path, item.array, item.affine, unit=self.unit)
-        entry = {"file": path.name, "sha256": sha256_of(path), "meta": _meta(item)}
+        entry = {"file": path.name, "sha256": sha256_of(path), "meta": _meta(item) | dict(recipe.facts)}
         write_text(card, json.dumps(entry, indent=1))
         return entry
 

@@ -1,14 +1,17 @@
 """One eye from scan to network input: crop, resample, project, scale. The same steps for training and inference."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from octa_kedro.config import Config
-from octa_kedro.errors import DataError
+from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.io.store import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, resample, resample_nearest, scan_box
 from octa_kedro.preprocessing.intensity import IntensityConfig, clip_and_scale
-from octa_kedro.preprocessing.projection import project_mean, slab_edges
+from octa_kedro.preprocessing.projection import SLABS, project_mean, slab_edges
 from octa_kedro.preprocessing.retina import retina_centre_mm
 
 
@@ -27,18 +30,40 @@ class ProcessingConfig(Config):
     intensity: IntensityConfig = IntensityConfig()
     slabs: tuple[str, ...] = ("ILM_OPL", "OPL_BM")
 
+    @field_validator("slabs")
+    @classmethod
+    def _known_slabs(cls, slabs: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [slab for slab in slabs if slab not in SLABS]:
+            raise ValueError(f"no slab {unknown[0]!r}; choose from {', '.join(SLABS)}")
+        return slabs
+
     @property
     def needs_surfaces(self) -> bool:
         """Whether the retina has to be found in each eye."""
         return self.depth_mm is not None or bool(self.slabs)
 
 
+PROCESSING_KEY = "processing"  # under which a stored image's facts hold its ProcessingConfig
+
+
+def require_processed_as(images: Mapping[str, Stored], config: ProcessingConfig, *, who: str) -> None:
+    """ConfigError if an image was stored with other processing parameters than `config`, which `who` goes by."""
+    wanted = config.model_dump(mode="json")
+    for subject, stored in images.items():
+        made = stored.meta.get(PROCESSING_KEY, wanted)
+        if made != wanted:
+            key = next(key for key in wanted if made.get(key) != wanted[key])
+            raise ConfigError(
+                f"subject {subject}: its image was made with processing.{key} = {made.get(key)}, but {who} goes by "
+                f"{wanted[key]}; run data_processing again, or give the parameters of the version you load"
+            )
+
+
 def eye_grid(volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> Grid:
     """The grid in this eye's scan that its network input is sampled on; DataError names the eye."""
-    box = scan_box(volume.array.shape, volume.affine)
     try:
         return processing_grid(
-            box,
+            scan_box(volume.array.shape, volume.affine),
             config.grid,
             field_mm=config.field_mm,
             depth_mm=config.depth_mm,
@@ -58,7 +83,11 @@ def _field_centre_depth(volume: Volume, surfaces: PlaneStack, config: Processing
 def process_volume(volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> Volume:
     """The scan cropped, resampled to ``config.grid`` and scaled to [0, 1], with the affine that belongs to it."""
     grid = eye_grid(volume, surfaces, config)
-    scaled = clip_and_scale(resample(volume.array, volume.affine, grid), config.intensity, what=volume.source)
+    try:
+        resampled = resample(volume.array, volume.affine, grid)
+    except DataError as error:
+        raise DataError(f"{volume.source}: {error}") from error
+    scaled = clip_and_scale(resampled, config.intensity, what=volume.source)
     return volume.with_array(scaled, grid.affine)
 
 
@@ -68,11 +97,11 @@ def make_enface_maps(volume: Volume, surfaces: PlaneStack, config: ProcessingCon
     Projected at the scan's own sampling, before anything is resampled, so that thin slabs stay thin.
     """
     grid = eye_grid(volume, surfaces, config)
-    spacing, corner = volume.spacing[2], volume.affine[2, 3] - volume.spacing[2] / 2
+    spacing, first = volume.spacing[2], volume.affine[2, 3]
     maps = []
     for slab in config.slabs:
         top, bottom = slab_edges(surfaces, slab)
-        projected = project_mean(volume.array, (top - corner) / spacing, (bottom - corner) / spacing)
+        projected = project_mean(volume.array, (top - first) / spacing, (bottom - first) / spacing)
         resampled = resample(projected, volume.affine, grid)
         maps.append(clip_and_scale(resampled, config.intensity, what=f"{volume.source}, slab {slab}"))
     stack = np.stack(maps, axis=2)

@@ -57,7 +57,7 @@ def processing_grid(
     for axis, size in enumerate(field_mm or ()):
         if size > extent[axis] * 1.001:
             raise DataError(
-                f"the scan is {extent[axis]:.2f} mm wide, geometry.field_mm asks for {size:g}; "
+                f"the scan is {extent[axis]:.2f} mm wide, processing.field_mm asks for {size:g}; "
                 "lower it or leave the eye out"
             )
         origin[axis] += (extent[axis] - size) / 2

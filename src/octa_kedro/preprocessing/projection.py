@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 from octa_kedro.errors import ConfigError
 from octa_kedro.io.volume import PlaneStack
 
+# Surfaces on a voxel centre must not fall to either side by rounding of the last digit.
+TIE = 1e-3
+
 # The surfaces that bound each slab.
 SLABS = {"ILM_OPL": ("ILM", "OPL_ONL"), "OPL_BM": ("OPL_ONL", "BM"), "ILM_BM": ("ILM", "BM")}
 
@@ -19,13 +22,14 @@ def slab_edges(surfaces: PlaneStack, slab: str) -> tuple[NDArray, NDArray]:
 
 
 def project_mean(array: NDArray, top: NDArray, bottom: NDArray) -> NDArray[np.float32]:
-    """Mean of ``array[x, y, z]`` over the voxels whose index lies in ``top .. bottom`` (each ``[x, y]``).
+    """Mean of ``array[x, y, z]`` over the voxels whose centre lies in ``top <= z < bottom`` (each ``[x, y]``).
 
-    Edges are in voxel units and rounded to whole voxels; a column without any voxel in the slab gives 0.
+    Edges are in units of the voxel index, whose whole numbers are voxel centres; a column without any voxel
+    in the slab gives 0.
     """
     depth = array.shape[2]
-    first = np.clip(np.rint(top), 0, depth).astype(int)
-    last = np.maximum(np.clip(np.rint(bottom), 0, depth).astype(int), first)
+    first = np.clip(np.ceil(top - TIE), 0, depth).astype(int)
+    last = np.maximum(np.clip(np.ceil(bottom - TIE), 0, depth).astype(int), first)
     total = np.zeros((*array.shape[:2], depth + 1), np.float32)
     np.cumsum(array, axis=2, dtype=np.float32, out=total[..., 1:])
     summed = np.take_along_axis(total, last[..., None], 2) - np.take_along_axis(total, first[..., None], 2)

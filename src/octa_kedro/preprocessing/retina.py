@@ -42,7 +42,7 @@ def estimate_surfaces(oct_volume: Volume) -> PlaneStack:
     bm = np.maximum(bm, ilm + MIN_THICKNESS_MM / spacing)
     opl = ilm + OPL_SHARE * (bm - ilm)
     full = oct_volume.array.shape[:2]
-    planes = [_enlarge(edge, full) * spacing + oct_volume.affine[2, 3] for edge in (ilm, opl, bm)]
+    planes = [_enlarge(edge, factors, full) * spacing + oct_volume.affine[2, 3] for edge in (ilm, opl, bm)]
     return PlaneStack(
         np.stack(planes, axis=2).astype(np.float32),
         oct_volume.affine,
@@ -95,9 +95,10 @@ def _deepest_band(smooth: NDArray[np.float32], spacing: float) -> NDArray[np.flo
     background = np.percentile(smooth, 10, axis=2, keepdims=True)
     strong = mean > background + STRONG * (peak - background)
     deepest = strong.shape[2] - 1 - strong[..., ::-1].argmax(axis=2)
-    return deepest + width / 2
+    return deepest + (width - 1) / 2
 
 
-def _enlarge(edge: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    factors = [n / m for n, m in zip(shape, edge.shape, strict=True)]
-    return zoom(edge, factors, order=1, grid_mode=True, mode="nearest")
+def _enlarge(edge: NDArray[np.float64], factors: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Back to single A-scans; those that did not fill a square take their neighbour's value."""
+    fine = zoom(edge, factors, order=1, grid_mode=True, mode="nearest")
+    return np.pad(fine, [(0, n - m) for n, m in zip(shape, fine.shape, strict=True)], mode="edge")

@@ -19,7 +19,7 @@ from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.store import Stored
 from octa_kedro.models.factory import build_model, start_from_encoder
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.eye import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset, loader
@@ -49,6 +49,7 @@ def fit_classifier(
     """
     if table.empty:
         raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
+    require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     names = class_names(table)
     if config.model.classes != len(names):

@@ -7,6 +7,7 @@ import torch
 
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.io.store import Stored
+from octa_kedro.preprocessing.eye import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import OptimiserConfig
 from octa_kedro.training.data import EyeDataset, loader
@@ -28,6 +29,7 @@ def predict_fold(
     subjects = rows["subject"].astype(str).tolist()
     fold = checkpoint.card.fold
     require_disjoint(subjects, checkpoint.card.learnt_from(), judge=f"fold {fold}", learner="its checkpoint")
+    require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     data = EyeDataset(images, subjects, rows["target"].tolist(), slabs=checkpoint.card.slabs)
     device = pick_device(config.device)
     model = restore_model(checkpoint).to(device)

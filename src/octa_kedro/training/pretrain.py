@@ -15,7 +15,7 @@ from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.io.store import Stored
 from octa_kedro.models.autoencoder import Autoencoder
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.eye import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data import EyeDataset, loader
@@ -33,6 +33,7 @@ def fit_autoencoder(
     eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
     best (the last epoch).
     """
+    require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     data = EyeDataset(images, subjects_of(table, "train"))
     judged = [*subjects_of(table, "validation"), *subjects_of(table, "held_out")]
@@ -69,6 +70,7 @@ def _rebuilding_error(model: nn.Module, images: torch.Tensor, _targets: torch.Te
 
 
 def _grey_levels(data: EyeDataset) -> tuple[float, float]:
-    """Mean over eyes of the variance and of the mean of their grey levels."""
-    images = [data[index][0] for index in range(len(data))]
-    return tuple(sum(float(f(image)) for image in images) / len(images) for f in (torch.var, torch.mean))  # type: ignore[return-value]
+    """Mean over eyes of the variance and of the mean of their grey levels, one eye in memory at a time."""
+    levels = [(float(image.var()), float(image.mean())) for image, _ in (data[i] for i in range(len(data)))]
+    variances, means = zip(*levels, strict=True)
+    return sum(variances) / len(levels), sum(means) / len(levels)

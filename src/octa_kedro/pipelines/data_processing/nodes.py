@@ -12,7 +12,7 @@ from octa_kedro.io.source import Source
 from octa_kedro.io.store import Recipe, Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing import eye
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.eye import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.preprocessing.retina import surfaces_of
 
 READING = ("octa_kedro.io",)
@@ -42,11 +42,16 @@ def find_surfaces(source: Source, cohort: pd.DataFrame, config: ProcessingConfig
     subjects = cohort["subject"].tolist() if config.needs_surfaces else []
     return {
         subject: Recipe(
-            recipe_key(step="surfaces", bytes=source.fingerprint(subject, "OCT"), code=code),
+            recipe_key(step="surfaces", bytes=source.fingerprint(subject, *_needed_scans(source, subject)), code=code),
             partial(surfaces_of, source, subject),
         )
         for subject in subjects
     }
+
+
+def _needed_scans(source: Source, subject: str) -> tuple[str, ...]:
+    """The volumes that an eye's surfaces come from: none where they are supplied."""
+    return ("OCT",) if source.surfaces(subject) is None else ()
 
 
 def process_volumes(
@@ -95,7 +100,8 @@ def tabulate_folds(splits: pd.DataFrame, config: SplitConfig) -> list[pd.DataFra
 
 
 def _recipe(step: str, config: ProcessingConfig, volume: Stored, surfaces: Stored | None) -> Recipe:
-    return Recipe(_key(step, config, volume, surfaces), partial(_apply, step, config, volume, surfaces))
+    made = partial(_apply, step, config, volume, surfaces)
+    return Recipe(_key(step, config, volume, surfaces), made, {PROCESSING_KEY: config.model_dump(mode="json")})
 
 
 def _key(step: str, config: ProcessingConfig, volume: Stored, surfaces: Stored | None, extra: str = "") -> str:

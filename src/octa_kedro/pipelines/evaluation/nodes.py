@@ -10,7 +10,7 @@ from octa_kedro.cohort.table import class_names
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.floor import depth_profile_floor
 from octa_kedro.evaluation.plots import confusion_figure, history_figure, roc_figure
-from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.predictions import pool_predictions, require_same_eyes
 from octa_kedro.evaluation.tables import format_metric_table, metric_table
 from octa_kedro.io.store import Stored
 from octa_kedro.pipelines.naming import model_of
@@ -27,7 +27,9 @@ def score_floor(images: Mapping[str, Stored], splits: pd.DataFrame) -> pd.DataFr
 def pool_models(floor: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
     """All models' predictions in one table; keywords are ``<model>__fold_<k>``."""
     named = [table.assign(model=model_of(key)) for key, table in tables.items()]
-    return pool_predictions(pd.concat([*named, floor], ignore_index=True))
+    pooled = pool_predictions(pd.concat([*named, floor], ignore_index=True))
+    require_same_eyes(pooled)
+    return pooled
 
 
 def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tuple[pd.DataFrame, str]:
