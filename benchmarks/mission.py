@@ -28,6 +28,7 @@ PIPELINES = {
     "evaluation": "evaluation",
     "explainability": "explainability",
     "write_phantom": "phantom",
+    "draw_gallery": "phantom",
 }
 
 

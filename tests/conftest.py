@@ -13,8 +13,7 @@ from PIL import Image
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.phantom.cohort import make_eye, plan_cohort
-from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -46,7 +45,7 @@ def phantom_cohort() -> PhantomCohort:
 def phantom_root(phantom_cohort: PhantomCohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small cohort on disk; read only, take `release_copy` to change it."""
     root = tmp_path_factory.mktemp("release") / "phantom"
-    write_release(root, phantom_cohort.table, phantom_cohort.recipes)
+    write_release(root, phantom_cohort.table, phantom_cohort.recipes, workers=1)
     return root
 
 

@@ -42,7 +42,7 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
         """Write a phantom cohort."""
         if not self._writable:
             raise ConfigError(f"{self._root}: this source is read-only; the phantom is not written over a release")
-        write_release(self._root, data.table, data.recipes)
+        write_release(self._root, data.table, data.recipes, workers=data.workers)
 
     def _exists(self) -> bool:
         return self._root.is_dir()

@@ -16,5 +16,5 @@ class ExplainConfig(Config):
     target_class: int = Field(1, ge=0, le=1)
     depth_cell_mm: PositiveFloat | None = 0.1
     lateral_cell_mm: PositiveFloat | None = 0.4
-    lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "CNV": "OPL_BM"})
+    lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})
     device: str = "auto"

@@ -38,7 +38,7 @@ def volume_figure(
     """
     px, py, pz = peak_voxel(heat.array)
     flat = enface.array[..., 0] if enface is not None else image.array.mean(axis=2)
-    mask: NDArray = np.zeros(image.array.shape) if lesion is None else np.asarray(lesion.array)
+    mask: NDArray = np.zeros(image.array.shape) if lesion is None else (np.asarray(lesion.array) > 0).astype(float)
     slab = enface.names[0] if enface is not None else "mean"
     depth = _depth_words(heat, surfaces, (px, py, pz))
     titles = [f"B-scan at the peak (depth x {DEPTH_STRETCH})", f"En-face {slab}", f"En-face slice {depth}"]

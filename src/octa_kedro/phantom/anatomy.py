@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.phantom.config import AnatomyConfig
-from octa_kedro.phantom.fields import Grid, Map, outline, smooth_noise
+from octa_kedro.phantom.eye_config import AnatomyConfig
+from octa_kedro.phantom.fields import Grid, Map, Outline, draw_outline, smooth_field
 
 NASAL_UM_PER_MM = 4.0
 """Nerve fibres gather towards the disc: the inner retina gains this much towards the nose."""
@@ -26,6 +27,12 @@ class Anatomy:
 
     surfaces_um: Map
     faz_radius_mm: Map
+    faz_mean_mm: float
+    faz_outline: Outline
+
+    def faz_radius(self, angle: NDArray) -> NDArray:
+        """Radius of the FAZ in millimetres in a direction (radians) from the fovea."""
+        return self.faz_mean_mm * self.faz_outline(angle)
 
 
 def draw_anatomy(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Anatomy:
@@ -40,7 +47,10 @@ def draw_anatomy(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) ->
     above = np.cumsum(thickness[::-1], axis=0)[::-1]
     surfaces = np.concatenate([bottom[None] - above, bottom[None]]).astype(np.float32)
     _require_inside(surfaces, 1000 * grid.extent_mm[2])
-    return Anatomy(surfaces, _faz_radius(rng, grid, config))
+    mean = float(np.sqrt(rng.uniform(*config.faz_area_mm2) / np.pi))
+    shape = draw_outline(rng, config.faz_irregularity)
+    x, y = grid.fine
+    return Anatomy(surfaces, np.float32(mean) * shape(np.arctan2(y, x)), mean, shape)
 
 
 def _layer_thickness(rng: np.random.Generator, grid: Grid, layers: Map, config: AnatomyConfig) -> Map:
@@ -56,8 +66,7 @@ def _layer_thickness(rng: np.random.Generator, grid: Grid, layers: Map, config: 
     onl = layers[2] + max(0.0, lost - rng.uniform(*config.pit_depth_um)) * pit
     segments = layers[3] * (1 + 0.25 * pit)
     stack = np.stack([inner, inl, onl, segments, np.full_like(r, layers[4])])
-    correlation = UNDULATION_MM * 1000 / grid.voxel_um[0]
-    wave = np.stack([smooth_noise(rng, grid.shape[:2], correlation) for _ in stack])
+    wave = np.stack([smooth_field(rng, grid.coarse, UNDULATION_MM) for _ in stack])
     return stack * (1 + UNDULATION * np.clip(wave, -2.5, 2.5))
 
 
@@ -67,12 +76,6 @@ def _bruch(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
     tilt_x, tilt_y = rng.uniform(*config.tilt_um_per_mm, 2)
     bowl = rng.uniform(*config.curvature_um_per_mm2)
     return 1000 * rng.uniform(*config.ilm_depth_mm) + tilt_x * x + tilt_y * y - bowl * (x**2 + y**2)
-
-
-def _faz_radius(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
-    x, y = grid.fine
-    radius = np.sqrt(rng.uniform(*config.faz_area_mm2) / np.pi)
-    return np.float32(radius) * outline(rng, np.arctan2(y, x), config.faz_irregularity)
 
 
 def _require_inside(surfaces: Map, depth_um: float) -> None:

@@ -16,7 +16,8 @@ class PhantomEye:
 
     `oct` (0..255) and `octa` (unstretched, about 0..85) are uint8 ``[x, y, z]``; `surfaces` is float32
     ``(6, x, y)``, depths in 0-based voxel indices in the order of `io.release.SURFACES`; `lesion` is uint8
-    ``[x, y, z]``, 1 inside a lesion; `extent_mm` are the edge lengths (x, y, z) of the scan.
+    ``[x, y, z]``, a `lesions.model.Finding` inside a lesion and 0 elsewhere; `extent_mm` are the edge
+    lengths (x, y, z) of the scan.
     """
 
     oct: NDArray[np.uint8]

@@ -21,13 +21,15 @@ class Grid:
     """Lateral sampling of a scan of `shape` voxels (x, y, z) and `extent_mm`.
 
     The fovea lies `fovea_mm` from the scan's centre. Coordinates are millimetres from the fovea in a right
-    eye: x towards the nose, y upwards.
+    eye: x towards the nose, y upwards. `shift_mm` (Y,) is how far the eye had moved along x at each B-scan, so
+    that all of a B-scan, its surfaces and lesions too, shows what lay there.
     """
 
     shape: tuple[int, int, int]
     extent_mm: tuple[float, float, float]
     fovea_mm: tuple[float, float]
-    finest_um: float = 15.0
+    shift_mm: NDArray[np.float64] | None = None
+    finest_um: float = 10.0
 
     @property
     def voxel_um(self) -> tuple[float, float, float]:
@@ -55,12 +57,29 @@ class Grid:
         """Edge lengths of a fine pixel in micrometres."""
         return self.voxel_um[0] / self.factor, self.voxel_um[1] / self.factor
 
+    def fine_index(self, at: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Places (N, 2) in millimetres as fractional indices (x, y) of fine pixels, motion included."""
+        y = self.fine[1]
+        step = np.asarray(self.fine_um) / 1000
+        row = (at[:, 1] - float(y[0, 0])) / step[1]
+        shift = self.fine_shift_mm[np.clip(np.rint(row).astype(int), 0, y.shape[1] - 1)]
+        return (at[:, 0] - shift - self._first_x(self.factor)) / step[0], row
+
     def sample(self, fine: Map) -> Map:
         """Fine map (X*f, Y*f) seen through the beam: blurred a little, then read at each A-scan (X, Y)."""
         f = self.factor
         if f == 1:
             return fine
-        return ndimage.gaussian_filter(fine, 0.3 * f)[f // 2 :: f, f // 2 :: f]
+        return ndimage.gaussian_filter(fine, 0.45 * f)[f // 2 :: f, f // 2 :: f]
+
+    @cached_property
+    def fine_shift_mm(self) -> NDArray[np.float64]:
+        """How far motion has moved each fine row (Y*f,) along x."""
+        shift = np.zeros(self.shape[1]) if self.shift_mm is None else self.shift_mm
+        return np.repeat(shift, self.factor)
+
+    def _first_x(self, factor: int) -> float:
+        return (0.5 / (self.shape[0] * factor) - 0.5) * self.extent_mm[0] - self.fovea_mm[0]
 
     def _axes(self, factor: int) -> tuple[Map, Map]:
         axes = [
@@ -68,39 +87,64 @@ class Grid:
             for n, extent, offset in zip(self.shape[:2], self.extent_mm[:2], self.fovea_mm, strict=True)
         ]
         x, y = np.meshgrid(*axes, indexing="ij")
-        return x.astype(np.float32), y.astype(np.float32)
+        moved = self.fine_shift_mm[:: self.factor] if factor == 1 else self.fine_shift_mm
+        return (x + moved).astype(np.float32), y.astype(np.float32)
 
 
-def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], correlation_px: float) -> Map:
-    """Gaussian field of zero mean and unit deviation (over many draws), correlated over `correlation_px`."""
-    step = max(1.0, correlation_px)
-    nodes = [int(np.ceil(n / step)) + 4 for n in shape]
-    noise = rng.standard_normal(nodes, dtype=np.float32)
-    if step == 1.0:
-        return noise[: shape[0], : shape[1]]
-    starts = rng.uniform(1, 2, 2)
-    at = np.meshgrid(*(s + np.arange(n) / step for s, n in zip(starts, shape, strict=True)), indexing="ij")
+REACH_MM = 4.0
+"""Fields are drawn this far round the fovea, so that every scan of an eye sees the same ones."""
+
+
+def smooth_field(rng: np.random.Generator, at: tuple[Map, Map], correlation_mm: float) -> Map:
+    """Gaussian field of zero mean and unit deviation (over many draws), correlated over `correlation_mm`.
+
+    `at` are coordinates (x, y) in millimetres from the fovea, of any shape; the field at a place does not
+    depend on which other places are asked for.
+    """
+    nodes = int(np.ceil(2 * REACH_MM / correlation_mm)) + 4
+    white = rng.standard_normal((nodes, nodes), dtype=np.float32)
+    places = np.stack(at) / np.float32(correlation_mm)
+    shift = (rng.uniform(-0.5, 0.5, 2) + nodes / 2).astype(np.float32)
+    places += shift.reshape(2, *([1] * (places.ndim - 1)))
     # a cubic spline through white nodes has about 0.8 of their deviation between them
-    return ndimage.map_coordinates(noise, at, order=3, mode="nearest").astype(np.float32) / np.float32(0.8)
+    field = ndimage.map_coordinates(white, places, order=3, mode="nearest", output=np.float32)
+    return field / np.float32(0.8)
 
 
-def mesh(rng: np.random.Generator, shape: tuple[int, int], correlation_px: float) -> Map:
-    """Net of thin lines, 0 between and 1 on them: the zero crossings of two smooth Gaussian fields."""
-    net = np.zeros(shape, np.float32)
+def mesh(rng: np.random.Generator, at: tuple[Map, Map], spacing_mm: float, line_width: float = 0.28) -> Map:
+    """Net of thin lines, 0 between and 1 on them: the zero crossings of two smooth fields."""
+    net = np.zeros(at[0].shape, np.float32)
     for _ in range(2):
-        noise = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), correlation_px, mode="wrap")
-        noise /= noise.std()
-        np.maximum(net, np.exp(-((noise / np.float32(0.28)) ** 2)), out=net)
+        noise = smooth_field(rng, at, spacing_mm)
+        np.maximum(net, np.exp(-((noise / np.float32(line_width)) ** 2)), out=net)
     return net
 
 
+@dataclass(frozen=True)
+class Outline:
+    """Closed wavy line: its radius, relative to its mean, as a sum of waves round the circle."""
+
+    amplitudes: tuple[float, ...]
+    phases: tuple[float, ...]
+
+    def __call__(self, angle: NDArray) -> NDArray:
+        """Relative radius in the direction `angle` (radians)."""
+        radius = np.ones_like(angle)
+        for order, (amplitude, phase) in enumerate(zip(self.amplitudes, self.phases, strict=True), 2):
+            radius += angle.dtype.type(amplitude) * np.cos(order * angle + angle.dtype.type(phase))
+        return np.maximum(radius, angle.dtype.type(0.4))
+
+
+def draw_outline(rng: np.random.Generator, irregularity: float) -> Outline:
+    """An outline whose waves have amplitudes of about `irregularity`, falling with their number."""
+    orders = np.arange(2, 8)
+    amplitudes = irregularity * rng.standard_normal(len(orders)) / np.sqrt(orders - 1)
+    return Outline(tuple(amplitudes.tolist()), tuple(rng.uniform(0, 2 * np.pi, len(orders)).tolist()))
+
+
 def outline(rng: np.random.Generator, angle: Map, irregularity: float) -> Map:
-    """Radius, relative to its mean, of a closed wavy line in the direction `angle` (radians)."""
-    radius = np.ones_like(angle)
-    for order in range(2, 8):
-        amplitude = irregularity * rng.standard_normal() / np.sqrt(order - 1)
-        radius += np.float32(amplitude) * np.cos(order * angle + np.float32(rng.uniform(0, 2 * np.pi)))
-    return np.maximum(radius, np.float32(0.4))
+    """Radius of a new outline in the direction `angle`."""
+    return draw_outline(rng, irregularity)(angle)
 
 
 def edge(distance: Map, width: float) -> Map:

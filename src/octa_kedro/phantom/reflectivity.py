@@ -2,27 +2,28 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from octa_kedro.phantom.band import Band, step_up
-from octa_kedro.phantom.config import SignalConfig
-from octa_kedro.phantom.fields import Map, smooth_noise
+from octa_kedro.phantom.eye_config import SignalConfig
+from octa_kedro.phantom.fields import Map, smooth_field
 
 VITREOUS = 78.0
-NERVE_FIBRES, GANGLION_CELLS, INNER_NUCLEAR, OUTER_PLEXIFORM = 168.0, 132.0, 110.0, 134.0
-OUTER_NUCLEAR, PHOTORECEPTORS, PIGMENT_EPITHELIUM, CHOROID = 101.0, 138.0, 182.0, 158.0
+NERVE_FIBRES, GANGLION_CELLS, INNER_NUCLEAR, OUTER_PLEXIFORM = 168.0, 136.0, 112.0, 126.0
+OUTER_NUCLEAR, PHOTORECEPTORS, PIGMENT_EPITHELIUM, CHOROID = 94.0, 154.0, 182.0, 136.0
 """Grey values of the layers, from subject 10225."""
-ELLIPSOID = 45.0
+ELLIPSOID = 34.0
 """Extra brightness of the line at IS/OS."""
-MEMBRANE = 168.0
-"""Grey value of a neovascular tangle."""
 NERVE_FIBRE_UM, NASAL_FIBRE_UM = 10.0, 6.0
 OUTER_PLEXIFORM_SHARE = 0.4
 """The outer plexiform layer's share of the slab IPL/INL to OPL/ONL."""
-CHOROID_FADE_UM = 130.0
+CHOROID_FADE_UM = 150.0
+CHOROID_CONTRAST, CHOROID_MM = 0.2, (0.06, 0.14)
 BORDER_UM = 9.0
-NOISE_GROWTH = 0.07
+NOISE_GROWTH = 0.06
 """The grain widens with brightness: grey values of deviation per grey value above the vitreous."""
-MILLIMETRE_UM = 1000.0
+GRAIN_UM = (7.0, 7.0, 2.6)
+"""Deviations (x, y, z) of the noise's grain, from the autocorrelation of subject 10225's vitreous."""
 
 
 def layer_brightness(band: Band) -> Map:
@@ -50,36 +51,44 @@ def layer_brightness(band: Band) -> Map:
     return np.float32(VITREOUS) + (grey - np.float32(VITREOUS)) * fade
 
 
+def _choroid_texture(rng: np.random.Generator, band: Band) -> Map:
+    """Relative brightness (X, Y, B) of choroidal vessels and the tissue between them, 0 above BM."""
+    first, second = (smooth_field(rng, band.grid.coarse, size)[..., None] for size in CHOROID_MM)
+    below = band.below(5)
+    turn = below * np.float32(np.pi / 2 / CHOROID_FADE_UM)
+    return np.float32(CHOROID_CONTRAST) * (first * np.cos(turn) + second * np.sin(turn)) * (below > 0)
+
+
 def render_oct(
     rng: np.random.Generator,
     band: Band,
     brightness: Map,
     *,
     large: Map,
-    membrane: Map,
+    transmission: Map,
     config: SignalConfig,
 ) -> NDArray[np.uint8]:
     """OCT scan (X, Y, Z) of the layers `brightness`.
 
-    `large` (X, Y) is the flow of the vessels that cast shadows, `membrane` (X, Y, B) the share of each voxel
-    that is neovascular tissue.
+    `large` (X, Y) is the flow of the vessels that cast shadows, `transmission` (X, Y) that of the media before them.
     """
-    grid, vitreous = band.grid, np.float32(VITREOUS)
-    px = MILLIMETRE_UM / grid.voxel_um[0]
-    grey = brightness + membrane * np.maximum(np.float32(MEMBRANE) - brightness, 0)
-    grey -= vitreous
-    grey *= 1 + np.float32(0.12) * smooth_noise(rng, grid.shape[:2], 0.15 * px)[..., None] * (band.below(5) > 0)
-    illumination = np.exp(np.float32(0.06) * smooth_noise(rng, grid.shape[:2], 1.5 * px))
+    grid = band.grid
+    grey = brightness - np.float32(VITREOUS)
+    grey *= 1 + _choroid_texture(rng, band)
+    illumination = transmission * np.exp(np.float32(0.06) * smooth_field(rng, grid.coarse, 1.5))
     grey *= (np.float32(rng.uniform(*config.oct_contrast)) * illumination)[..., None]
+    # sensitivity falls with depth from the zero delay, taken at the top of the scan
+    grey *= np.exp(np.float32(-rng.uniform(*config.roll_off_per_mm) / 1000) * (band.z_um - band.surfaces_um[0].min()))
     shadow = np.float32(rng.uniform(*config.shadow)) * np.minimum(large, 1)
-    below_vessel = step_up(band.below(1), 2 * BORDER_UM)
-    grey -= shadow[..., None] * below_vessel * (grey > 0) * np.minimum(grey / 40, 1)
-    scan = np.full(grid.shape, 0.0, np.float32)
+    grey -= shadow[..., None] * step_up(band.below(1), 2 * BORDER_UM) * np.clip(grey / 40, 0, 1)
+    scan = np.zeros(grid.shape, np.float32)
     band.to_scan(grey, scan)
     noise = rng.standard_normal(grid.shape, dtype=np.float32)
-    noise *= np.float32(rng.uniform(*config.oct_noise_sd)) * np.float32(0.75) + np.float32(NOISE_GROWTH) * np.maximum(
-        scan, 0
-    )
+    for axis, (size, voxel) in enumerate(zip(GRAIN_UM, grid.voxel_um, strict=True)):
+        if size > 0.3 * voxel:  # else neighbours are as good as independent
+            noise = ndimage.gaussian_filter1d(noise, size / voxel, axis=axis, mode="wrap", truncate=3.0)
+    noise /= np.float32(noise.std())
+    noise *= np.float32(rng.uniform(*config.oct_noise_sd)) + np.float32(NOISE_GROWTH) * np.maximum(scan, 0)
     scan += noise
-    scan += vitreous
+    scan += np.float32(VITREOUS)
     return np.clip(np.rint(scan, out=scan), 0, 255, out=scan).astype(np.uint8)

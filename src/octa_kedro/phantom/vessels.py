@@ -1,21 +1,35 @@
-"""En-face flow of the superficial and deep plexus and of the choriocapillaris."""
+"""En-face flow of the retinal plexuses and of the choriocapillaris, from grown trees."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from octa_kedro.phantom.anatomy import Anatomy
-from octa_kedro.phantom.config import VesselConfig
-from octa_kedro.phantom.fields import Grid, Map, edge, mesh, smooth_noise
-from octa_kedro.phantom.tree import draw_tree, paint
+from octa_kedro.phantom.arcades import draw_trunks
+from octa_kedro.phantom.eye_config import VesselConfig
+from octa_kedro.phantom.fields import Grid, Map, edge, smooth_field
+from octa_kedro.phantom.growth import Points, Tree, grow_deep, grow_retinal
+from octa_kedro.phantom.lesions.model import Congestion, Lesions
+from octa_kedro.phantom.raster import CAPILLARY_UM, CLASSES_UM, calibre, coverage, keep, lines_of, spots
 
-PATCH_MM = 0.5
-SPARED_RADIUS_UM = 18.0
+PATCH_MM = 0.7
+CAPILLARY_MM = 0.025
+"""Length over which flow is alike in a capillary."""
+SPARED_RADIUS_UM = 14.0
 """Vessels wider than this keep their flow where the capillaries around them have closed."""
-DEEP_FAZ_GAP_MM = 0.06
+DEEP_FAZ_GAP_MM = 0.05
 """The deep plexus ends this much farther from the fovea than the superficial one."""
-GRANULE_UM = 20.0
+FAZ_EDGE_MM = 0.2
+"""Unresolved capillaries thin out this gradually towards the FAZ."""
+WINDING = ((0.35, 0.035), (0.12, 0.012))
+"""Tortuosity: (correlation, deviation) in millimetres of how vessels stray from the course of growth."""
+ARTERIOLE_UM = 4.5
+"""Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
+ARTERIOLE_FLOW = 0.92
+OPACITY = 4.0
+"""Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
+LARGE_FLOW = 1.5
+GRANULE_MM, LOBULE_MM = 0.021, 0.16
 
 
 @dataclass(frozen=True)
@@ -23,58 +37,109 @@ class Vasculature:
     """Maps (X, Y); flow is relative to that in a large vessel.
 
     `large` and `superficial` lie in the ganglion cell layer, `deep` at the outer border of the inner nuclear
-    layer, `choriocapillaris` under BM; `large_radius_um` is the local radius of `large`, `choroid_um` how far
-    down choroidal flow is seen.
+    layer, `choriocapillaris` under BM; `connecting` dives from the one to the other. `large_radius_um` is the
+    local radius of `large`, `choroid_um` how far down choroidal flow is seen.
     """
 
     large: Map
     large_radius_um: Map
     superficial: Map
+    connecting: Map
     deep: Map
     choriocapillaris: Map
     choroid_um: Map
 
 
 def draw_vessels(
-    rng: np.random.Generator, grid: Grid, anatomy: Anatomy, kept: Map, config: VesselConfig
+    rng: np.random.Generator, grid: Grid, anatomy: Anatomy, lesions: Lesions, config: VesselConfig
 ) -> Vasculature:
-    """One eye's vessels; `kept` (fine pixels) is the share of capillary flow that disease has left."""
-    x, y = grid.fine
-    from_faz = np.hypot(x, y) - anatomy.faz_radius_mm
-    calibre = paint(draw_tree(rng, float(anatomy.faz_radius_mm.mean()), config), grid)
-    # a beam wider than a thin vessel reads less flow in it
-    flow = np.where(calibre > 0, np.clip(0.55 + calibre / 50, 0, 1), 0).astype(np.float32)
-    flow *= np.where(calibre > SPARED_RADIUS_UM, 1, kept)
-    density, deep_density = rng.uniform(*config.density), rng.uniform(*config.deep_density)
-    superficial = _capillaries(rng, grid, config.superficial_mesh_um, config.patchiness)
-    deep = _capillaries(rng, grid, config.deep_mesh_um, config.patchiness)
-    superficial *= np.float32(density) * edge(-from_faz, 0.05) * kept
-    deep *= np.float32(deep_density) * edge(DEEP_FAZ_GAP_MM - from_faz, 0.1) * kept
-    large = grid.sample(flow)
+    """One eye's vessels, as far as disease has left them."""
+    growth, signal, stray = rng.spawn(3)
+    spacing, deep_spacing = (signal.uniform(*span) / 1000 for span in (config.spacing_um, config.deep_spacing_um))
+    tree = grow_retinal(growth, draw_trunks(growth, config), anatomy.faz_radius, spacing, config)
+    below, dives = grow_deep(growth, tree, lambda a: anatomy.faz_radius(a) + DEEP_FAZ_GAP_MM, deep_spacing, config)
+    at, radius = _winding(stray, tree, lesions.congestion)
+    lines = lines_of(tree, at, radius, grid)
+    wide = lines.radius_um >= CLASSES_UM[0]
+    widths = calibre(keep(lines, wide), grid)
+    flow = np.where(widths > 0, np.clip(1.05 + widths / 60, 0, LARGE_FLOW), 0).astype(np.float32)
+    flow *= np.where(widths > SPARED_RADIUS_UM, 1, lesions.kept_superficial)
+    outside = edge(FAZ_EDGE_MM / 2 - _from_faz(grid, anatomy), FAZ_EDGE_MM)
+    thin = lines.radius_um < ARTERIOLE_UM
+    arterioles = 1 - np.exp(np.float32(-OPACITY) * coverage(keep(lines, ~wide & ~thin), grid))
+    superficial = _net(signal, coverage(keep(lines, thin), grid), outside, grid=grid, flow=config.flow, config=config)
+    at, radius = _winding(stray, below, None)
+    outside = edge(FAZ_EDGE_MM / 2 + DEEP_FAZ_GAP_MM - _from_faz(grid, anatomy), FAZ_EDGE_MM)
+    deep = _net(
+        signal,
+        coverage(lines_of(below, at, radius, grid), grid),
+        outside,
+        grid=grid,
+        flow=config.deep_flow,
+        config=config,
+    )
     weight = grid.sample((flow > 0).astype(np.float32))
-    radius = (grid.sample(calibre * (flow > 0)) / np.maximum(weight, 1e-3)).astype(np.float32)
-    granules, choroid = _choroid(rng, grid, config)
-    return Vasculature(large, radius, grid.sample(superficial), grid.sample(deep), granules, choroid)
+    granules, choroid = _choroid(signal, grid, config)
+    return Vasculature(
+        large=grid.sample(flow),
+        large_radius_um=(grid.sample(widths * (flow > 0)) / np.maximum(weight, 1e-3)).astype(np.float32),
+        superficial=grid.sample(np.maximum(superficial, ARTERIOLE_FLOW * arterioles) * lesions.kept_superficial),
+        connecting=grid.sample(spots(dives, CAPILLARY_UM, grid) * lesions.kept_deep),
+        deep=grid.sample(deep * lesions.kept_deep),
+        choriocapillaris=granules * lesions.kept_choriocapillaris,
+        choroid_um=choroid,
+    )
 
 
-def _capillaries(rng: np.random.Generator, grid: Grid, mesh_um: float, patchiness: tuple[float, float]) -> Map:
-    """Capillary mesh on fine pixels, brighter here and dimmer there as in any healthy eye."""
-    pixel_um = grid.fine_um[0]
-    net = mesh(rng, grid.fine[0].shape, mesh_um / pixel_um)
-    patches = smooth_noise(rng, net.shape, 1000 * PATCH_MM / pixel_um)
-    return net * np.exp(np.float32(rng.uniform(*patchiness)) * patches)
+def _winding(rng: np.random.Generator, tree: Tree, congestion: Congestion | None) -> tuple[Points, Points]:
+    """Places and radii of the nodes: tortuous as any eye's, more so and wider behind an occluded vein."""
+    x, y = tree.at.T.astype(np.float32)
+    stray = np.zeros((len(x), 2), np.float32)
+    for correlation, deviation in WINDING:
+        stray += np.float32(deviation) * np.stack([smooth_field(rng, (x, y), correlation) for _ in "xy"], 1)
+    radius = tree.radius_um
+    if congestion is not None:
+        share = congestion.share(tree.at[:, 0], tree.at[:, 1]) * tree.vein
+        # numbers of its own: the healthy twin's vessels must not change
+        own = rng.spawn(1)[0]
+        curl = np.stack([smooth_field(own, (x, y), 0.11) for _ in "xy"], 1)
+        stray += (congestion.tortuosity_mm * share)[:, None].astype(np.float32) * curl
+        radius = radius * (1 + (congestion.dilation - 1) * share)
+    return tree.at + stray, radius
+
+
+def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
+    """Distance in millimetres outside the FAZ of each fine pixel."""
+    x, y = grid.fine
+    return np.hypot(x, y) - anatomy.faz_radius_mm
+
+
+def _net(
+    rng: np.random.Generator,
+    covered: Map,
+    outside_faz: Map,
+    *,
+    grid: Grid,
+    flow: tuple[float, float],
+    config: VesselConfig,
+) -> Map:
+    """Capillary flow on fine pixels, brighter here and dimmer there as in any healthy eye."""
+    patches = smooth_field(rng, grid.fine, PATCH_MM)
+    uneven = np.float32(rng.uniform(*config.patchiness)) * patches
+    uneven += np.float32(rng.uniform(*config.variation)) * smooth_field(rng, grid.fine, CAPILLARY_MM)
+    level = rng.uniform(*flow) * np.exp(uneven)
+    seen = 1 - np.exp(np.float32(-OPACITY) * covered)
+    np.maximum(seen, np.float32(rng.uniform(*config.diffuse)) * outside_faz, out=seen)
+    return level.astype(np.float32) * seen
 
 
 def _choroid(rng: np.random.Generator, grid: Grid, config: VesselConfig) -> tuple[Map, Map]:
     """Granular choriocapillaris (flow) and the depth in micrometres to which the choroid is seen below it."""
-    shape, pixel_um = grid.fine[0].shape, grid.fine_um[0]
-    grain = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), GRANULE_UM / pixel_um, mode="wrap")
-    granules = grid.sample(np.exp(np.float32(0.45) * grain / grain.std()))
-    patches = smooth_noise(rng, grid.shape[:2], 1000 * PATCH_MM / grid.voxel_um[0])
-    level = rng.uniform(*config.choriocapillaris)
-    reach = rng.uniform(*config.choroid_decay_um)
-    lobes = smooth_noise(rng, grid.shape[:2], 150 / grid.voxel_um[0])
+    granules = grid.sample(np.exp(np.float32(0.25) * smooth_field(rng, grid.fine, GRANULE_MM)))
+    patches = smooth_field(rng, grid.coarse, PATCH_MM)
+    level, reach = rng.uniform(*config.choriocapillaris), rng.uniform(*config.choroid_um)
+    lobules = smooth_field(rng, grid.coarse, LOBULE_MM)
     return (
         (level * granules * np.exp(0.12 * patches)).astype(np.float32),
-        (reach * np.exp(0.2 * lobes)).astype(np.float32),
+        (reach * np.exp(0.25 * lobules)).astype(np.float32),
     )

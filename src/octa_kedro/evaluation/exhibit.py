@@ -1,0 +1,81 @@
+"""What the gallery shows of an eye: planes through and over its lesion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octa_kedro.io.release import SURFACES
+from octa_kedro.phantom import PhantomEye
+from octa_kedro.phantom.lesions.model import Finding
+from octa_kedro.preprocessing.projection import project_mean
+
+# Name, upper and lower surface; the choriocapillaris has no lower surface and is taken CHORIOCAPILLARIS_MM deep.
+SLABS = {
+    "superficial": ("ILM", "IPL_INL"),
+    "deep": ("IPL_INL", "OPL_ONL"),
+    "outer retina": ("OPL_ONL", "BM"),
+    "choriocapillaris": ("BM", None),
+}
+CHORIOCAPILLARIS_MM = 0.03
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """The planes of one eye that are shown: one B-scan ``[x, z]``, number `row`, all others ``[x, y]``.
+
+    `lesion` is the mask in the B-scan and `surfaces_mm` (6, x) the depths of its layers; `covered` tells where
+    each finding that is present lies, at any depth.
+    """
+
+    oct: NDArray
+    octa: NDArray
+    lesion: NDArray
+    surfaces_mm: NDArray
+    slabs: dict[str, NDArray]
+    covered: dict[Finding, NDArray]
+    row: int
+    extent_mm: tuple[float, float, float]
+    laterality: str
+
+    @property
+    def depths_mm(self) -> tuple[float, float]:
+        """Between which the retina lies in the B-scan."""
+        return float(self.surfaces_mm[0].min()), float(self.surfaces_mm[-1].max())
+
+
+def exhibit(eye: PhantomEye) -> Exhibit:
+    """What is shown of an eye: all planes through and over its lesion."""
+    row = _telling_row(eye)
+    step = eye.extent_mm[2] / eye.oct.shape[2]
+    return Exhibit(
+        oct=eye.oct[:, row].copy(),
+        octa=eye.octa[:, row].copy(),
+        lesion=eye.lesion[:, row].copy(),
+        surfaces_mm=(eye.surfaces[:, :, row] + 0.5) * step,
+        slabs={name: _slab(eye, *edges) for name, edges in SLABS.items()},
+        covered={f: cover for f in Finding if (cover := (eye.lesion == f).any(axis=2)).any()},
+        row=row,
+        extent_mm=eye.extent_mm,
+        laterality=eye.laterality,
+    )
+
+
+def _telling_row(eye: PhantomEye) -> int:
+    """The B-scan through the fovea, or that with about most of every finding (each by its own maximum) next to it."""
+    thickness = eye.surfaces[-1] - eye.surfaces[0]
+    fovea = int(np.unravel_index(np.argmin(thickness), thickness.shape)[1])
+    counts = [(eye.lesion == finding).sum(axis=(0, 2)) for finding in Finding]
+    shares = [count / count.max() for count in counts if count.any()]
+    if not shares:
+        return fovea
+    score = np.sum(shares, axis=0)
+    telling = np.flatnonzero(score >= 0.9 * score.max())
+    return int(telling[np.argmin(abs(telling - fovea))])
+
+
+def _slab(eye: PhantomEye, upper: str, lower: str | None) -> NDArray[np.float32]:
+    top = eye.surfaces[SURFACES.index(upper)]
+    thickness = CHORIOCAPILLARIS_MM * eye.octa.shape[2] / eye.extent_mm[2]
+    bottom = top + thickness if lower is None else eye.surfaces[SURFACES.index(lower)]
+    return project_mean(eye.octa, top, bottom)

@@ -1,0 +1,113 @@
+"""Settings of one eye and of the device that scans it; lengths in the unit that the field's name ends with.
+
+Anatomical figures are textbook values; signal figures were set by comparison with real scans
+(`benchmarks/phantom_realism.py`).
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from octa_kedro.config import Config
+from octa_kedro.phantom.ranges import AmountSpan, PositiveSpan, Span
+
+
+class AnatomyConfig(Config):
+    """Shape of the retina. The layers' thicknesses hold about 1 mm from the fovea, before scaling."""
+
+    inner_um: Annotated[float, Field(gt=0)] = 105.0
+    """ILM to IPL/INL: nerve fibres, ganglion cells, inner plexiform layer."""
+    inl_opl_um: Annotated[float, Field(gt=0)] = 64.0
+    """IPL/INL to OPL/ONL."""
+    onl_um: Annotated[float, Field(gt=0)] = 72.0
+    """OPL/ONL to IS/OS."""
+    segments_um: Annotated[float, Field(gt=0)] = 32.0
+    """IS/OS to RPE."""
+    rpe_um: Annotated[float, Field(gt=0)] = 16.0
+    """RPE to Bruch's membrane."""
+    thickness_um: PositiveSpan = (255.0, 315.0)
+    """Whole retina, ILM to BM, between eyes; the layers above are scaled to it."""
+    pit_width_mm: PositiveSpan = (1.3, 1.7)
+    pit_depth_um: PositiveSpan = (85.0, 115.0)
+    ilm_depth_mm: PositiveSpan = (0.55, 0.95)
+    """Depth of the ILM at the scan's centre."""
+    tilt_um_per_mm: Span = (-25.0, 25.0)
+    curvature_um_per_mm2: Span = (6.0, 16.0)
+    """The edges of the scan lie this much x (distance from the centre)^2 higher than the centre."""
+    fovea_offset_mm: Span = (-0.15, 0.15)
+    faz_area_mm2: PositiveSpan = (0.22, 0.48)
+    faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
+
+
+class VesselConfig(Config):
+    """Trees, capillary nets and choriocapillaris; flow is relative to that in a large vessel (1)."""
+
+    arcade_height_mm: PositiveSpan = (1.4, 2.4)
+    """Distance from the fovea of the nearer vessel of an arcade, above and below it."""
+    arcade_gap_mm: PositiveSpan = (0.4, 1.4)
+    """How much farther out its companion runs."""
+    murray_exponent: PositiveSpan = (2.8, 3.2)
+    terminal_radius_um: Annotated[float, Field(gt=0)] = 2.7
+    vein_ratio: Annotated[float, Field(gt=0)] = 1.25
+    """Width of a venule relative to an arteriole of the same territory."""
+    wander: Annotated[float, Field(ge=0)] = 0.12
+    """Deviation of the direction of growth at each step of 30 um."""
+    spacing_um: PositiveSpan = (31.0, 40.0)
+    """Mesh of the superficial capillary net, between eyes."""
+    deep_spacing_um: PositiveSpan = (32.0, 40.0)
+    flow: PositiveSpan = (0.6, 0.9)
+    """Flow in a superficial capillary, between eyes; likewise in a deep one."""
+    deep_flow: PositiveSpan = (0.4, 0.75)
+    diffuse: AmountSpan = (0.13, 0.26)
+    """Share of capillary flow that is seen between the capillaries resolved."""
+    patchiness: AmountSpan = (0.03, 0.1)
+    """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
+    variation: AmountSpan = (0.2, 0.36)
+    """Deviation of the log of flow from capillary to capillary."""
+    connecting: PositiveSpan = (10.0, 20.0)
+    """Vessels between the plexuses, per mm2."""
+    choriocapillaris: PositiveSpan = (0.4, 0.7)
+    choroid_um: PositiveSpan = (70.0, 130.0)
+    """Depth below BM to which choroidal flow is seen."""
+
+
+class SignalConfig(Config):
+    """From anatomy to grey values, all of it independent of the disease."""
+
+    gain: PositiveSpan = (34.0, 60.0)
+    """OCTA grey value of flow 1."""
+    depth_gain_sd: Annotated[float, Field(ge=0)] = 0.25
+    """Deviation of the log of a smooth random gain along the depth of the retina, between eyes."""
+    shading: AmountSpan = (0.02, 0.1)
+    """Uneven signal over millimetres: deviation of its log."""
+    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 2)
+    """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
+    opacity_mm: PositiveSpan = (0.3, 0.9)
+    opacity: AmountSpan = (0.2, 0.55)
+    """Share of the signal that is lost behind the middle of one."""
+    tail: AmountSpan = (0.2, 0.5)
+    """Projection artefact right under a superficial vessel, relative to it."""
+    tail_decay_um: PositiveSpan = (80.0, 220.0)
+    outer_artefact: AmountSpan = (0.3, 0.6)
+    """Projection of the whole inner retina on the bright layers below it, as flow."""
+    noise_flow: AmountSpan = (0.1, 0.2)
+    """Flow read where nothing moves, at the brightest layer."""
+    noise_floor: AmountSpan = (0.4, 1.4)
+    """Grey values below this are shown as 0, as the device does."""
+    speckle: PositiveSpan = (0.2, 0.32)
+    """Deviation of the log of OCTA speckle."""
+    column: PositiveSpan = (0.08, 0.15)
+    """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
+    octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
+    motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)
+    saccades: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
+    """Sudden sideways movements in one scan."""
+    saccade_mm: AmountSpan = (0.02, 0.08)
+    axial_um: AmountSpan = (0.5, 3.0)
+    """Deviation of the depth of a B-scan from where its neighbours lie."""
+    oct_noise_sd: PositiveSpan = (6.5, 8.5)
+    oct_contrast: PositiveSpan = (0.85, 1.1)
+    roll_off_per_mm: AmountSpan = (0.0, 0.3)
+    """Share of the OCT signal lost per millimetre of depth, to first order."""
+    shadow: AmountSpan = (10.0, 25.0)
+    """OCT grey values lost under a large vessel."""

@@ -1,0 +1,250 @@
+"""Retinal trees grown by space colonisation: arterioles and venules that share the tissue they supply.
+
+Points of tissue without supply attract the nearest vessel, of whichever kind, which grows towards them
+(Runions et al. 2007; Kreitner et al. 2024 for OCTA); radii follow Murray's law from the tips backwards.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+
+from octa_kedro.phantom.eye_config import VesselConfig
+
+Points = NDArray[np.float64]
+
+REACH_MM = 3.5
+"""Trees are grown in a square this far round the fovea, a little more than a 6 mm scan shows."""
+SUPPLIED = 0.45
+"""A point is supplied when a vessel comes closer than this share of its stage's spacing."""
+TURN = 0.35
+"""Largest share of a new direction that comes from attraction at one step; the rest keeps the old course."""
+ITERATIONS = 120
+JOIN = 1.6
+"""A capillary's tip joins a neighbour that is no farther than this many spacings of its stage."""
+NEIGHBOURS = 12
+GENERATIONS = 10
+"""A tip does not join its own forebears so near as this."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Growth towards points `spacing_mm` apart, from `margin_mm` outside the FAZ on, in steps of `step_mm`.
+
+    In an `own` stage arteries and veins have points of their own, and so may cross; else they share them. With `rim`
+    there are points along the border of the FAZ too, which the last capillaries encircle.
+    """
+
+    spacing_mm: float
+    margin_mm: float
+    step_mm: float
+    own: bool = False
+    rim: bool = False
+
+
+TREES = (Stage(0.7, 0.25, 0.03, True), Stage(0.38, 0.6, 0.03, True))
+"""From the first branches to the terminal arterioles and venules; capillaries follow."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Nodes of all trees: `at` (N, 2) mm, `parent` (N,) (-1 at a root), `vein` (N,), `radius_um` (N,), `tip` (N,).
+
+    A parent always stands before its children. `joins` (M, 2) are pairs of nodes between which a capillary closes
+    the way from an arteriole to a venule.
+    """
+
+    at: Points
+    parent: NDArray[np.intp]
+    vein: NDArray[np.bool_]
+    radius_um: Points
+    tip: NDArray[np.bool_]
+    joins: NDArray[np.intp]
+
+
+@dataclass
+class _Front:
+    """The growing nodes, with their directions of growth and the batch in which each was added."""
+
+    at: Points
+    parent: NDArray[np.intp]
+    vein: NDArray[np.bool_]
+    heading: Points
+    ends: list[int]
+
+    def add(self, at: Points, parent: NDArray[np.intp], heading: Points) -> None:
+        self.at = np.concatenate([self.at, at])
+        self.parent = np.concatenate([self.parent, parent])
+        self.vein = np.concatenate([self.vein, self.vein[parent]])
+        self.heading = np.concatenate([self.heading, heading])
+        self.ends.append(len(self.at))
+
+
+def grow_retinal(
+    rng: np.random.Generator,
+    trunks: list[tuple[Points, bool]],
+    faz_radius_mm: Callable[[NDArray], NDArray],
+    spacing_mm: float,
+    config: VesselConfig,
+) -> Tree:
+    """The superficial plexus, from `trunks` (a course (N, 2) in mm, and whether it is a vein) to its capillaries.
+
+    `faz_radius_mm` gives the radius of the FAZ in a direction (radians), `spacing_mm` the mesh of the capillaries.
+    """
+    at = np.concatenate([course for course, _ in trunks])
+    lengths = [len(course) for course, _ in trunks]
+    parent = np.arange(len(at)) - 1
+    parent[np.cumsum([0, *lengths[:-1]])] = -1
+    heading = np.concatenate([_unit(np.gradient(course, axis=0)) for course, _ in trunks])
+    front = _Front(at, parent, np.repeat([vein for _, vein in trunks], lengths), heading, [len(at)])
+    return _grow(rng, front, (*TREES, *_capillaries(spacing_mm)), faz_radius_mm, config)
+
+
+def grow_deep(
+    rng: np.random.Generator,
+    above: Tree,
+    faz_radius_mm: Callable[[NDArray], NDArray],
+    spacing_mm: float,
+    config: VesselConfig,
+) -> tuple[Tree, Points]:
+    """A deeper plexus, fed by vessels that dive from tips of the one `above`, and where those dive (N, 2)."""
+    tips = np.flatnonzero(above.tip)
+    tips = tips[rng.random(len(tips)) < rng.uniform(*config.connecting) * (2 * REACH_MM) ** 2 / len(tips)]
+    at, count = above.at[tips], len(tips)
+    heading = _unit(rng.standard_normal((count, 2)))
+    front = _Front(at, np.full(count, -1), above.vein[tips], heading, [count])
+    return _grow(rng, front, _capillaries(spacing_mm), faz_radius_mm, config), at
+
+
+def _capillaries(spacing_mm: float) -> tuple[Stage, ...]:
+    return tuple(Stage(spacing_mm * width, 0.0, 0.45 * spacing_mm, rim=True) for width in (1.7, 1.0))
+
+
+def _grow(
+    rng: np.random.Generator,
+    front: _Front,
+    stages: tuple[Stage, ...],
+    faz_radius_mm: Callable[[NDArray], NDArray],
+    config: VesselConfig,
+) -> Tree:
+    for stage in stages:
+        points = scatter(rng, stage.spacing_mm)
+        beyond = np.hypot(*points.T) - faz_radius_mm(np.arctan2(points[:, 1], points[:, 0]))
+        points = points[beyond > stage.margin_mm + 0.5 * stage.spacing_mm]
+        if stage.rim:
+            points = np.concatenate([points, _rim(faz_radius_mm, stage.spacing_mm)])
+        kinds = rng.random(len(points)) < 0.5
+        for chosen, nodes in ((kinds, front.vein), (~kinds, ~front.vein)) if stage.own else ((kinds | True, None),):
+            _colonise(rng, front, points[chosen], stage, nodes=nodes, wander=config.wander)
+    tip = np.ones(len(front.at), bool)
+    tip[front.parent[front.parent >= 0]] = False
+    radius = _murray(rng, front, tip, config)
+    return Tree(front.at, front.parent, front.vein, radius, tip, _joins(front, tip, JOIN * stages[-1].spacing_mm))
+
+
+def scatter(rng: np.random.Generator, spacing_mm: float) -> Points:
+    """Points (N, 2) about `spacing_mm` apart: a jittered hexagonal lattice over the whole field."""
+    rows = np.arange(-REACH_MM, REACH_MM, spacing_mm * np.sqrt(0.75))
+    columns = np.arange(-REACH_MM, REACH_MM, spacing_mm)
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    x = x + 0.5 * spacing_mm * (np.arange(len(rows)) % 2)[:, None]
+    points = np.stack([x.ravel(), y.ravel()], 1)
+    return points + spacing_mm * rng.uniform(-0.4, 0.4, points.shape)
+
+
+def _start(trunks: list[tuple[Points, bool]]) -> _Front:
+    at = np.concatenate([course for course, _ in trunks])
+    lengths = [len(course) for course, _ in trunks]
+    firsts = np.cumsum([0, *lengths[:-1]])
+    parent = np.arange(len(at)) - 1
+    parent[firsts] = -1
+    vein = np.repeat([kind for _, kind in trunks], lengths)
+    heading = np.concatenate([_unit(np.gradient(course, axis=0)) for course, _ in trunks])
+    return _Front(at, parent, vein, heading, [len(at)])
+
+
+def _rim(faz_radius_mm: Callable[[NDArray], NDArray], spacing_mm: float) -> Points:
+    """Points (N, 2) about `spacing_mm` apart along the border of the FAZ."""
+    angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+    radius = faz_radius_mm(angle)
+    length = np.cumsum(radius * (angle[1] - angle[0]))
+    at = np.interp(np.arange(0, length[-1], 0.8 * spacing_mm), length, angle)
+    return np.stack([np.cos(at), np.sin(at)], 1) * faz_radius_mm(at)[:, None]
+
+
+def _colonise(
+    rng: np.random.Generator,
+    front: _Front,
+    points: Points,
+    stage: Stage,
+    *,
+    nodes: NDArray[np.bool_] | None,
+    wander: float,
+) -> None:
+    """Grow `front` (only its `nodes`, if given) until the `points` are supplied or out of reach."""
+    usable = np.arange(len(front.at)) if nodes is None else np.flatnonzero(nodes)
+    distance, nearest = _nearest(front.at[usable], points)
+    nearest = usable[nearest]
+    for _ in range(ITERATIONS):
+        waiting = distance > SUPPLIED * stage.spacing_mm
+        points, distance, nearest = points[waiting], distance[waiting], nearest[waiting]
+        if not len(points):
+            return
+        parents, place = np.unique(nearest, return_inverse=True)
+        pull = np.zeros((len(parents), 2))
+        np.add.at(pull, place, _unit(points - front.at[nearest]))
+        # a node pulled to both sides goes nowhere by itself
+        pull = _unit(pull + 0.1 * rng.standard_normal(pull.shape))
+        old = front.heading[parents]
+        forward = (old * pull).sum(1, keepdims=True) > 0.5
+        heading = _unit(np.where(forward, (1 - TURN) * old + TURN * pull, pull))
+        heading = _unit(heading + wander * rng.standard_normal(heading.shape))
+        first = len(front.at)
+        front.add(front.at[parents] + stage.step_mm * heading, parents, heading)
+        fresh, which = _nearest(front.at[first:], points, float(distance.max()))
+        nearer = fresh < distance
+        distance = np.where(nearer, fresh, distance)
+        nearest = np.where(nearer, first + which, nearest)
+
+
+def _nearest(nodes: Points, points: Points, within_mm: float = np.inf) -> tuple[Points, NDArray[np.intp]]:
+    """Distance (N,) from each point to its nearest node and that node's index; infinite if none is near enough."""
+    distance, index = KDTree(nodes).query(points, distance_upper_bound=within_mm)
+    return np.asarray(distance), np.asarray(index)
+
+
+def _joins(front: _Front, tip: NDArray[np.bool_], reach_mm: float) -> NDArray[np.intp]:
+    """Pairs (M, 2): each tip and the nearest node of another branch within reach."""
+    tips = np.flatnonzero(tip)
+    found = KDTree(front.at).query(front.at[tips], k=NEIGHBOURS, distance_upper_bound=reach_mm)
+    distance, near = np.asarray(found[0]), np.asarray(found[1])
+    kin = np.zeros(near.shape, bool)
+    forebear = tips.copy()
+    for _ in range(GENERATIONS):
+        kin |= near == forebear[:, None]
+        forebear = np.where(forebear >= 0, front.parent[forebear], -1)
+    usable = np.isfinite(distance) & ~kin
+    partner = near[np.arange(len(tips)), usable.argmax(1)]
+    joined = usable.any(1)
+    return np.stack([tips[joined], partner[joined]], 1)
+
+
+def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], config: VesselConfig) -> Points:
+    """Radii in micrometres: r^k of a vessel is the sum of its branches' (Murray 1926, k about 3)."""
+    k = rng.uniform(*config.murray_exponent)
+    power = np.where(tip, config.terminal_radius_um**k, 0.0)
+    starts = [0, *front.ends[:-1]]
+    for start, end in zip(starts[:0:-1], front.ends[:0:-1], strict=True):
+        np.add.at(power, front.parent[start:end], power[start:end])
+    # a trunk's own nodes form one chain each
+    for node in range(front.ends[0] - 1, -1, -1):
+        if front.parent[node] >= 0:
+            power[front.parent[node]] += power[node]
+    radius = power ** (1 / k)
+    return np.where(front.vein, config.vein_ratio, 1.0) * radius
+
+
+def _unit(vectors: Points) -> Points:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

@@ -1,0 +1,112 @@
+"""What disease does to an eye, before anything is rendered."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from octa_kedro.phantom.fields import Grid, Map
+
+Disease = Literal["NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS"]
+FLUID_GREY = 85.0
+
+
+class Finding(IntEnum):
+    """Values of the lesion mask; 0 is healthy tissue."""
+
+    CAPILLARY_DROPOUT = 1
+    MICROANEURYSM = 2
+    DRUSEN = 3
+    CHORIOCAPILLARIS_DEFICIT = 4
+    NEOVASCULAR = 5
+    FLUID = 6
+    EPIRETINAL_MEMBRANE = 7
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """Vessels woven into a layer: heights (N, X, Y) above its surface in micrometres, flow (N, X, Y) of each."""
+
+    heights_um: Map
+    nets: Map
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Tissue or fluid between two heights above a surface of the (already lifted) retina.
+
+    Maps are (X, Y) in micrometres, positive towards the vitreous; nothing where `top_um` is not above
+    `bottom_um`. `grey` is the OCT grey value inside, `flow` the flow (1 in a large vessel) that takes the
+    place of the tissue's; None leaves what is there. With `translucent`, tissue brighter than `grey` shows
+    through. `finding` is its label, None for one that is no lesion.
+    """
+
+    finding: Finding | None
+    surface: int
+    bottom_um: Map
+    top_um: Map
+    grey: float | None = None
+    flow: float | None = None
+    sheets: Sheets | None = None
+    translucent: bool = False
+
+
+@dataclass(frozen=True)
+class Balls:
+    """Round bodies. Rows (x mm, y mm, place, lateral radius um, axial radius um, flow).
+
+    `place` runs from 0 on the upper to 1 on the lower one of the two surfaces `between`, whose distance also limits
+    their height. Flow 0 displaces the tissue's, other flow glows through it.
+    """
+
+    finding: Finding | None
+    between: tuple[int, int]
+    rows: NDArray[np.float64]
+    grey: float | None = None
+
+
+@dataclass(frozen=True)
+class Congestion:
+    """Veins behind an occlusion: wider by `dilation` and winding by `tortuosity_mm` inside a sector.
+
+    The sector opens from `apex_mm` (x, y) in the direction `angle` (radians) by `half_width` to both sides.
+    """
+
+    apex_mm: tuple[float, float]
+    angle: float
+    half_width: float
+    dilation: float
+    tortuosity_mm: float
+
+    def share(self, x: NDArray, y: NDArray) -> NDArray:
+        """1 well inside the sector, 0 outside, soft at its borders; for coordinates in millimetres."""
+        dx, dy = x - self.apex_mm[0], y - self.apex_mm[1]
+        off = np.abs(np.angle(np.exp(1j * (np.arctan2(dy, dx) - self.angle))))
+        inside = np.hypot(dx, dy) * np.sin(np.clip(self.half_width - off, -np.pi / 2, np.pi / 2))
+        return 0.5 * (1 + np.tanh(inside / 0.15))
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """Everything that a disease adds or takes; a normal eye has the defaults.
+
+    `kept_*` is the share of capillary flow that is left: the superficial and the deep plexus on fine pixels, the
+    choriocapillaris on A-scans. `lift_um` (6, X, Y) raises the surfaces towards the vitreous.
+    """
+
+    kept_superficial: Map
+    kept_deep: Map
+    kept_choriocapillaris: Map
+    lift_um: Map
+    layers: tuple[Layer, ...] = ()
+    balls: tuple[Balls, ...] = ()
+    congestion: Congestion | None = None
+
+    @classmethod
+    def none(cls, grid: Grid) -> "Lesions":
+        """Those of a normal eye."""
+        fine, coarse = grid.fine[0].shape, grid.coarse[0].shape
+        ones = np.ones(fine, np.float32)
+        return cls(ones, ones.copy(), np.ones(coarse, np.float32), np.zeros((6, *coarse), np.float32))
