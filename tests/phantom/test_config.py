@@ -15,6 +15,8 @@ from octa_kedro.phantom.config import PhantomConfig
         ({"anatomy": {"ilm_depth_mm": (0.5, 1.9)}}, "ilm_depth_mm"),
         ({"lesions": {"cnv": {"height_um": (60.0, 500.0)}}}, r"lesions\.cnv\.height_um"),
         ({"signal": {"gain": (0.0, 30.0)}}, "gain"),
+        ({"vessels": {"arcade_gap_mm": (0.4, 3.0)}}, "arcade_gap_mm"),
+        ({"vessels": {"spacing_um": (2.0, 40.0)}}, "spacing_um"),
         ({"subjects": {}}, "subjects"),
         ({"subjects": {"NORMAL": None}}, "subjects"),
         ({"subjects": {"GLAUCOMA": 3}}, "subjects"),

@@ -3,13 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.phantom.eye_config import VesselConfig
+from octa_kedro.phantom.eye_config import DISC_MM, VesselConfig
 
 Points = NDArray[np.float64]
 
 STEP_MM = 0.03
-DISC_MM = 4.6
-"""Distance of the optic disc from the fovea."""
 
 
 def draw_trunks(rng: np.random.Generator, config: VesselConfig) -> list[tuple[Points, bool]]:

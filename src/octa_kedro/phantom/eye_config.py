@@ -4,12 +4,16 @@ Anatomical figures are textbook values; signal figures were set by comparison wi
 (`benchmarks/phantom_realism.py`).
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from octa_kedro.config import Config
 from octa_kedro.phantom.ranges import AmountSpan, PositiveSpan, Span
+
+DISC_MM = 4.6
+"""Distance of the optic disc from the fovea."""
+MIN_SPACING_UM = 15.0
 
 
 class AnatomyConfig(Config):
@@ -35,7 +39,7 @@ class AnatomyConfig(Config):
     curvature_um_per_mm2: Span = (6.0, 16.0)
     """The edges of the scan lie this much x (distance from the centre)^2 higher than the centre."""
     fovea_offset_mm: Span = (-0.15, 0.15)
-    faz_area_mm2: PositiveSpan = (0.22, 0.48)
+    faz_area_mm2: PositiveSpan = (0.2, 0.56)
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
 
 
@@ -55,7 +59,7 @@ class VesselConfig(Config):
     spacing_um: PositiveSpan = (31.0, 40.0)
     """Mesh of the superficial capillary net, between eyes."""
     deep_spacing_um: PositiveSpan = (32.0, 40.0)
-    flow: PositiveSpan = (0.6, 0.9)
+    flow: PositiveSpan = (0.55, 0.95)
     """Flow in a superficial capillary, between eyes; likewise in a deep one."""
     deep_flow: PositiveSpan = (0.4, 0.75)
     diffuse: AmountSpan = (0.13, 0.26)
@@ -66,37 +70,54 @@ class VesselConfig(Config):
     """Deviation of the log of flow from capillary to capillary."""
     connecting: PositiveSpan = (10.0, 20.0)
     """Vessels between the plexuses, per mm2."""
-    choriocapillaris: PositiveSpan = (0.4, 0.7)
+    choriocapillaris: PositiveSpan = (0.5, 0.8)
     choroid_um: PositiveSpan = (70.0, 130.0)
     """Depth below BM to which choroidal flow is seen."""
+
+    @model_validator(mode="after")
+    def _growable(self) -> Self:
+        farthest = self.arcade_height_mm[1] + self.arcade_gap_mm[1]
+        if farthest > 0.9 * DISC_MM:
+            raise ValueError(
+                f"arcade_height_mm and arcade_gap_mm: an arcade {farthest:g} mm from the fovea cannot come from the"
+                f" disc, which lies {DISC_MM} mm from it"
+            )
+        for name in ("spacing_um", "deep_spacing_um"):
+            if getattr(self, name)[0] < MIN_SPACING_UM:
+                raise ValueError(
+                    f"{name}: {getattr(self, name)[0]} um is finer than any capillary net; at least {MIN_SPACING_UM:g}"
+                )
+        return self
 
 
 class SignalConfig(Config):
     """From anatomy to grey values, all of it independent of the disease."""
 
-    gain: PositiveSpan = (34.0, 60.0)
+    gain: PositiveSpan = (22.0, 38.0)
     """OCTA grey value of flow 1."""
     depth_gain_sd: Annotated[float, Field(ge=0)] = 0.25
     """Deviation of the log of a smooth random gain along the depth of the retina, between eyes."""
     shading: AmountSpan = (0.02, 0.1)
     """Uneven signal over millimetres: deviation of its log."""
-    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 2)
+    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)
     """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
     opacity_mm: PositiveSpan = (0.3, 0.9)
     opacity: AmountSpan = (0.2, 0.55)
     """Share of the signal that is lost behind the middle of one."""
-    tail: AmountSpan = (0.2, 0.5)
+    tail: AmountSpan = (0.15, 0.6)
     """Projection artefact right under a superficial vessel, relative to it."""
     tail_decay_um: PositiveSpan = (80.0, 220.0)
-    outer_artefact: AmountSpan = (0.3, 0.6)
+    outer_artefact: AmountSpan = (0.25, 0.75)
     """Projection of the whole inner retina on the bright layers below it, as flow."""
+    outer_patchiness: AmountSpan = (0.15, 0.4)
+    """Deviation of the log of that projection over about half a millimetre."""
     noise_flow: AmountSpan = (0.1, 0.2)
     """Flow read where nothing moves, at the brightest layer."""
-    noise_floor: AmountSpan = (0.4, 1.4)
+    noise_floor: AmountSpan = (0.3, 0.9)
     """Grey values below this are shown as 0, as the device does."""
     speckle: PositiveSpan = (0.2, 0.32)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.08, 0.15)
+    column: PositiveSpan = (0.06, 0.12)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)

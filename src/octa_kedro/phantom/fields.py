@@ -111,6 +111,21 @@ def smooth_field(rng: np.random.Generator, at: tuple[Map, Map], correlation_mm: 
     return field / np.float32(0.8)
 
 
+def grain_noise(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    voxel_um: tuple[float, float, float],
+    grain_um: tuple[float, float, float],
+) -> Map:
+    """Gaussian noise (X, Y, Z) of unit deviation, blurred by `grain_um` along each axis where voxels resolve that."""
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    for axis, (size, voxel) in enumerate(zip(grain_um, voxel_um, strict=True)):
+        if size > 0.3 * voxel:  # else neighbours are as good as independent
+            noise = ndimage.gaussian_filter1d(noise, size / voxel, axis=axis, mode="wrap", truncate=3.0)
+    noise /= np.float32(noise.std())
+    return noise
+
+
 def mesh(rng: np.random.Generator, at: tuple[Map, Map], spacing_mm: float, line_width: float = 0.28) -> Map:
     """Net of thin lines, 0 between and 1 on them: the zero crossings of two smooth fields."""
     net = np.zeros(at[0].shape, np.float32)

@@ -9,7 +9,7 @@ from octa_kedro.phantom.band import Band, step_up
 from octa_kedro.phantom.fields import Map
 from octa_kedro.phantom.vessels import Vasculature
 
-LARGE_DEPTH, CAPILLARY_DEPTH, CAPILLARY_WIDTH = 0.42, 0.58, 0.24
+LARGE_DEPTH, CAPILLARY_DEPTH, CAPILLARY_WIDTH = 0.46, 0.6, 0.26
 """Where, and how widely, the superficial vessels lie between ILM (0) and IPL/INL (1)."""
 LARGE_WIDTH_UM = 18.0
 """A vessel's signal is drawn out in depth by what flickers below it."""

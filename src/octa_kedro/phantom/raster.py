@@ -61,7 +61,7 @@ def calibre(lines: Lines, grid: Grid) -> Map:
     """Radius in micrometres of the vessel at each fine pixel, 0 outside vessels; the widest one wins."""
     shape, pixel_um = grid.fine[0].shape, np.asarray(grid.fine_um)
     canvas = np.zeros(shape, np.float32)
-    x, y = np.rint(grid.fine_index(lines.at)).astype(np.intp)
+    x, y = _pixels(lines.at, grid)
     for low, high in pairwise(CLASSES_UM):
         chosen = (lines.radius_um >= low) & (lines.radius_um < high)
         if not chosen.any():
@@ -79,14 +79,21 @@ def calibre(lines: Lines, grid: Grid) -> Map:
 
 def spots(at: Points, radius_um: float, grid: Grid) -> Map:
     """Round spots of peak 1 on the fine pixels, such as vessels seen end on."""
-    x, y = np.rint(grid.fine_index(at)).astype(np.intp)
-    canvas = np.zeros(grid.fine[0].shape, np.float32)
+    x, y = _pixels(at, grid)
+    canvas: Map = np.zeros(grid.fine[0].shape, np.float32)
     inside = (x >= 0) & (x < canvas.shape[0]) & (y >= 0) & (y < canvas.shape[1])
     canvas[x[inside], y[inside]] = 1
-    width = [float(np.hypot(radius_um, BEAM_UM)) / pixel for pixel in grid.fine_um]
-    return ndimage.gaussian_filter(canvas, width) * np.float32(max(1.0, 2 * np.pi * width[0] * width[1]))
+    size = float(np.hypot(radius_um, BEAM_UM))
+    across, along = (size / pixel for pixel in grid.fine_um)
+    return ndimage.gaussian_filter(canvas, (across, along)) * np.float32(max(1.0, 2 * np.pi * across * along))
 
 
 def keep(lines: Lines, chosen: NDArray[np.bool_]) -> Lines:
     """The chosen points only."""
     return Lines(lines.at[chosen], lines.radius_um[chosen])
+
+
+def _pixels(at: Points, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The fine pixels (x, y) nearest to places; they may lie outside the map."""
+    x, y = grid.fine_index(at)
+    return np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)

@@ -2,11 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from octa_kedro.phantom.band import Band, step_up
 from octa_kedro.phantom.eye_config import SignalConfig
-from octa_kedro.phantom.fields import Map, smooth_field
+from octa_kedro.phantom.fields import Map, grain_noise, smooth_field
 
 VITREOUS = 78.0
 NERVE_FIBRES, GANGLION_CELLS, INNER_NUCLEAR, OUTER_PLEXIFORM = 168.0, 136.0, 112.0, 126.0
@@ -83,11 +82,7 @@ def render_oct(
     grey -= shadow[..., None] * step_up(band.below(1), 2 * BORDER_UM) * np.clip(grey / 40, 0, 1)
     scan = np.zeros(grid.shape, np.float32)
     band.to_scan(grey, scan)
-    noise = rng.standard_normal(grid.shape, dtype=np.float32)
-    for axis, (size, voxel) in enumerate(zip(GRAIN_UM, grid.voxel_um, strict=True)):
-        if size > 0.3 * voxel:  # else neighbours are as good as independent
-            noise = ndimage.gaussian_filter1d(noise, size / voxel, axis=axis, mode="wrap", truncate=3.0)
-    noise /= np.float32(noise.std())
+    noise = grain_noise(rng, grid.shape, grid.voxel_um, GRAIN_UM)
     noise *= np.float32(rng.uniform(*config.oct_noise_sd)) + np.float32(NOISE_GROWTH) * np.maximum(scan, 0)
     scan += noise
     scan += np.float32(VITREOUS)

@@ -2,12 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
 from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.eye_config import SignalConfig
-from octa_kedro.phantom.fields import Grid, Map, edge, outline, smooth_field
+from octa_kedro.phantom.fields import Grid, Map, edge, grain_noise, outline, smooth_field
 from octa_kedro.phantom.flow import LARGE_DEPTH
 from octa_kedro.phantom.reflectivity import PIGMENT_EPITHELIUM, VITREOUS
 from octa_kedro.phantom.vessels import Vasculature
@@ -55,7 +54,7 @@ def render_octa(
     motion = _motion(rng, grid.shape[1], config)
     flow = true_flow + _tails(rng, band, vessels, reflection, config)
     flow *= _depth_gain(rng, band, config.depth_gain_sd)
-    grain = _grain(rng, band)
+    grain = grain_noise(rng, band.z_um.shape, grid.voxel_um, GRAIN_UM)
     flow *= _lognormal(grain, rng.uniform(*config.speckle))
     still = np.float32(rng.uniform(*config.noise_flow)) * (1 + 4 * (motion - 1).clip(0)).astype(np.float32)[:, None]
     flow += still * reflection * _lognormal(grain, NOISE_GRAIN)
@@ -76,7 +75,7 @@ def _tails(rng: np.random.Generator, band: Band, vessels: Vasculature, reflectio
     below = band.z_um - (s[0] + np.float32(LARGE_DEPTH) * (s[1] - s[0]))[..., None]
     fade = np.exp(-np.maximum(below, 0) / np.float32(rng.uniform(*config.tail_decay_um)))
     cast = vessels.large + vessels.superficial + np.float32(0.5) * vessels.deep
-    outer = np.exp(np.float32(0.15) * smooth_field(rng, band.grid.coarse, 0.6))
+    outer = np.exp(np.float32(rng.uniform(*config.outer_patchiness)) * smooth_field(rng, band.grid.coarse, 0.6))
     tails = np.float32(rng.uniform(*config.tail)) * cast[..., None] * fade * (below > 0)
     # what the whole retina above has decorrelated shows once more in the bright outer layers
     tails += (np.float32(rng.uniform(*config.outer_artefact)) * outer * (0.5 + cast))[..., None] * (band.below(2) > 0)
@@ -99,16 +98,6 @@ def _motion(rng: np.random.Generator, scans: int, config: SignalConfig) -> NDArr
     for _ in range(int(rng.integers(low, high + 1))):
         gain[rng.integers(scans)] *= rng.uniform(1.1, 1.4)
     return gain
-
-
-def _grain(rng: np.random.Generator, band: Band) -> Map:
-    """Gaussian noise of unit deviation with the grain of speckle."""
-    grain = rng.standard_normal(band.z_um.shape, dtype=np.float32)
-    for axis, (size, voxel) in enumerate(zip(GRAIN_UM, band.grid.voxel_um, strict=True)):
-        if size > 0.3 * voxel:  # else neighbours are as good as independent
-            grain = ndimage.gaussian_filter1d(grain, size / voxel, axis=axis, mode="wrap", truncate=3.0)
-    grain /= np.float32(grain.std())
-    return grain
 
 
 def _lognormal(grain: Map, deviation: float) -> Map:

@@ -37,9 +37,9 @@ class CystConfig(Config):
 class DrConfig(Config):
     """Diabetic retinopathy. The counts hold for the central 3 x 3 mm; as many again lie farther out."""
 
-    patches: CountSpan = (6, 10)
+    patches: CountSpan = (4, 8)
     """Patches of closed capillaries."""
-    patch_diameter_mm: PositiveSpan = (0.4, 0.8)
+    patch_diameter_mm: PositiveSpan = (0.35, 0.7)
     residual_flow: AmountSpan = (0.03, 0.15)
     deep_margin_mm: AmountSpan = (0.02, 0.06)
     """The deep plexus is closed this much farther out."""
@@ -75,12 +75,12 @@ class AmdConfig(Config):
 class CnvConfig(Config):
     """Neovascular age-related macular degeneration."""
 
-    diameter_mm: PositiveSpan = (0.9, 1.6)
+    diameter_mm: PositiveSpan = (0.9, 1.5)
     height_um: PositiveSpan = (75.0, 105.0)
     """Upper edge of the tangle, above BM."""
     offset_mm: AmountSpan = (0.0, 0.6)
     """Distance of the tangle's centre from the fovea."""
-    flow: PositiveSpan = (1.8, 2.4)
+    flow: PositiveSpan = (2.4, 3.2)
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
     fluid_height_um: PositiveSpan = (40.0, 130.0)
     fluid_share: PositiveSpan = (0.7, 1.2)
