@@ -15,6 +15,8 @@ PERIPHERAL_LOSS_PER_MM = 0.05
 RIM_MM = 1.2
 PIT_INNER_LOSS, PIT_INL_LOSS = 0.9, 0.75
 """Shares of the inner layers that give way to the pit at its centre; the cones lengthen instead."""
+EDGE_UM = 80.0
+"""Kept free above and below the retina: a B-scan may be moved by so much."""
 UNDULATION, UNDULATION_MM = 0.03, 0.35
 
 
@@ -46,6 +48,7 @@ def draw_anatomy(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) ->
     bottom = _bruch(rng, grid, config) + layers.sum()
     above = np.cumsum(thickness[::-1], axis=0)[::-1]
     surfaces = np.concatenate([bottom[None] - above, bottom[None]]).astype(np.float32)
+    surfaces += _reference_shift(surfaces, 1000 * grid.extent_mm[2])
     _require_inside(surfaces, 1000 * grid.extent_mm[2])
     mean = float(np.sqrt(rng.uniform(*config.faz_area_mm2) / np.pi))
     shape = draw_outline(rng, config.faz_irregularity)
@@ -76,6 +79,12 @@ def _bruch(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
     tilt_x, tilt_y = rng.uniform(*config.tilt_um_per_mm, 2)
     bowl = rng.uniform(*config.curvature_um_per_mm2)
     return 1000 * rng.uniform(*config.ilm_depth_mm) + tilt_x * x + tilt_y * y - bowl * (x**2 + y**2)
+
+
+def _reference_shift(surfaces: Map, depth_um: float) -> np.float32:
+    """How far an operator moves the zero delay so that a steep retina still lies in the scan, micrometres."""
+    above, below = EDGE_UM - float(surfaces.min()), depth_um - EDGE_UM - float(surfaces.max())
+    return np.float32(max(above, 0.0) + min(below, 0.0))
 
 
 def _require_inside(surfaces: Map, depth_um: float) -> None:

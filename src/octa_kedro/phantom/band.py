@@ -53,6 +53,10 @@ class Band:
         thickness = self.surfaces_um[bottom] - self.surfaces_um[top]
         return self.below(top) / thickness[..., None]
 
+    def of_scan(self, values: Map) -> Map:
+        """The band's voxels (X, Y, B) of `values` (X, Y, Z)."""
+        return np.take_along_axis(values, self.index, axis=2)
+
     def to_scan(self, values: NDArray, background: NDArray) -> NDArray:
         """`background` (X, Y, Z), changed in place, with the band's voxels put in."""
         np.put_along_axis(background, self.index, values, axis=2)

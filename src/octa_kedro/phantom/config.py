@@ -54,7 +54,7 @@ class PhantomConfig(Config):
     """From 0, every disease is scanned alike, to 1, each has the share of 6 mm scans that it has in OCTA-500."""
     ages: PositiveSpan | dict[Disease, PositiveSpan] = (25.0, 80.0)
     female_share: Share = 0.5
-    severity: Span = (0.6, 1.0)
+    severity: Span = (0.7, 1.0)
     """Of diseased eyes, spread evenly within each disease; 0 is healthy, 1 as far as `lesions` goes."""
     poor_share: Share = 0.0
     """Share of poor scans among the eyes of each disease."""

@@ -62,7 +62,7 @@ class VesselConfig(Config):
     flow: PositiveSpan = (0.55, 0.95)
     """Flow in a superficial capillary, between eyes; likewise in a deep one."""
     deep_flow: PositiveSpan = (0.4, 0.75)
-    diffuse: AmountSpan = (0.13, 0.26)
+    diffuse: AmountSpan = (0.17, 0.3)
     """Share of capillary flow that is seen between the capillaries resolved."""
     patchiness: AmountSpan = (0.03, 0.1)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
@@ -99,7 +99,7 @@ class SignalConfig(Config):
     """Deviation of the log of a smooth random gain along the depth of the retina, between eyes."""
     shading: AmountSpan = (0.02, 0.1)
     """Uneven signal over millimetres: deviation of its log."""
-    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)
+    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 3)
     """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
     opacity_mm: PositiveSpan = (0.3, 0.9)
     opacity: AmountSpan = (0.2, 0.55)
@@ -127,7 +127,7 @@ class SignalConfig(Config):
     axial_um: AmountSpan = (0.5, 3.0)
     """Deviation of the depth of a B-scan from where its neighbours lie."""
     oct_noise_sd: PositiveSpan = (6.5, 8.5)
-    oct_contrast: PositiveSpan = (0.85, 1.1)
+    oct_contrast: PositiveSpan = (0.95, 1.22)
     roll_off_per_mm: AmountSpan = (0.0, 0.3)
     """Share of the OCT signal lost per millimetre of depth, to first order."""
     shadow: AmountSpan = (10.0, 25.0)

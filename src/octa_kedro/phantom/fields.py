@@ -70,7 +70,11 @@ class Grid:
         f = self.factor
         if f == 1:
             return fine
-        return ndimage.gaussian_filter(fine, 0.45 * f)[f // 2 :: f, f // 2 :: f]
+        blurred = ndimage.gaussian_filter(fine, 0.45 * f)
+        if f % 2:
+            return blurred[f // 2 :: f, f // 2 :: f]
+        low, high = slice(f // 2 - 1, None, f), slice(f // 2, None, f)  # a voxel's centre lies between two pixels
+        return np.float32(0.25) * (blurred[low, low] + blurred[low, high] + blurred[high, low] + blurred[high, high])
 
     @cached_property
     def fine_shift_mm(self) -> NDArray[np.float64]:

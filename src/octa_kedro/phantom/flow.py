@@ -46,6 +46,7 @@ def draw_flow(band: Band, vessels: Vasculature) -> Flow:
         s[0] + np.float32(LARGE_DEPTH) * ganglion,
         np.minimum(np.maximum(vessels.large_radius_um, LARGE_WIDTH_UM), 0.4 * ganglion),
     )
+    large *= step_up(band.below(0), 8.0)  # no vessel swells into the vitreous
     flow = vessels.large[..., None] * large
     capillary = band.layer(s[0] + np.float32(CAPILLARY_DEPTH) * ganglion, np.float32(CAPILLARY_WIDTH) * ganglion)
     np.maximum(flow, vessels.superficial[..., None] * capillary, out=flow)

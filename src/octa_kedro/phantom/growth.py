@@ -154,17 +154,6 @@ def scatter(rng: np.random.Generator, spacing_mm: float) -> Points:
     return points + spacing_mm * rng.uniform(-0.4, 0.4, points.shape)
 
 
-def _start(trunks: list[tuple[Points, bool]]) -> _Front:
-    at = np.concatenate([course for course, _ in trunks])
-    lengths = [len(course) for course, _ in trunks]
-    firsts = np.cumsum([0, *lengths[:-1]])
-    parent = np.arange(len(at)) - 1
-    parent[firsts] = -1
-    vein = np.repeat([kind for _, kind in trunks], lengths)
-    heading = np.concatenate([_unit(np.gradient(course, axis=0)) for course, _ in trunks])
-    return _Front(at, parent, vein, heading, [len(at)])
-
-
 def _rim(faz_radius_mm: Callable[[NDArray], NDArray], spacing_mm: float) -> Points:
     """Points (N, 2) about `spacing_mm` apart along the border of the FAZ."""
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
@@ -228,7 +217,8 @@ def _joins(front: _Front, tip: NDArray[np.bool_], reach_mm: float) -> NDArray[np
     usable = np.isfinite(distance) & ~kin
     partner = near[np.arange(len(tips)), usable.argmax(1)]
     joined = usable.any(1)
-    return np.stack([tips[joined], partner[joined]], 1)
+    pairs = np.stack([tips[joined], partner[joined]], 1)
+    return np.unique(np.sort(pairs, axis=1), axis=0)
 
 
 def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], config: VesselConfig) -> Points:

@@ -17,14 +17,17 @@ BEAM_UM = 5.0
 CAPILLARY_UM = 3.0
 """Radius of the narrowest vessel that flow is seen in."""
 CLASSES_UM = (9, 12, 15, 19, 24, 30, 37, 45, 55, 70, 1000)
+WIDEST_UM = 90.0
+MARGIN, KEY = 4096, 65536  # a pixel (x, y), also one somewhat outside the map, as one number
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Points along vessels: `at` (N, 2) mm and `radius_um` (N,)."""
+    """Points along vessels: `at` (N, 2) mm, `radius_um` (N,), and the length (N,) in mm that each stands for."""
 
     at: Points
     radius_um: Points
+    length_mm: Points
 
 
 def lines_of(tree: Tree, at: Points, radius_um: Points, grid: Grid) -> Lines:
@@ -34,18 +37,21 @@ def lines_of(tree: Tree, at: Points, radius_um: Points, grid: Grid) -> Lines:
     half = max(grid.extent_mm[:2]) / 2 + max(map(abs, grid.fovea_mm)) + 0.3
     ends = ends[(np.abs(at[ends]).max((1, 2)) < half)]
     start, way = at[ends[:, 0]], at[ends[:, 1]] - at[ends[:, 0]]
-    count = np.maximum(np.ceil(np.hypot(*way.T) / STEP_MM).astype(int), 1)
+    length = np.hypot(*way.T)
+    count = np.maximum(np.ceil(length / STEP_MM).astype(int), 1)
     edge = np.repeat(np.arange(len(ends)), count)
     along = (np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)) / count[edge]
     radius = radius_um[ends[:, 0]]
-    return Lines(start[edge] + along[:, None] * way[edge], radius[edge])
+    return Lines(start[edge] + along[:, None] * way[edge], radius[edge], (length / count)[edge])
 
 
 def coverage(lines: Lines, grid: Grid) -> Map:
     """Share of each fine pixel that thin vessels cover, seen through the beam; may exceed 1 where they overlap."""
     x, y = grid.fine_index(lines.at)
     shape = grid.fine[0].shape
-    weight = 2 * np.maximum(lines.radius_um, CAPILLARY_UM) * STEP_MM * 1000 / (grid.fine_um[0] * grid.fine_um[1])
+    weight = (
+        2 * np.maximum(lines.radius_um, CAPILLARY_UM) * lines.length_mm * 1000 / (grid.fine_um[0] * grid.fine_um[1])
+    )
     left, low = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
     canvas = np.zeros(shape[0] * shape[1])
     for i, wx in ((left, 1 - (x - left)), (left + 1, x - left)):
@@ -66,12 +72,12 @@ def calibre(lines: Lines, grid: Grid) -> Map:
         chosen = (lines.radius_um >= low) & (lines.radius_um < high)
         if not chosen.any():
             continue
-        reach = np.maximum(lines.radius_um[chosen].mean() / pixel_um, 0.5)
+        reach = np.maximum(np.sqrt(low * min(high, WIDEST_UM)) / pixel_um, 0.5)
         span = np.ceil(reach).astype(int)
         di, dj = np.mgrid[-span[0] : span[0] + 1, -span[1] : span[1] + 1]
         disc = (di / reach[0]) ** 2 + (dj / reach[1]) ** 2 <= 1
-        seen, first = np.unique(x[chosen] * 65536 + y[chosen], return_index=True)
-        i, j = (seen // 65536)[:, None] + di[disc], (seen % 65536)[:, None] + dj[disc]
+        seen, first = np.unique((x[chosen] + MARGIN) * KEY + y[chosen] + MARGIN, return_index=True)
+        i, j = (seen // KEY - MARGIN)[:, None] + di[disc], (seen % KEY - MARGIN)[:, None] + dj[disc]
         inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
         canvas[i[inside], j[inside]] = np.broadcast_to(lines.radius_um[chosen][first][:, None], i.shape)[inside]
     return canvas
@@ -90,7 +96,7 @@ def spots(at: Points, radius_um: float, grid: Grid) -> Map:
 
 def keep(lines: Lines, chosen: NDArray[np.bool_]) -> Lines:
     """The chosen points only."""
-    return Lines(lines.at[chosen], lines.radius_um[chosen])
+    return Lines(lines.at[chosen], lines.radius_um[chosen], lines.length_mm[chosen])
 
 
 def _pixels(at: Points, grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

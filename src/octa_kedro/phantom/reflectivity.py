@@ -77,7 +77,7 @@ def render_oct(
     illumination = transmission * np.exp(np.float32(0.06) * smooth_field(rng, grid.coarse, 1.5))
     grey *= (np.float32(rng.uniform(*config.oct_contrast)) * illumination)[..., None]
     # sensitivity falls with depth from the zero delay, taken at the top of the scan
-    grey *= np.exp(np.float32(-rng.uniform(*config.roll_off_per_mm) / 1000) * (band.z_um - band.surfaces_um[0].min()))
+    grey *= np.exp(np.float32(-rng.uniform(*config.roll_off_per_mm) / 1000) * band.z_um)
     shadow = np.float32(rng.uniform(*config.shadow)) * np.minimum(large, 1)
     grey -= shadow[..., None] * step_up(band.below(1), 2 * BORDER_UM) * np.clip(grey / 40, 0, 1)
     scan = np.zeros(grid.shape, np.float32)

@@ -54,7 +54,8 @@ def render_octa(
     motion = _motion(rng, grid.shape[1], config)
     flow = true_flow + _tails(rng, band, vessels, reflection, config)
     flow *= _depth_gain(rng, band, config.depth_gain_sd)
-    grain = grain_noise(rng, band.z_um.shape, grid.voxel_um, GRAIN_UM)
+    # over the whole scan, or a thicker retina would be given other speckle everywhere
+    grain = band.of_scan(grain_noise(rng, grid.shape, grid.voxel_um, GRAIN_UM))
     flow *= _lognormal(grain, rng.uniform(*config.speckle))
     still = np.float32(rng.uniform(*config.noise_flow)) * (1 + 4 * (motion - 1).clip(0)).astype(np.float32)[:, None]
     flow += still * reflection * _lognormal(grain, NOISE_GRAIN)

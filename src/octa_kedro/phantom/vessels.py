@@ -26,7 +26,7 @@ WINDING = ((0.35, 0.035), (0.12, 0.012))
 ARTERIOLE_UM = 4.5
 """Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
 ARTERIOLE_FLOW = 0.92
-OPACITY = 4.0
+OPACITY = 4.3
 """Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
 LARGE_FLOW = 1.5
 GRANULE_MM, LOBULE_MM = 0.021, 0.16
