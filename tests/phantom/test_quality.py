@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from octa_kedro.errors import ConfigError
 from octa_kedro.phantom import PhantomEye, make_eye
 from octa_kedro.phantom.anatomy import draw_anatomy
 from octa_kedro.phantom.config import PhantomConfig
@@ -15,7 +14,6 @@ from octa_kedro.phantom.scan import _by_quality
 from tests.phantom.conftest import MakeEye
 
 NUMBERS = (10301, 10302, 10303)
-LEAVES = pytest.mark.xfail(raises=ConfigError, strict=True, reason="one in a hundred tilted 6 mm scans leaves the top")
 each_eye = pytest.mark.parametrize("number", NUMBERS)
 
 
@@ -100,7 +98,7 @@ def test_tilt_leaves_the_layers_as_thick_as_they_are(sparse_eye: MakeEye, number
     np.testing.assert_allclose(np.diff(poor.surfaces, axis=0), np.diff(good.surfaces, axis=0), atol=1e-3)
 
 
-@pytest.mark.parametrize("fov_mm", [3.0, pytest.param(6.0, marks=LEAVES)])
+@pytest.mark.parametrize("fov_mm", [3.0, 6.0])
 def test_a_tilted_retina_stays_in_the_scan(small: PhantomConfig, fov_mm: float):
     anatomy, _ = _by_quality(small, "tilt")
     grid = Grid((24, 24, 96), (fov_mm, fov_mm, 2.0), (0.1, 0.1))
