@@ -45,9 +45,9 @@ class DrConfig(Config):
     """The deep plexus is closed this much farther out."""
     patches_at_faz: CountSpan = (1, 3)
     """Further patches that border on the FAZ and so enlarge it irregularly."""
-    microaneurysms: CountSpan = (10, 20)
-    microaneurysm_diameter_um: PositiveSpan = (50.0, 100.0)
-    microaneurysm_flow: PositiveSpan = (1.7, 2.4)
+    microaneurysms: CountSpan = (14, 28)
+    microaneurysm_diameter_um: PositiveSpan = (60.0, 120.0)
+    microaneurysm_flow: PositiveSpan = (2.0, 2.8)
     superficial_share: Share = 0.2
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))

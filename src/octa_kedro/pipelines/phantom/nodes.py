@@ -1,4 +1,4 @@
-"""Node that plans a phantom cohort; its eyes are rendered when they are written."""
+"""Nodes that plan a phantom cohort (its eyes are rendered when they are written) and draw one eye of each disease."""
 
 from functools import partial
 
