@@ -123,8 +123,8 @@ def test_lesion_and_surfaces_follow_the_volume(release):
     np.testing.assert_allclose(mask.affine, image.affine)
     depth = mask.affine[2, 2] * np.arange(48) + mask.affine[2, 3]
     x, y, z = np.nonzero(mask.array)
-    inside = (depth[z] >= processed.plane("ILM")[x, y] - 0.02) & (depth[z] <= processed.plane("BM")[x, y] + 0.02)
-    assert inside.mean() > 0.98
+    inside = (depth[z] >= processed.plane("ILM")[x, y] - 0.02) & (depth[z] <= processed.plane("BM")[x, y] + 0.06)
+    assert inside.mean() > 0.98  # down to the choriocapillaris, which disease may close too
     with pytest.raises(DataError, match="mask of shape"):
         process_lesion(volume, lesion.with_array(lesion.array[:-1]), surfaces, config)
 

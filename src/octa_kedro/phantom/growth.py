@@ -218,7 +218,9 @@ def _joins(front: _Front, tip: NDArray[np.bool_], reach_mm: float) -> NDArray[np
     partner = near[np.arange(len(tips)), usable.argmax(1)]
     joined = usable.any(1)
     pairs = np.stack([tips[joined], partner[joined]], 1)
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+    # two tips that chose each other are joined once
+    _, once = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
+    return pairs[np.sort(once)]
 
 
 def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], config: VesselConfig) -> Points:
