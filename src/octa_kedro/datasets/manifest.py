@@ -8,14 +8,18 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset, Version
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.store import Recipe, Store, Stored, write_text
+from octa_kedro.io.files import write_text
+from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store, StoredSet
+
+HERE = ExecutionConfig(workers=1)
 
 
-class ManifestDataset(AbstractVersionedDataset[Mapping[str, Recipe], dict[str, Stored]]):
+class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], StoredSet]):
     """A mapping subject -> result, as one small JSON manifest a version.
 
-    Saving takes recipes and makes only those whose result is not in `store` yet; loading gives lazily read
-    results. `filepath` is the manifest; `store` (default: ``files`` beside it) is shared by all versions.
+    Saving takes recipes and makes only those whose result is not in `store` yet, one after the other here or, for
+    a `Batch`, in as many processes as it says; loading gives lazily read results. `filepath` is the manifest; `store`
+    (default: ``files`` beside it) is shared by all versions, and by results that are made together.
     With `unit`, values in [0, 1] are stored as scaled 16-bit integers.
     """
 
@@ -34,19 +38,20 @@ class ManifestDataset(AbstractVersionedDataset[Mapping[str, Recipe], dict[str, S
         self._store = Store(folder, unit=unit, compress=compress)
         self.metadata = metadata
 
-    def load(self) -> dict[str, Stored]:
+    def load(self) -> StoredSet:
         """Subject -> stored result, in the order of the manifest."""
         path = Path(self._get_load_path())
         try:
             entries = json.loads(path.read_text())
         except (OSError, json.JSONDecodeError) as error:
             raise DataError(f"{path}: not a readable manifest ({error})") from error
-        return {subject: self._store.open(entry) for subject, entry in entries.items()}
+        return self._store.open_all(entries)
 
-    def save(self, data: Mapping[str, Recipe]) -> None:
+    def save(self, data: Batch | Mapping[str, Recipe]) -> None:
         """Make what is missing, then write the manifest: a manifest never names a file that is not whole."""
         path = Path(self._get_save_path())
-        entries = self._store.put_all(data, what=self._filepath.parent.name)
+        batch = data if isinstance(data, Batch) else Batch(data, HERE, threads=None)
+        entries = self._store.put_all(batch, what=self._filepath.parent.name)
         write_text(path, json.dumps(entries, indent=1))
 
     def _exists(self) -> bool:

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError
+from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.io.store import write_text
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.preprocessing.eye import ProcessingConfig
 
