@@ -13,8 +13,10 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.inference import InferenceConfig
+from octa_kedro.io.store import ExecutionConfig
 from octa_kedro.phantom.config import PhantomConfig
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.quality import QualityConfig
 from octa_kedro.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 
@@ -29,7 +31,9 @@ GROUPS: dict[str, type[BaseModel]] = {
     "source": SourceConfig,
     "phantom": PhantomConfig,
     "cohort": CohortConfig,
+    "quality": QualityConfig,
     "processing": ProcessingConfig,
+    "execution": ExecutionConfig,
     "splits": SplitConfig,
     "pretraining": AutoencoderConfig,
     "evaluation": EvaluationConfig,

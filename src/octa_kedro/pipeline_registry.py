@@ -5,6 +5,7 @@ import warnings
 from kedro.pipeline import Pipeline
 
 from octa_kedro.pipelines import (
+    conversion,
     data_processing,
     evaluation,
     explainability,
@@ -39,6 +40,7 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     if structure.pretraining:
         pipelines["pretraining"] = pretraining.create_pipeline(structure)
     pipelines["__default__"] = sum(pipelines.values(), Pipeline([]))
-    # One eye at a time, on demand: not part of the mission.
+    # On demand: not part of the mission.
+    pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
     return pipelines

@@ -1,6 +1,7 @@
 """Families of results, quarantine, and work in several processes."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,15 +24,19 @@ def planes() -> PlaneStack:
     return PlaneStack(np.ones((2, 3, 1), np.float32), np.eye(4), ("ILM",), None, "eye")
 
 
-def family(log: Path, value: float = 0.5) -> dict[str, Result]:
-    """A volume and its surfaces; each making leaves a line."""
+PARTS = ("volume", "surfaces", "lesion")
+
+
+def family(log: Path, wanted: list[str], value: float = 0.5) -> dict[str, Result]:
+    """A volume and its surfaces, of an eye without a lesion; each making leaves a line."""
     with log.open("a") as file:
-        file.write(f"{value}\n")
-    return {"volume": Result(volume(value), unit=True, facts={"tilt": 3.0}), "surfaces": Result(planes())}
+        file.write(" ".join(wanted) + "\n")
+    made = {"volume": Result(volume(value), unit=True, facts={"tilt": 3.0}), "surfaces": Result(planes())}
+    return {part: result for part, result in made.items() if part in wanted}
 
 
-def fail(log: Path) -> dict[str, Result]:
-    family(log)
+def fail(log: Path, wanted: list[str]) -> dict[str, Result]:
+    family(log, wanted)
     raise DataError("the retina is not there")
 
 
@@ -50,7 +55,13 @@ def log(tmp_path: Path) -> Path:
 
 
 def recipes(part: str, log: Path, *names: str) -> dict[str, Recipe]:
-    return {n: Recipe(f"key-{n}", partial(family, log), {"subject": n}, part) for n in names}
+    return {n: recipe(n, part, partial(family, log)) for n in names}
+
+
+def recipe(name: str, part: str, make: Callable, settings: str = "") -> Recipe:
+    """The surfaces depend on no settings."""
+    family = {p: f"key-{name}" + ("" if p == "surfaces" else settings) for p in PARTS}
+    return Recipe(family[part], make, {"subject": name}, part, family)
 
 
 def test_a_family_is_made_once_whichever_part_is_saved_first(store: Store, log: Path):
@@ -72,18 +83,25 @@ def test_a_part_that_an_eye_lacks_is_left_out_and_not_sought_again(store: Store,
     assert log.read_text().count("\n") == 1
 
 
+def test_a_changed_setting_makes_again_only_what_depends_on_it(store: Store, log: Path):
+    first = store.put(recipe("a", "surfaces", partial(family, log)))
+    store.put(recipe("a", "volume", partial(family, log), "other"))
+    assert store.put(recipe("a", "surfaces", partial(family, log), "other")) == first
+    assert log.read_text().splitlines() == ["volume surfaces lesion", "volume lesion"]
+
+
 def test_quarantine_keeps_the_reason_and_goes_on(store: Store, log: Path):
-    mixed = {"bad": Recipe("key-bad", partial(fail, log), part="volume"), **recipes("volume", log, "good")}
+    mixed = {"bad": recipe("bad", "volume", partial(fail, log)), **recipes("volume", log, "good")}
     loaded = store.open_all(store.put_all(Batch(mixed, QUARANTINE), "volumes"))
     assert list(loaded) == ["good"]
     assert loaded.failed == {"bad": "subject bad: the retina is not there"}
-    again = {"bad": Recipe("key-bad", partial(fail, log), part="surfaces")}
+    again = {"bad": recipe("bad", "surfaces", partial(fail, log))}
     assert store.open_all(store.put_all(Batch(again, QUARANTINE), "surfaces")).failed.keys() == {"bad"}
     assert log.read_text().count("\n") == 2  # neither its other part nor a second run tried the bad eye again
 
 
 def test_without_quarantine_the_run_stops_but_keeps_what_is_finished(store: Store, log: Path):
-    mixed = recipes("volume", log, "good") | {"bad": Recipe("key-bad", partial(fail, log), part="volume")}
+    mixed = recipes("volume", log, "good") | {"bad": recipe("bad", "volume", partial(fail, log))}
     with pytest.raises(DataError, match=r"subject bad: the retina is not there \(execution.on_error"):
         store.put_all(Batch(mixed, ONE), "volumes")
     store.put_all(Batch(recipes("volume", log, "good"), ONE), "volumes")
@@ -91,7 +109,7 @@ def test_without_quarantine_the_run_stops_but_keeps_what_is_finished(store: Stor
 
 
 def test_a_remembered_failure_does_not_hide_the_error_once_the_run_must_stop(store: Store, log: Path):
-    bad = {"bad": Recipe("key-bad", partial(fail, log), part="volume")}
+    bad = {"bad": recipe("bad", "volume", partial(fail, log))}
     store.put_all(Batch(bad, QUARANTINE), "volumes")
     with pytest.raises(DataError, match="subject bad"):
         store.put_all(Batch(bad, ONE), "volumes")
@@ -113,7 +131,7 @@ def test_entries_are_in_the_order_asked_for_and_the_same_for_any_number_of_worke
 
 
 def test_an_error_in_another_process_names_its_subject(store: Store, log: Path):
-    mixed = {"bad": Recipe("key-bad", partial(fail, log), part="volume"), **recipes("volume", log, "good", "fair")}
+    mixed = {"bad": recipe("bad", "volume", partial(fail, log)), **recipes("volume", log, "good", "fair")}
     with pytest.raises(OctaError, match="subject bad"):
         store.put_all(Batch(mixed, TWO), "volumes")
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
-from octa_kedro.preprocessing.eye import PROCESSING_KEY, ProcessingConfig
+from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
 from octa_kedro.training.config import AugmentationConfig, TrainingConfig
 from octa_kedro.training.data import Augmenter, EyeDataset, loader

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
+from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
@@ -20,7 +21,8 @@ class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], Sto
     Saving takes recipes and makes only those whose result is not in `store` yet, one after the other here or, for
     a `Batch`, in as many processes as it says; loading gives lazily read results. `filepath` is the manifest; `store`
     (default: ``files`` beside it) is shared by all versions, and by results that are made together.
-    With `unit`, values in [0, 1] are stored as scaled 16-bit integers.
+    With `unit`, values in [0, 1] are stored as scaled 16-bit integers. With `optional`, loading gives nothing where
+    nothing has been saved yet.
     """
 
     def __init__(
@@ -30,17 +32,24 @@ class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], Sto
         store: str | None = None,
         unit: bool = False,
         compress: bool = False,
+        optional: bool = False,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
         folder = Path(store) if store else Path(filepath).parent / "files"
         self._store = Store(folder, unit=unit, compress=compress)
+        self._optional = optional
         self.metadata = metadata
 
     def load(self) -> StoredSet:
         """Subject -> stored result, in the order of the manifest."""
-        path = Path(self._get_load_path())
+        try:
+            path = Path(self._get_load_path())
+        except VersionNotFoundError:
+            if self._optional:
+                return StoredSet({})
+            raise
         try:
             entries = json.loads(path.read_text())
         except (OSError, json.JSONDecodeError) as error:

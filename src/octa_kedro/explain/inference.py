@@ -1,6 +1,8 @@
 """One unseen eye through a trained network: probability, map and figure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,9 +14,12 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
 from octa_kedro.io.source import Source
+from octa_kedro.io.store import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
-from octa_kedro.preprocessing.eye import make_enface_maps, process_surfaces, process_volume
+from octa_kedro.preprocessing.config import ENFACE, SURFACES, VOLUME
+from octa_kedro.preprocessing.eye import process_eye
+from octa_kedro.preprocessing.recipes import read_reference
 from octa_kedro.preprocessing.retina import surfaces_of
 from octa_kedro.training.checkpoint import Checkpoint
 
@@ -50,10 +55,16 @@ def choose_subject(source: Source, wanted: str | int | None) -> str:
     return subjects[0]
 
 
-def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: ExplainConfig) -> Reading:
+def read_eye(
+    source: Source,
+    subject: str,
+    checkpoint: Checkpoint,
+    config: ExplainConfig,
+    references: Mapping[str, Stored] = MappingProxyType({}),
+) -> Reading:
     """Process one eye exactly as the checkpoint's card says its training eyes were, predict and explain it.
 
-    No label is needed or read. The probability is the network's; it is calibrated for no population but
+    `references` are needed if those were registered: the eyes that they were registered to. No label is needed or read. The probability is the network's; it is calibrated for no population but
     the one it was trained on.
     """
     card = checkpoint.card
@@ -62,10 +73,14 @@ def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: Expla
             f"a checkpoint of kind {card.kind!r} cannot classify; give one of training_2d or training_3d"
         )
     processing = card.processing
-    volume = source.volume(subject, processing.modality)
     surfaces = surfaces_of(source, subject) if processing.needs_surfaces else None
-    enface = make_enface_maps(volume, surfaces, processing) if surfaces is not None and processing.slabs else None
-    image: Volume | PlaneStack = process_volume(volume, surfaces, processing)
+    field_mm = source.check(subject, processing.modality)["field_of_view_mm"]
+    reference = read_reference(references, field_mm)
+    made = process_eye(source, subject, surfaces, processing, reference, (VOLUME, ENFACE, SURFACES))
+    enface, placed = (made[part].item if part in made else None for part in (ENFACE, SURFACES))
+    assert enface is None or isinstance(enface, PlaneStack)
+    assert placed is None or isinstance(placed, PlaneStack)
+    image = made[VOLUME].item
     if card.model.spatial_dims == 2:
         if enface is None:
             raise CheckpointError("the checkpoint's network sees en-face maps, but its card names no slabs to make")
@@ -79,7 +94,7 @@ def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: Expla
     by_class = dict(zip(card.classes, probabilities, strict=True))
     prediction = {
         "subject": subject,
-        "source": volume.source,
+        "source": image.source,
         "probabilities": by_class,
         "explained_class": card.classes[config.target_class],
         "map_peak": float(heat.array.max()),
@@ -91,7 +106,7 @@ def read_eye(source: Source, subject: str, checkpoint: Checkpoint, config: Expla
         "learnt_from_this_subject": subject in card.learnt_from(),
     }
     title = f"{subject}: " + ", ".join(f"p({n}) = {p:.2f}" for n, p in by_class.items())
-    figure = _draw(image, heat, enface, process_surfaces(volume, surfaces, processing) if surfaces else None, title)
+    figure = _draw(image, heat, enface, placed, title)
     return Reading(prediction, image, heat, figure)
 
 

@@ -54,23 +54,26 @@ class Result:
 class Recipe:
     """One result that is made when it is saved, unless a file under its `key` is there already.
 
-    `make` gives the result, or a family of results by name of which this is the `part`: whichever of them is saved
-    first stores them all. `facts` go into the manifest: what a later step has to know of how it was made.
+    `make` gives the result. With a `family` (part -> key, this recipe's `part` among them) it takes the parts that are
+    missing and gives their results by part: whichever of them is saved first stores them all, and only what depends
+    on a changed ingredient is made again. `facts` go into the manifest: what a later step has to know of how it was
+    made.
     """
 
     key: str
-    make: Callable[[], Item | Mapping[str, Result]]
+    make: Callable[..., Item | Mapping[str, Result]]
     facts: Mapping[str, Any] = field(default_factory=dict)
     part: str = ""
+    family: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """Of the result's files, without a suffix."""
         return f"{self.key}-{self.part}" if self.part else self.key
 
-    def sibling(self, part: str) -> "Recipe":
-        """The recipe of another result of the family."""
-        return replace(self, part=part)
+    def members(self) -> list["Recipe"]:
+        """The recipes of the whole family, or this one alone."""
+        return [replace(self, key=key, part=part) for part, key in self.family.items()] or [self]
 
 
 @dataclass(frozen=True)
@@ -125,12 +128,14 @@ class Store:
         """
         if (entry := self._present(recipe)) is not None:
             return entry
-        made = recipe.make()
-        family = made if isinstance(made, Mapping) else {recipe.part: Result(made, self.unit)}
-        for part, result in family.items():
-            self._write(recipe.sibling(part), result)
-        if recipe.part not in family:
-            write_text(self._card(recipe), json.dumps(ABSENT))
+        missing = [member for member in recipe.members() if self._present(member) is None]
+        made = recipe.make([member.part for member in missing]) if recipe.family else recipe.make()
+        results = made if isinstance(made, Mapping) else {recipe.part: Result(made, self.unit)}
+        for member in missing:
+            if member.part in results:
+                self._write(member, results[member.part])
+            else:
+                write_text(self._card(member), json.dumps(ABSENT))
         entry = self._present(recipe)
         assert entry is not None
         return entry
@@ -178,7 +183,8 @@ class Store:
             if batch.execution.on_error == "stop":
                 raise type(error)(f"{reason} (execution.on_error: quarantine goes on without it)") from error
             entry = {"failed": reason}
-            write_text(self._failure(recipe), json.dumps(entry))
+            for member in recipe.members():
+                write_text(self._failure(member), json.dumps(entry))
             return subject, entry
 
     def _known(self, recipe: Recipe, quarantine: bool) -> dict[str, Any] | None:
@@ -208,7 +214,7 @@ class Store:
         return self.folder / f"{recipe.name}.json"
 
     def _failure(self, recipe: Recipe) -> Path:
-        return self.folder / f"{recipe.key}.failed.json"
+        return self.folder / f"{recipe.name}.failed.json"
 
     def open_all(self, entries: Mapping[str, Mapping[str, Any]]) -> StoredSet:
         """The results that a manifest's entries name."""

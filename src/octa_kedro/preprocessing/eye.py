@@ -1,127 +1,207 @@
-"""One eye from scan to network input: crop, resample, project, scale. The same steps for training and inference."""
+"""One eye from scan to network input: placed, cut, projected and scaled. The same steps for training and inference."""
 
-from collections.abc import Mapping
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-from pydantic import PositiveFloat, PositiveInt, field_validator
+from numpy.typing import NDArray
 
-from octa_kedro.config import Config
-from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.io.store import Stored
+from octa_kedro.errors import DataError
+from octa_kedro.io.source import Source
+from octa_kedro.io.store import Result
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.geometry import Grid, processing_grid, resample, resample_nearest, scan_box
-from octa_kedro.preprocessing.intensity import IntensityConfig, clip_and_scale
-from octa_kedro.preprocessing.projection import SLABS, project_mean, slab_edges
-from octa_kedro.preprocessing.retina import retina_centre_mm
+from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS, SURFACES, VOLUME, ProcessingConfig
+from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
+from octa_kedro.preprocessing.intensity import clip_and_scale
+from octa_kedro.preprocessing.placement import (
+    Placement,
+    mirror,
+    place_labels,
+    place_plane,
+    place_surfaces,
+    place_volume,
+)
+from octa_kedro.preprocessing.projection import project
+from octa_kedro.preprocessing.registration import Registered, register, registration_image
+from octa_kedro.preprocessing.retina import flatten_depths
+from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
+
+Eye = TypeVar("Eye", Volume, PlaneStack)
+
+Eye = TypeVar("Eye", Volume, PlaneStack)
 
 
-class ProcessingConfig(Config):
-    """What network inputs are made of.
+@dataclass(frozen=True)
+class Reference:
+    """The eye whose frame others of its field of view are brought into.
 
-    `grid` is the number of voxels along (x, y, z). `field_mm` is the centre field kept laterally and
-    `depth_mm` the depth kept round the retina's middle; null keeps all of the scan. `slabs` are the en-face
-    maps to make. With neither `depth_mm` nor `slabs` no retina is looked for.
+    `image` is what is registered to; `surfaces` and `shape` (voxels) are those of its scan.
     """
 
-    modality: str = "OCTA"
-    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (64, 64, 96)
-    field_mm: tuple[PositiveFloat, PositiveFloat] | None = (3.0, 3.0)
-    depth_mm: PositiveFloat | None = 0.8
-    intensity: IntensityConfig = IntensityConfig()
-    slabs: tuple[str, ...] = ("ILM_OPL", "OPL_BM")
-
-    @field_validator("slabs")
-    @classmethod
-    def _known_slabs(cls, slabs: tuple[str, ...]) -> tuple[str, ...]:
-        if unknown := [slab for slab in slabs if slab not in SLABS]:
-            raise ValueError(f"no slab {unknown[0]!r}; choose from {', '.join(SLABS)}")
-        return slabs
-
-    @property
-    def needs_surfaces(self) -> bool:
-        """Whether the retina has to be found in each eye."""
-        return self.depth_mm is not None or bool(self.slabs)
+    image: Volume
+    surfaces: PlaneStack
+    shape: tuple[int, ...]
 
 
-PROCESSING_KEY = "processing"  # under which a stored image's facts hold its ProcessingConfig
+@dataclass(frozen=True)
+class Placed:
+    """Where an eye's voxels go, how its registration went, and its surfaces as the processed volume shows them."""
+
+    placement: Placement
+    registered: Registered | None
+    surfaces: PlaneStack | None
 
 
-def require_processed_as(images: Mapping[str, Stored], config: ProcessingConfig, *, who: str) -> None:
-    """ConfigError if an image was stored with other processing parameters than `config`, which `who` goes by."""
-    wanted = config.model_dump(mode="json")
-    for subject, stored in images.items():
-        made = stored.meta.get(PROCESSING_KEY, wanted)
-        if made != wanted:
-            key = next(key for key in wanted if made.get(key) != wanted[key])
-            raise ConfigError(
-                f"subject {subject}: its image was made with processing.{key} = {made.get(key)}, but {who} goes by "
-                f"{wanted[key]}; run data_processing again, or give the parameters of the version you load"
+def make_reference(source: Source, subject: str, surfaces: PlaneStack, config: ProcessingConfig) -> Reference:
+    """The reference that this eye is to others, in the frame of right eyes if left ones are mirrored."""
+    scan = _turned(source.volume(subject, "OCT" if config.registration.on == "oct" else config.modality), config)
+    turned = _turned(surfaces, config)
+    image = registration_image(turned, scan if config.registration.on == "oct" else None, config.registration)
+    return Reference(image, turned, scan.array.shape)
+
+
+def process_eye(
+    source: Source,
+    subject: str,
+    surfaces: PlaneStack | None,
+    config: ProcessingConfig,
+    reference: Reference | None = None,
+    parts: Container[str] = PARTS,
+) -> dict[str, Result]:
+    """Those `parts` (`config.PARTS`) of one eye that the configuration asks for and the source has.
+
+    `surfaces` are those of the scan, as the source or the estimate gives them. Each image is interpolated once,
+    registration, crop, flattening and resizing together; en-face maps are projected at the scan's own
+    sampling before that, so that thin slabs stay thin. `reference` is needed if eyes are registered.
+    """
+    scan = _turned(source.volume(subject, config.modality), config)
+    oct_scan = _turned(source.volume(subject, "OCT"), config) if config.reads_oct else None
+    turned = None if surfaces is None else _turned(surfaces, config)
+    placed = place_eye(scan, turned, config, reference, oct_scan)
+    facts = {"transform": placed.placement.transform.to_json(), "registration": _judgement(placed.registered)}
+    made: dict[str, Result] = {}
+    if VOLUME in parts:
+        made[VOLUME] = Result(process_volume(scan, placed, config), unit=True, facts=facts)
+    if OCT in parts and config.with_oct and oct_scan is not None:
+        made[OCT] = Result(process_volume(oct_scan, placed, config), unit=True, facts=facts)
+    if ENFACE in parts and config.slabs and turned is not None:
+        made[ENFACE] = Result(make_enface_maps(scan, turned, placed, config), unit=True, facts=facts)
+    if placed.surfaces is not None:
+        made[SURFACES] = Result(placed.surfaces)
+    if placed.surfaces is not None and placed.placement.flatten_mm is not None:
+        shift = placed.placement.flatten_mm[..., None].astype(np.float32)
+        made[FLATTEN] = Result(replace(placed.surfaces, array=shift, names=("shift_mm",)))
+    if LESION in parts and (lesion := source.lesion(subject)) is not None:
+        made[LESION] = Result(process_lesion(scan, _turned(lesion, config), placed))
+    return made
+
+
+def place_eye(
+    scan: Volume,
+    surfaces: PlaneStack | None,
+    config: ProcessingConfig,
+    reference: Reference | None = None,
+    oct_scan: Volume | None = None,
+) -> Placed:
+    """Where the eye's voxels go. DataError names the eye whose scan is too small, or whose registration diverged."""
+    registered = _register(surfaces, config, reference, oct_scan, who=scan.source)
+    try:
+        if registered is None or reference is None:
+            grid = _grid(scan_box(scan.array.shape, scan.affine), surfaces, config)
+            placement = Placement(grid, sampling_mm=config.sampling_mm)
+        else:
+            grid = _grid(scan_box(reference.shape, reference.surfaces.affine), reference.surfaces, config)
+            placement = Placement(grid, registered.transform, sampling_mm=config.sampling_mm)
+        if surfaces is None:
+            return Placed(placement, registered, None)
+        shown = place_surfaces(surfaces, placement)
+        if config.flatten is not None:
+            flat = Placement(
+                placement.grid, placement.transform, flatten_depths(shown, config.flatten), config.sampling_mm
             )
+            return Placed(flat, registered, place_surfaces(surfaces, flat))
+        return Placed(placement, registered, shown)
+    except DataError as error:
+        raise DataError(f"{scan.source}: {error}") from error
 
 
-def eye_grid(volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> Grid:
-    """The grid in this eye's scan that its network input is sampled on; DataError names the eye."""
+def process_volume(volume: Volume, placed: Placed, config: ProcessingConfig) -> Volume:
+    """The scan on the processed grid, scaled to [0, 1], with the affine that belongs to it."""
+    grid = placed.placement.grid
     try:
-        return processing_grid(
-            scan_box(volume.array.shape, volume.affine),
-            config.grid,
-            field_mm=config.field_mm,
-            depth_mm=config.depth_mm,
-            centre_depth_mm=_field_centre_depth(volume, surfaces, config) if surfaces is not None else None,
-        )
+        array = place_volume(volume.array, volume.affine, placed.placement)
     except DataError as error:
         raise DataError(f"{volume.source}: {error}") from error
+    mask: NDArray[np.bool_] | None = None
+    if config.mask_slab is not None and placed.surfaces is not None:
+        mask = remove_stray(slab_mask(placed.surfaces, config.mask_slab, grid.shape, grid.affine))
+        array = array * mask
+    scaled = clip_and_scale(array, config.intensity, what=volume.source, mask=mask)
+    return volume.with_array(scaled if mask is None else scaled * mask, grid.affine)
 
 
-def _field_centre_depth(volume: Volume, surfaces: PlaneStack, config: ProcessingConfig) -> float:
-    """Depth of the retina's middle within the field that is kept, since a tilted eye differs outside it."""
-    box = scan_box(volume.array.shape, volume.affine)
-    field = processing_grid(box, config.grid, field_mm=config.field_mm, depth_mm=None, centre_depth_mm=None)
-    return retina_centre_mm(_lateral(surfaces, field))
-
-
-def process_volume(volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> Volume:
-    """The scan cropped, resampled to ``config.grid`` and scaled to [0, 1], with the affine that belongs to it."""
-    grid = eye_grid(volume, surfaces, config)
-    try:
-        resampled = resample(volume.array, volume.affine, grid)
-    except DataError as error:
-        raise DataError(f"{volume.source}: {error}") from error
-    scaled = clip_and_scale(resampled, config.intensity, what=volume.source)
-    return volume.with_array(scaled, grid.affine)
-
-
-def make_enface_maps(volume: Volume, surfaces: PlaneStack, config: ProcessingConfig) -> PlaneStack:
-    """Mean projection of each slab over the kept field, resampled to the grid and scaled to [0, 1] per map.
-
-    Projected at the scan's own sampling, before anything is resampled, so that thin slabs stay thin.
-    """
-    grid = eye_grid(volume, surfaces, config)
+def make_enface_maps(volume: Volume, surfaces: PlaneStack, placed: Placed, config: ProcessingConfig) -> PlaneStack:
+    """A map of each slab over the kept field, scaled to [0, 1] per map; `surfaces` are those of the scan."""
     spacing, first = volume.spacing[2], volume.affine[2, 3]
     maps = []
     for slab in config.slabs:
-        top, bottom = slab_edges(surfaces, slab)
-        projected = project_mean(volume.array, (top - first) / spacing, (bottom - first) / spacing)
-        resampled = resample(projected, volume.affine, grid)
-        maps.append(clip_and_scale(resampled, config.intensity, what=f"{volume.source}, slab {slab}"))
-    stack = np.stack(maps, axis=2)
-    return PlaneStack(stack, grid.affine, config.slabs, volume.laterality, volume.source, surfaces.note)
+        top, bottom = ((edge - first) / spacing for edge in slab_edges(surfaces, slab))
+        plane = place_plane(project(volume.array, top, bottom, config.projection), volume.affine, placed.placement)
+        maps.append(clip_and_scale(plane, config.enface_intensity, what=f"{volume.source}, slab {slab}"))
+    grid = placed.placement.grid
+    return PlaneStack(
+        np.stack(maps, axis=2), grid.affine, config.slabs, volume.laterality, volume.source, surfaces.note
+    )
 
 
-def process_surfaces(volume: Volume, surfaces: PlaneStack, config: ProcessingConfig) -> PlaneStack:
-    """The surfaces at the A-scans of the processed grid; depths stay millimetres of the world frame."""
-    return _lateral(surfaces, eye_grid(volume, surfaces, config))
-
-
-def process_lesion(volume: Volume, lesion: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> Volume:
+def process_lesion(volume: Volume, lesion: Volume, placed: Placed) -> Volume:
     """The lesion mask on the processed grid, by nearest neighbour; `volume` is the scan it belongs to."""
     if lesion.array.shape != volume.array.shape:
         raise DataError(f"{lesion.source}: mask of shape {lesion.array.shape}, but the scan has {volume.array.shape}")
-    grid = eye_grid(volume, surfaces, config)
-    return lesion.with_array(resample_nearest(lesion.array, lesion.affine, grid).astype(np.uint8), grid.affine)
+    labels = place_labels(lesion.array, lesion.affine, placed.placement)
+    return lesion.with_array(labels.astype(np.uint8), placed.placement.grid.affine)
 
 
-def _lateral(surfaces: PlaneStack, grid: Grid) -> PlaneStack:
-    planes = [resample(plane, surfaces.affine, grid) for plane in np.moveaxis(surfaces.array, 2, 0)]
-    stack = np.stack(planes, axis=2)
-    return PlaneStack(stack, grid.affine, surfaces.names, surfaces.laterality, surfaces.source, surfaces.note)
+def _turned(eye: Eye, config: ProcessingConfig) -> Eye:
+    return mirror(eye) if config.mirror_left else eye
+
+
+def _grid(box: Grid, surfaces: PlaneStack | None, config: ProcessingConfig) -> Grid:
+    """The part of the scan's `box` that is kept: the centre field, and the depth round the slab's middle within that
+    field, since a tilted eye differs outside it."""
+    field = processing_grid(box, config.grid, field_mm=config.field_mm, depth_mm=None, centre_depth_mm=None)
+    if surfaces is None or config.depth_mm is None:
+        return field
+    top, bottom = slab_edges(place_surfaces(surfaces, Placement(field)), config.depth_slab)
+    return processing_grid(
+        box,
+        config.grid,
+        field_mm=config.field_mm,
+        depth_mm=config.depth_mm,
+        centre_depth_mm=float(np.median((top + bottom) / 2)),
+    )
+
+
+def _register(
+    surfaces: PlaneStack | None,
+    config: ProcessingConfig,
+    reference: Reference | None,
+    oct_scan: Volume | None,
+    *,
+    who: str,
+) -> Registered | None:
+    if config.registration.method == "none":
+        return None
+    if surfaces is None or reference is None:
+        raise DataError(f"{who}: registration needs the eye's surfaces and a reference for its field of view")
+    image = registration_image(surfaces, oct_scan, config.registration)
+    return register(reference.image, image, config.registration, who=who)
+
+
+def _judgement(registered: Registered | None) -> dict[str, float] | None:
+    """How a registration went, as plain data."""
+    if registered is None:
+        return None
+    names = ("overlap_before", "overlap_after", "shift_mm", "rotation_deg", "scale")
+    return {name: round(getattr(registered, name), 4) for name in names}

@@ -15,7 +15,7 @@ from octa_kedro.errors import CheckpointError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.models.factory import ModelConfig, build_model
-from octa_kedro.preprocessing.eye import ProcessingConfig
+from octa_kedro.preprocessing.config import ProcessingConfig
 
 
 class CheckpointCard(Config):

@@ -19,7 +19,7 @@ from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.store import Stored
 from octa_kedro.models.factory import build_model, start_from_encoder
-from octa_kedro.preprocessing.eye import ProcessingConfig, require_processed_as
+from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset, loader

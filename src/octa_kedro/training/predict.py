@@ -7,7 +7,7 @@ import torch
 
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.io.store import Stored
-from octa_kedro.preprocessing.eye import require_processed_as
+from octa_kedro.preprocessing.config import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import OptimiserConfig
 from octa_kedro.training.data import EyeDataset, loader

@@ -15,7 +15,7 @@ from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.io.store import Stored
 from octa_kedro.models.autoencoder import Autoencoder
-from octa_kedro.preprocessing.eye import ProcessingConfig, require_processed_as
+from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data import EyeDataset, loader

@@ -1,127 +1,141 @@
 """Nodes from a source of scans to network inputs and splits. Per-eye results are recipes, made when saved."""
 
+import logging
 from collections.abc import Mapping
-from functools import partial
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from octa_kedro.cohort.splits import SplitConfig, fold_table, make_splits
-from octa_kedro.cohort.table import CohortConfig, make_cohort_table
-from octa_kedro.io.hashing import code_fingerprint, recipe_key
+from octa_kedro.cohort.flow import flow_table, flow_text, leave
+from octa_kedro.cohort.splits import SplitConfig, admit_subjects, fold_table, make_splits
+from octa_kedro.cohort.table import CohortConfig, select_eyes
+from octa_kedro.evaluation.contact_sheet import contact_sheets
+from octa_kedro.evaluation.processing_steps import steps_figure
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Recipe, Stored
-from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing import eye
-from octa_kedro.preprocessing.eye import PROCESSING_KEY, ProcessingConfig
-from octa_kedro.preprocessing.retina import surfaces_of
+from octa_kedro.io.store import Batch, ExecutionConfig, Stored, StoredSet
+from octa_kedro.preprocessing import recipes
+from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
+from octa_kedro.preprocessing.heights import height_table
+from octa_kedro.preprocessing.inspection import INSPECTED
+from octa_kedro.preprocessing.quality import QualityConfig, quality_table
 
-READING = ("octa_kedro.io",)
-PROCESSING = ("octa_kedro.io", "octa_kedro.preprocessing")
-
-
-def read_cohort(source: Source, config: CohortConfig) -> pd.DataFrame:
-    """Label table and file checks -> one row per usable eye."""
-    return make_cohort_table(source, config)
+log = logging.getLogger(__name__)
 
 
-def convert_volumes(source: Source, cohort: pd.DataFrame, config: ProcessingConfig) -> dict[str, Recipe]:
-    """Release files -> one NIfTI volume per eye with true spacing."""
-    code = code_fingerprint(*READING)
-    return {
-        subject: Recipe(
-            recipe_key(step="volume", bytes=source.fingerprint(subject, config.modality), code=code),
-            partial(source.volume, subject, config.modality),
-        )
-        for subject in cohort["subject"]
-    }
+def read_cohort(source: Source, config: CohortConfig, execution: ExecutionConfig) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Label table and file checks -> one row per usable eye, and what became of all eyes so far."""
+    selection = select_eyes(source, config, on_error=execution.on_error)
+    return selection.table, selection.flow
 
 
-def find_surfaces(source: Source, cohort: pd.DataFrame, config: ProcessingConfig) -> dict[str, Recipe]:
-    """Supplied surfaces, or an estimate from the OCT volume; nothing where no step needs them."""
-    code = code_fingerprint(*PROCESSING)
-    subjects = cohort["subject"].tolist() if config.needs_surfaces else []
-    return {
-        subject: Recipe(
-            recipe_key(step="surfaces", bytes=source.fingerprint(subject, *_needed_scans(source, subject)), code=code),
-            partial(surfaces_of, source, subject),
-        )
-        for subject in subjects
-    }
+def inspect_eyes(
+    source: Source, cohort: pd.DataFrame, who: CohortConfig, config: ProcessingConfig, execution: ExecutionConfig
+) -> tuple[Batch, ...]:
+    """Scans -> each eye's surfaces with the measures of its quality, and a small picture of it."""
+    found = recipes.inspections(source, cohort["subject"].astype(str), config, who.modalities)
+    return tuple(Batch(found[part], execution) for part in INSPECTED)
 
 
-def _needed_scans(source: Source, subject: str) -> tuple[str, ...]:
-    """The volumes that an eye's surfaces come from: none where they are supplied."""
-    return ("OCT",) if source.surfaces(subject) is None else ()
+def judge_quality(surfaces: StoredSet, config: QualityConfig) -> pd.DataFrame:
+    """Measures -> one row per eye, with the reasons for which one is not good enough."""
+    measures = {subject: stored.meta["quality"] for subject, stored in surfaces.items()}
+    return quality_table(measures, surfaces.failed, config)
 
 
-def process_volumes(
-    volumes: Mapping[str, Stored], surfaces: Mapping[str, Stored], config: ProcessingConfig
-) -> dict[str, Recipe]:
-    """Crop, resample, clip and scale every volume."""
-    return {s: _recipe("process_volume", config, volumes[s], surfaces.get(s)) for s in volumes}
+def screen_eyes(cohort: pd.DataFrame, quality: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cohort and quality -> the eyes that are processed, and the flow after this step."""
+    bad = quality[quality["reasons"].fillna("") != ""]
+    reasons = dict(zip(bad["subject"].astype(str), bad["reasons"], strict=True))
+    kept = cohort[~cohort["subject"].astype(str).isin(list(reasons))]
+    return kept.reset_index(drop=True), leave(flow, "quality", reasons)
 
 
-def make_enface_maps(
-    volumes: Mapping[str, Stored], surfaces: Mapping[str, Stored], config: ProcessingConfig
-) -> dict[str, Recipe]:
-    """Project the slabs of every volume."""
-    return {s: _recipe("make_enface_maps", config, volumes[s], surfaces[s]) for s in volumes if config.slabs}
-
-
-def process_surfaces(
-    volumes: Mapping[str, Stored], surfaces: Mapping[str, Stored], config: ProcessingConfig
-) -> dict[str, Recipe]:
-    """Bring every eye's surfaces to the processed grid."""
-    return {s: _recipe("process_surfaces", config, volumes[s], surfaces[s]) for s in surfaces}
-
-
-def process_lesions(
-    source: Source, volumes: Mapping[str, Stored], surfaces: Mapping[str, Stored], config: ProcessingConfig
-) -> dict[str, Recipe]:
-    """Bring the lesion masks of those eyes that have one to the processed grid."""
-    recipes = {}
-    for subject, volume in volumes.items():
-        lesion = source.lesion(subject)
-        if lesion is not None:
-            make = partial(_process_lesion, source, subject, volume, surfaces.get(subject), config)
-            key = _key("process_lesion", config, volume, surfaces.get(subject), source.fingerprint(subject))
-            recipes[subject] = Recipe(key, make)
-    return recipes
-
-
-def split_subjects(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
-    """Draw the hold-out and the folds."""
+def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
+    """Draw the hold-out and the folds, before anything is fitted to any eye."""
     return make_splits(cohort, config)
+
+
+def measure_heights(surfaces: StoredSet, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
+    """Where the slab lies in depth, eye by eye, and whether it fits into the depth that is kept."""
+    table = height_table(recipes.read_surfaces(surfaces, cohort["subject"]), config)
+    if len(cut := table.loc[~table["fits"].astype(bool), "subject"]):
+        log.warning(
+            "%d eyes (%s%s) need more depth than processing.depth_mm = %s mm; see the height table",
+            len(cut),
+            ", ".join(cut[:5]),
+            ", ..." if len(cut) > 5 else "",
+            config.depth_mm,
+        )
+    return table
+
+
+def choose_references(
+    source: Source,
+    surfaces: StoredSet,
+    cohort: pd.DataFrame,
+    splits: pd.DataFrame,
+    config: ProcessingConfig,
+    execution: ExecutionConfig,
+) -> Batch:
+    """Development eyes -> the one per field of view that others are registered to; nothing without registration."""
+    eligible = splits[~splits["held_out"].astype(bool)] if len(splits) else cohort
+    return Batch(recipes.references(source, surfaces, eligible, config), execution)
+
+
+def process_eyes(
+    source: Source,
+    cohort: pd.DataFrame,
+    surfaces: StoredSet,
+    references: StoredSet,
+    config: ProcessingConfig,
+    execution: ExecutionConfig,
+) -> tuple[Batch, ...]:
+    """Scans -> volumes, en-face maps, surfaces, lesions, OCT volumes and flattening on one grid, made together."""
+    made = recipes.processed(source, cohort, surfaces, references, config)
+    return tuple(Batch(made[part], execution) for part in PARTS)
+
+
+def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
+    """How each eye was placed: its transform and how well it was registered."""
+    return {s: {name: stored.meta[name] for name in ("transform", "registration")} for s, stored in images.items()}
+
+
+def admit_eyes(
+    splits: pd.DataFrame, flow: pd.DataFrame, images: StoredSet
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
+    """Splits -> those of the eyes that could be processed; what became of every eye, counted, and as text (logged)."""
+    after = leave(flow, "processing", images.failed)
+    counted = flow_table(after)
+    text = flow_text(counted)
+    log.info("flow of eyes:\n%s", text)
+    return admit_subjects(splits, images.keys()), after, counted, text
 
 
 def tabulate_folds(splits: pd.DataFrame, config: SplitConfig) -> list[pd.DataFrame]:
     """One table per fold that says what each subject is in it."""
-    return [fold_table(splits, fold) for fold in range(1, config.folds + 1)]
+    return [fold_table(splits, fold) for fold in config.fold_numbers]
 
 
-def _recipe(step: str, config: ProcessingConfig, volume: Stored, surfaces: Stored | None) -> Recipe:
-    made = partial(_apply, step, config, volume, surfaces)
-    return Recipe(_key(step, config, volume, surfaces), made, {PROCESSING_KEY: config.model_dump(mode="json")})
+def draw_contact_sheets(
+    thumbnails: Mapping[str, Stored], cohort: pd.DataFrame, quality: pd.DataFrame
+) -> dict[str, Figure]:
+    """Every eye as a small picture with what it is and, if it was left out for its quality, why."""
+    return contact_sheets(thumbnails, cohort, quality)
 
 
-def _key(step: str, config: ProcessingConfig, volume: Stored, surfaces: Stored | None, extra: str = "") -> str:
-    return recipe_key(
-        step=step,
-        config=config,
-        volume=volume.sha256,
-        surfaces=surfaces.sha256 if surfaces else None,
-        extra=extra,
-        code=code_fingerprint(*PROCESSING),
-    )
-
-
-def _apply(step: str, config: ProcessingConfig, volume: Stored, surfaces: Stored | None) -> Volume | PlaneStack:
-    return getattr(eye, step)(volume(), surfaces() if surfaces else None, config)
-
-
-def _process_lesion(
-    source: Source, subject: str, volume: Stored, surfaces: Stored | None, config: ProcessingConfig
-) -> Volume:
-    lesion = source.lesion(subject)
-    assert lesion is not None
-    return eye.process_lesion(volume(), lesion, surfaces() if surfaces else None, config)
+def draw_steps(
+    source: Source,
+    cohort: pd.DataFrame,
+    surfaces: Mapping[str, Stored],
+    references: Mapping[str, Stored],
+    config: ProcessingConfig,
+) -> dict[str, Figure]:
+    """One eye of each field of view, step by step."""
+    figures = {}
+    for field_mm, rows in cohort.groupby("field_of_view_mm"):
+        subject = str(rows["subject"].iloc[-1])
+        own = surfaces[subject]() if subject in surfaces else None
+        reference = recipes.read_reference(references, float(field_mm))
+        figures[f"{recipes.field_name(float(field_mm))}.png"] = steps_figure(source, subject, own, config, reference)
+    return figures

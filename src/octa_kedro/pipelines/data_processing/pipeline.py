@@ -3,32 +3,83 @@ from kedro.pipeline import Node, Pipeline
 from octa_kedro.pipelines.data_processing import nodes
 from octa_kedro.structure import Structure
 
+CONFIG, EXECUTION = "params:processing", "params:execution"
+PROCESSED = ["processed_volumes", "enface_maps", "processed_surfaces", "processed_lesions", "processed_oct", "flattening"]
+
 
 def create_pipeline(structure: Structure) -> Pipeline:
-    """Source of scans -> cohort table, processed volumes, en-face maps, splits."""
-    both = ["volumes", "surfaces", "params:processing"]
+    """Source of scans -> who takes part, volumes, en-face maps, splits; and the tables and pictures that show how."""
+    return Pipeline([*_who(), *_what(), *_shown(structure)], tags=["data_processing"])
+
+
+def read_cohort() -> Node:
+    """Where every pipeline over a source begins."""
+    outputs = ["cohort_table", "eye_flow_files"]
+    return Node(nodes.read_cohort, ["source", "params:cohort", EXECUTION], outputs, name="read_cohort")
+
+
+def _who() -> list[Node]:
+    """Label sheet, files and quality -> the eyes that are processed, and their splits."""
+    return [
+        read_cohort(),
+        Node(
+            nodes.inspect_eyes,
+            ["source", "cohort_table", "params:cohort", CONFIG, EXECUTION],
+            ["surfaces", "thumbnails"],
+            name="inspect_eyes",
+        ),
+        Node(nodes.judge_quality, ["surfaces", "params:quality"], "quality_table", name="judge_quality"),
+        Node(
+            nodes.screen_eyes,
+            ["cohort_table", "quality_table", "eye_flow_files"],
+            ["screened_cohort", "eye_flow_quality"],
+            name="screen_eyes",
+        ),
+        Node(nodes.draw_splits, ["screened_cohort", "params:splits"], "drawn_splits", name="draw_splits"),
+    ]
+
+
+def _what() -> list[Node]:
+    """Scans -> everything on the processed grid."""
+    return [
+        Node(nodes.measure_heights, ["surfaces", "screened_cohort", CONFIG], "height_table", name="measure_heights"),
+        Node(
+            nodes.choose_references,
+            ["source", "surfaces", "screened_cohort", "drawn_splits", CONFIG, EXECUTION],
+            "references",
+            name="choose_references",
+        ),
+        Node(
+            nodes.process_eyes,
+            ["source", "screened_cohort", "surfaces", "references", CONFIG, EXECUTION],
+            PROCESSED,
+            name="process_eyes",
+        ),
+        Node(nodes.collect_transforms, "processed_volumes", "transforms", name="collect_transforms"),
+    ]
+
+
+def _shown(structure: Structure) -> list[Node]:
+    """Splits of the eyes that were processed; flow, contact sheets and steps to look at."""
     folds = [f"splits_fold_{k}" for k in structure.fold_numbers]
-    return Pipeline(
-        [
-            Node(nodes.read_cohort, ["source", "params:cohort"], "cohort_table", name="read_cohort"),
-            Node(nodes.split_subjects, ["cohort_table", "params:splits"], "splits", name="split_subjects"),
-            Node(nodes.tabulate_folds, ["splits", "params:splits"], folds, name="tabulate_folds"),
-            Node(
-                nodes.convert_volumes,
-                ["source", "cohort_table", "params:processing"],
-                "volumes",
-                name="convert_volumes",
-            ),
-            Node(
-                nodes.find_surfaces,
-                ["source", "cohort_table", "params:processing"],
-                "surfaces",
-                name="find_surfaces",
-            ),
-            Node(nodes.process_volumes, both, "processed_volumes", name="process_volumes"),
-            Node(nodes.make_enface_maps, both, "enface_maps", name="make_enface_maps"),
-            Node(nodes.process_surfaces, both, "processed_surfaces", name="process_surfaces"),
-            Node(nodes.process_lesions, ["source", *both], "processed_lesions", name="process_lesions"),
-        ],
-        tags=["data_processing"],
-    )
+    return [
+        Node(
+            nodes.admit_eyes,
+            ["drawn_splits", "eye_flow_quality", "processed_volumes"],
+            ["splits", "eye_flow", "flow_table", "flow_report"],
+            name="admit_eyes",
+        ),
+        Node(nodes.tabulate_folds, ["splits", "params:splits"], folds, name="tabulate_folds"),
+        Node(
+            nodes.draw_contact_sheets,
+            ["thumbnails", "cohort_table", "quality_table"],
+            "contact_sheets",
+            name="draw_contact_sheets",
+        ),
+        Node(
+            nodes.draw_steps,
+            ["source", "screened_cohort", "surfaces", "references", CONFIG],
+            "processing_steps",
+            name="draw_steps",
+        ),
+    ]

@@ -1,6 +1,7 @@
 """Node that reads one eye with a trained network."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.inference import InferenceConfig, choose_subject, read_eye
 from octa_kedro.io.source import Source
+from octa_kedro.io.store import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.training.checkpoint import Checkpoint
 
@@ -15,9 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def infer_eye(
-    source: Source, checkpoint: Checkpoint, config: InferenceConfig, explanation: ExplainConfig
+    source: Source,
+    checkpoint: Checkpoint,
+    references: Mapping[str, Stored],
+    config: InferenceConfig,
+    explanation: ExplainConfig,
 ) -> tuple[dict[str, Any], Volume | PlaneStack, Volume | PlaneStack, Figure]:
     """One eye -> prediction, network input, map, figure."""
-    reading = read_eye(source, choose_subject(source, config.subject), checkpoint, explanation)
+    reading = read_eye(source, choose_subject(source, config.subject), checkpoint, explanation, references)
     log.info("%s", reading.prediction)
     return reading.prediction, reading.image, reading.heat, reading.figure

@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.infer_eye,
-                ["source", "checkpoint", *PARAMETERS],
+                ["source", "checkpoint", "references", *PARAMETERS],
                 ["prediction", "image", "map", "figure"],
                 name="infer_eye",
             )
@@ -19,5 +19,5 @@ def create_pipeline() -> Pipeline:
         tags=["inference", "gpu"],
     )
     return Pipeline(
-        template, namespace="inference", inputs={"source"}, parameters=PARAMETERS, prefix_datasets_with_namespace=True
+        template, namespace="inference", inputs={"source", "references"}, parameters=PARAMETERS, prefix_datasets_with_namespace=True
     )

@@ -1,0 +1,133 @@
+"""One eye on its way from scan to network input, in pictures: to be looked at before anything is trained."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from octa_kedro.io.release import plane_to_picture
+from octa_kedro.io.source import Source
+from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, ProcessingConfig
+from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
+from octa_kedro.preprocessing.geometry import Grid
+from octa_kedro.preprocessing.placement import mirror
+
+KEPT = "#009E73"  # Okabe and Ito 2008, like the other colours of our figures
+LINE = "#FFE9A8"
+BRIGHTEST = 99.7
+PANEL = 3.1
+BINS = 64
+
+
+def steps_figure(
+    source: Source,
+    subject: str,
+    surfaces: PlaneStack | None,
+    config: ProcessingConfig,
+    reference: Reference | None = None,
+) -> Figure:
+    """The scan with its surfaces and the part that is kept, and everything that is made of it.
+
+    Made by `preprocessing.eye.process_eye`, so that what is shown is what a network gets.
+    """
+    scan = source.volume(subject, config.modality)
+    made = process_eye(source, subject, surfaces, config, reference)
+    volume: Volume = made[VOLUME].item  # type: ignore[assignment]
+    shown: PlaneStack | None = made[SURFACES].item if SURFACES in made else None  # type: ignore[assignment]
+    kept = _kept_box(scan, surfaces, config, reference)
+    maps = made[ENFACE].item if ENFACE in made else None
+    beside = [made[OCT].item] if OCT in made else []
+    count = 3 + max(1, 0 if maps is None else len(config.slabs))
+    figure = Figure(figsize=(PANEL * count, 2 * PANEL + 0.7), layout="constrained")
+    axes = figure.subplots(2, count, squeeze=False)
+    row, processed_row = scan.array.shape[1] // 2, volume.array.shape[1] // 2
+    _bscan(axes[0, 0], scan, row, surfaces, f"1  scan, B-scan {row + 1}", kept)
+    _plane(axes[1, 0], np.asarray(scan.array).mean(axis=2), scan.affine, "1  scan, mean of its depth", kept)
+    _bscan(axes[0, 1], volume, processed_row, shown, "2  processed, middle B-scan")
+    _plane(axes[1, 1], volume.array.mean(axis=2), volume.affine, "2  processed, mean of its depth")
+    _histograms(axes[0, 2], scan, volume, kept)
+    for axis, item in zip([axes[1, 2]], beside, strict=False):
+        _bscan(axis, item, processed_row, shown, "2  processed OCT")
+    for column, slab in enumerate(() if maps is None else config.slabs):
+        _plane(axes[0, 3 + column], maps.plane(slab), volume.affine, f"3  en-face {slab}, {config.projection}")  # type: ignore[union-attr]
+        if surfaces is not None and shown is not None:
+            _thickness(axes[1, 3 + column], shown, slab)
+    for axis in axes.flat:
+        if not axis.has_data():
+            axis.set_axis_off()
+    figure.suptitle(_title(scan, volume, surfaces, config))
+    return figure
+
+
+def _title(scan: Volume, volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> str:
+    turned = ", mirrored" if config.mirror_left and scan.laterality == "OS" else ""
+    found = "no surfaces" if surfaces is None else f"{surfaces.note or 'supplied'} surfaces"
+    sizes = [" x ".join(map(str, v.array.shape)) for v in (scan, volume)]
+    steps = f"registration {config.registration.method}, flattened {config.flatten or 'not'}"
+    return f"{scan.source}\n{scan.modality} {scan.laterality or ''}{turned}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
+
+
+def _kept_box(
+    scan: Volume, surfaces: PlaneStack | None, config: ProcessingConfig, reference: Reference | None
+) -> Grid | None:
+    """What is kept of the scan, in its own frame; None where a registration turns it."""
+    if config.registration.method != "none":
+        return None
+    turned = (mirror(scan), surfaces and mirror(surfaces)) if config.mirror_left else (scan, surfaces)
+    return place_eye(*turned, config, reference).placement.grid
+
+
+def _bscan(
+    axis: Axes, volume: Volume, row: int, surfaces: PlaneStack | None, title: str, kept: Grid | None = None
+) -> None:
+    picture = np.asarray(volume.array[:, row]).T
+    (dx, _, dz), (x0, _, z0) = volume.spacing, volume.affine[:3, 3]
+    left, top = x0 - dx / 2, z0 - dz / 2
+    extent = (left, left + dx * picture.shape[1], top + dz * picture.shape[0], top)
+    axis.imshow(picture, cmap="gray", aspect="auto", extent=extent, vmin=0, vmax=_ceiling(picture))
+    if surfaces is not None:
+        x = x0 + dx * np.arange(volume.array.shape[0])
+        for name in surfaces.names:
+            axis.plot(x, surfaces.plane(name)[:, row], color=LINE, linewidth=0.6)
+    if kept is not None:
+        x_, z_ = kept.origin_mm[0], kept.origin_mm[2]
+        axis.add_patch(Rectangle((x_, z_), kept.extent_mm[0], kept.extent_mm[2], fill=False, edgecolor=KEPT, linewidth=1.5))
+    axis.set(title=title, xlabel="mm", ylabel="depth, mm", xlim=extent[:2], ylim=extent[2:])
+
+
+def _plane(axis: Axes, plane: NDArray, affine: NDArray, title: str, kept: Grid | None = None) -> None:
+    picture = plane_to_picture(plane)
+    dx, dy, x0, y0 = affine[0, 0], affine[1, 1], affine[0, 3], affine[1, 3]
+    extent = (x0 - dx / 2, x0 + dx * (plane.shape[0] - 0.5), y0 - dy / 2, y0 + dy * (plane.shape[1] - 0.5))
+    axis.imshow(picture, cmap="gray", extent=extent, vmin=0, vmax=_ceiling(picture))
+    if kept is not None:
+        axis.add_patch(Rectangle(kept.origin_mm[:2], *kept.extent_mm[:2], fill=False, edgecolor=KEPT, linewidth=1.5))
+    axis.set(title=title, xlabel="mm", ylabel="mm, superior up", xlim=extent[:2], ylim=extent[2:])
+
+
+def _histograms(axis: Axes, scan: Volume, volume: Volume, kept: Grid | None) -> None:
+    """Grey levels that are not zero, before (relative to the highest) and after."""
+    for name, array in (("scan", np.asarray(scan.array)), ("processed", volume.array)):
+        values = array[array > 0].astype(np.float32)
+        share, edges = np.histogram(values / values.max(), BINS, (0, 1))
+        axis.stairs(share / share.sum(), edges, label=name)
+    axis.set(title="2  non-zero grey levels", xlabel="share of the highest", yscale="log")
+    axis.legend(frameon=False, fontsize=8)
+
+
+def _thickness(axis: Axes, surfaces: PlaneStack, slab: str) -> None:
+    from octa_kedro.preprocessing.slabs import slab_edges
+
+    top, bottom = slab_edges(surfaces, slab)
+    thick = 1000 * (bottom - top)
+    if not np.isfinite(thick).all():
+        return
+    picture = axis.imshow(plane_to_picture(thick), cmap="viridis")
+    axis.figure.colorbar(picture, ax=axis, shrink=0.8)
+    axis.set(title=f"3  thickness of {slab}, um", xticks=[], yticks=[])
+
+
+def _ceiling(picture: NDArray) -> float:
+    return max(float(np.percentile(picture, BRIGHTEST)), 1e-6)

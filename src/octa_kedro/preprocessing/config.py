@@ -1,0 +1,100 @@
+"""What network inputs are made of, and the proof that an image was made so."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import PositiveFloat, PositiveInt, field_validator
+
+from octa_kedro.config import Config
+from octa_kedro.errors import ConfigError
+from octa_kedro.io.store import Stored
+from octa_kedro.preprocessing.intensity import IntensityConfig
+from octa_kedro.preprocessing.projection import Method
+from octa_kedro.preprocessing.registration import RegistrationConfig
+from octa_kedro.preprocessing.slabs import require_slab
+
+VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "surfaces", "lesion", "oct", "flatten")
+"""What is made of an eye, as far as the source and the configuration have it."""
+
+_OF_VOLUMES, _OF_MAPS = frozenset({"intensity", "mask_slab"}), frozenset({"slabs", "projection", "enface_intensity"})
+WITHOUT: dict[str, frozenset[str]] = {
+    VOLUME: _OF_MAPS | {"with_oct"},
+    OCT: _OF_MAPS,
+    ENFACE: _OF_VOLUMES | {"with_oct"},
+    **dict.fromkeys((SURFACES, LESION, FLATTEN), _OF_VOLUMES | _OF_MAPS | {"with_oct"}),
+}
+"""Settings that do not matter to a part."""
+
+
+class ProcessingConfig(Config):
+    """What network inputs are made of.
+
+    `grid` is the number of voxels along (x, y, z). `field_mm` is the centre field kept laterally and `depth_mm` the
+    depth kept round the middle of `depth_slab`; null keeps all of the scan. `mirror_left` turns left eyes so that x runs
+    from temporal to nasal in all. `flatten` straightens a surface. `sampling_mm` is the lateral sampling that finer
+    scans are first averaged to, so that a field of view cannot be told by its texture. `mask_slab` blackens what lies
+    outside a slab. `slabs` are the en-face maps to make, by `projection`. With `with_oct` the OCT scan is processed
+    the same way beside the `modality` that networks see.
+    """
+
+    modality: str = "OCTA"
+    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (64, 64, 96)
+    field_mm: tuple[PositiveFloat, PositiveFloat] | None = (3.0, 3.0)
+    depth_mm: PositiveFloat | None = 0.8
+    depth_slab: str = "ILM_BM"
+    mirror_left: bool = True
+    registration: RegistrationConfig = RegistrationConfig()
+    flatten: Literal["ILM", "BM"] | None = None
+    sampling_mm: PositiveFloat | None = None
+    mask_slab: str | None = None
+    intensity: IntensityConfig = IntensityConfig()
+    enface_intensity: IntensityConfig = IntensityConfig()
+    slabs: tuple[str, ...] = ("ILM_OPL", "OPL_BM")
+    projection: Method = "mean"
+    with_oct: bool = False
+
+    @field_validator("slabs", "depth_slab", "mask_slab")
+    @classmethod
+    def _known_slabs(cls, given: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for slab in (given,) if isinstance(given, str) else given or ():
+            try:
+                require_slab(slab)
+            except ConfigError as error:
+                raise ValueError(str(error)) from error
+        return given
+
+    @property
+    def needs_surfaces(self) -> bool:
+        """Whether the retina has to be found in each eye."""
+        return (
+            self.depth_mm is not None
+            or bool(self.slabs)
+            or self.flatten is not None
+            or self.mask_slab is not None
+            or self.registration.method != "none"
+        )
+
+    @property
+    def reads_oct(self) -> bool:
+        """Whether an eye's OCT scan is needed beside its `modality`."""
+        return self.with_oct or (self.registration.method != "none" and self.registration.on == "oct")
+
+    def settings_of(self, part: str) -> dict[str, Any]:
+        """The settings that a part of the processed eye (`PARTS`) depends on; a change of others leaves it as it is."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if name not in WITHOUT[part]}
+
+
+PROCESSING_KEY = "processing"  # under which a stored image's facts hold its ProcessingConfig
+
+
+def require_processed_as(images: Mapping[str, Stored], config: ProcessingConfig, *, who: str) -> None:
+    """ConfigError if an image was stored with other processing parameters than `config`, which `who` goes by."""
+    wanted = config.model_dump(mode="json")
+    for subject, stored in images.items():
+        made = stored.meta.get(PROCESSING_KEY, wanted)
+        if made != wanted:
+            key = next(key for key in wanted if made.get(key) != wanted[key])
+            raise ConfigError(
+                f"subject {subject}: its image was made with processing.{key} = {made.get(key)}, but {who} goes by "
+                f"{wanted[key]}; run data_processing again, or give the parameters of the version you load"
+            )
