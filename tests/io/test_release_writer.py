@@ -30,7 +30,7 @@ def tiny_eye(number: int, salt: int = 0) -> SimpleNamespace:
         oct=rng.integers(0, 255, (X, Y, Z), np.uint8),
         octa=octa,
         lesion=rng.integers(0, 8, (X, Y, Z), np.uint8),
-        surfaces=rng.integers(0, Z, (len(SURFACES), X, Y)).astype(np.float32),
+        surfaces=np.sort(rng.integers(0, Z, (len(SURFACES), X, Y)), axis=0).astype(np.float32),
         projections={"OCTA(ILM_OPL)": octa.mean(axis=2, dtype=np.float32)},
         extent_mm=(width, width, 2.0),
         laterality="OD",

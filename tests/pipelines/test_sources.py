@@ -75,6 +75,7 @@ def test_bad_tables_are_named(folder: Path, change, words: str):
     path = folder / "subjects.csv"
     change(pd.read_csv(path)).to_csv(path, index=False)
     with pytest.raises(DataError) as caught:
+        NiftiFolder(folder).labels()
         NiftiFolder(folder).check("v0", "OCTA")
     assert words in str(caught.value)
     assert "subjects.csv" in str(caught.value)

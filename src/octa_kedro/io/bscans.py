@@ -1,12 +1,13 @@
 """A folder of numbered B-scan bitmaps as one array."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.bmp import bitmap_size, read_grey
 
 
 def list_bscans(folder: Path) -> list[Path]:
@@ -17,16 +18,19 @@ def list_bscans(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; every eye needs a folder of B-scans named 1.bmp, 2.bmp, ...")
-    numbered: dict[int, Path] = {}
-    for path in folder.iterdir():
-        if path.suffix.lower() != ".bmp":
+    numbered: dict[int, str] = {}
+    for name in os.listdir(folder):  # noqa: PTH208 - Path objects for hundreds of names cost more than the listing
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix.lower() != ".bmp" or name.startswith("."):
             continue
-        if not path.stem.isdigit():
-            raise DataError(f"{path}: a B-scan is named by its number (1.bmp, 2.bmp, ...); rename or remove it")
-        number = int(path.stem)
+        if not (stem.isascii() and stem.isdigit()):
+            raise DataError(
+                f"{folder / name}: a B-scan is named by its number (1.bmp, 2.bmp, ...); rename or remove it"
+            )
+        number = int(stem)
         if number in numbered:
-            raise DataError(f"{folder}: B-scan {number} stands twice ({numbered[number].name} and {path.name})")
-        numbered[number] = path
+            raise DataError(f"{folder}: B-scan {number} stands twice ({numbered[number]} and {name})")
+        numbered[number] = name
     if not numbered:
         raise DataError(f"{folder}: holds no B-scan (*.bmp)")
     missing = sorted(set(range(1, max(numbered) + 1)) - numbered.keys())
@@ -36,58 +40,34 @@ def list_bscans(folder: Path) -> list[Path]:
             f"{folder}: B-scans are numbered from 1 to {max(numbered)} but {shown or 'number 0'} "
             f"{'is missing' if missing else 'should not be there'}; copy the eye again or leave it out"
         )
-    return [numbered[number] for number in sorted(numbered)]
-
-
-def bscan_size(path: Path) -> tuple[int, int]:
-    """(width, depth) of one bitmap, read from its header alone."""
-    with _open(path) as image:
-        return image.size
+    return [folder / numbered[number] for number in sorted(numbered)]
 
 
 def check_sizes(paths: list[Path]) -> tuple[int, int]:
-    """The (width, depth) that all of `paths` share; DataError names the first that differs."""
-    size = bscan_size(paths[0])
+    """The (width, depth) that all of `paths` share, from their headers; DataError names the first that differs."""
+    size = bitmap_size(paths[0])
     for path in paths[1:]:
-        if (other := bscan_size(path)) != size:
-            raise DataError(
-                f"{path}: {other[0]} x {other[1]} pixels, but {paths[0].name} of the same eye has "
-                f"{size[0]} x {size[1]}; all B-scans of an eye must have one size"
-            )
+        _require_size(path, bitmap_size(path), paths[0], size)
     return size
 
 
 def read_bscans(folder: Path) -> NDArray[np.uint8]:
-    """The stack of `folder` as ``[x, y, z]`` = (A-scan, B-scan, depth), unsigned 8 bit.
-
-    Colour copies are accepted where all three channels agree, since some copies of the release are RGB.
-    """
+    """The stack of `folder` as ``[x, y, z]`` = (A-scan, B-scan, depth), unsigned 8 bit."""
     paths = list_bscans(folder)
-    width, depth = check_sizes(paths)
-    stack = np.empty((len(paths), depth, width), np.uint8)
-    for index, path in enumerate(paths):
-        stack[index] = read_grey(path)
+    first = read_grey(paths[0])
+    stack = np.empty((len(paths), *first.shape), np.uint8)
+    stack[0] = first
+    for index, path in enumerate(paths[1:], 1):
+        pixels = read_grey(path)
+        if pixels.shape != first.shape:
+            _require_size(path, pixels.shape[::-1], paths[0], first.shape[::-1])
+        stack[index] = pixels
     return stack.transpose(2, 0, 1)
 
 
-def read_grey(path: Path) -> NDArray[np.uint8]:
-    """One bitmap as rows x columns of grey levels; DataError if it is unreadable or truly in colour."""
-    with _open(path) as image:
-        try:
-            pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("L"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"{path}: damaged bitmap ({error}); copy it again or leave the eye out") from error
-    if pixels.ndim == 3:
-        if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
-            raise DataError(f"{path}: a colour picture; B-scans and projection maps are grey")
-        pixels = pixels[..., 0]
-    return pixels
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        return Image.open(path)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"{path}: not a readable bitmap; copy it again or leave the eye out") from error
+def _require_size(path: Path, size: tuple[int, ...], first: Path, expected: tuple[int, ...]) -> None:
+    if size != expected:
+        raise DataError(
+            f"{path}: {size[0]} x {size[1]} pixels, but {first.name} of the same eye has "
+            f"{expected[0]} x {expected[1]}; all B-scans of an eye must have one size"
+        )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume
 
+UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
 
@@ -67,7 +68,40 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
         ValueError,
     ) as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
-    return array, np.asarray(image.affine, float)
+    return array, _affine_mm(image)
+
+
+def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """Voxels and spacing in millimetres along (x, y, z), from the header of a volume.
+
+    DataError names a file that has other than three axes (a fourth of length one is none), and an uncompressed
+    one whose length disagrees with what its header says of it.
+    """
+    try:
+        image = nib.load(path)
+        shape, proxy = image.shape, image.dataobj
+        expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
+        found = path.stat().st_size
+    except (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError) as error:
+        raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
+    if len(shape) == 4 and shape[3] == 1:
+        shape = shape[:3]
+    if len(shape) != 3:
+        raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {shape}")
+    if path.suffix == ".nii" and found != expected:
+        raise DataError(
+            f"{path}: its header promises {' x '.join(map(str, shape))} voxels of {proxy.dtype}, which is a file of "
+            f"{expected} bytes, but it has {found}; replace it or leave it out"
+        )
+    x, y, z = np.linalg.norm(_affine_mm(image)[:3, :3], axis=0)
+    return shape, (float(x), float(y), float(z))
+
+
+def _affine_mm(image: nib.Nifti1Image) -> NDArray[np.float64]:
+    """The affine in millimetres, whatever unit the header counts in."""
+    affine = np.array(image.affine, float)
+    affine[:3] *= UNIT_MM.get(image.header.get_xyzt_units()[0], 1.0)
+    return affine
 
 
 def read_volume(path: Path, *, modality: str = "", laterality: Laterality | None = None, source: str = "") -> Volume:

@@ -1,107 +1,104 @@
-"""A plain source for any labelled volumes: a folder of NIfTI files and one CSV."""
+"""A plain source for any volumes: a folder of NIfTI files, with a table of labels or without."""
 
-from functools import cached_property
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import hash_files
-from octa_kedro.io.nifti import read_volume
-from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.io.layers import SURFACES, check_surfaces
+from octa_kedro.io.nifti import check_nifti, read_nifti, read_volume
+from octa_kedro.io.source import Source
+from octa_kedro.io.subject_table import SubjectTable
+from octa_kedro.io.volume import PlaneStack, Volume, require_usable
 
-TABLE = "subjects.csv"
-NEEDED = ("subject", "path", "label")
+SUFFIXES = (".nii.gz", ".nii")
+SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
 
 
-class NiftiFolder:
-    """Volumes named by ``subjects.csv`` in `root`; implements `io.source.Source`.
+class NiftiFolder(Source):
+    """Volumes named by ``subjects.csv`` in `root`, or all ``.nii`` and ``.nii.gz`` there; see `SubjectTable`.
 
-    Columns: ``subject``, ``path`` (relative to the folder), ``label``, and optionally ``split`` (train,
-    validation or test; then the splits are taken from it and none are drawn). No surfaces, no lesions, and
-    whatever modality is asked for, there is the one volume.
+    Axes that run backwards (as ITK writes x and y) are turned round with their affine. The volumes of one eye lie
+    on one grid. A surface file has the shape (x, y, surface), with depths in millimetres of the volume's frame of
+    2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
     """
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        if not (self.root / TABLE).is_file():
-            raise DataError(
-                f"{self.root / TABLE}: no such file; give a folder with a CSV of the columns "
-                f"{', '.join(NEEDED)} (and split) with --params source.path=FOLDER"
-            )
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """The CSV, checked; the index is the subject."""
-        path = self.root / TABLE
-        try:
-            table = pd.read_csv(
-                path, dtype={"subject": str, "label": str}, skipinitialspace=True, keep_default_na=False
-            )
-        except ValueError as error:  # empty, not a table, not UTF-8
-            raise DataError(f"{path}: cannot be read as a CSV ({error})") from error
-        if missing := [column for column in NEEDED if column not in table.columns]:
-            raise DataError(f"{path}: needs the column {', '.join(missing)}; it has {', '.join(table.columns)}")
-        if len(twice := table.loc[table["subject"].duplicated(), "subject"]):
-            raise DataError(f"{path}: subject {', '.join(twice.unique()[:5])} stands more than once; keep one row")
-        return table.set_index("subject")
+        self.table = SubjectTable(self.root, SUFFIXES)
 
     def subjects(self) -> list[str]:
         """All subjects of the table, sorted."""
-        return sorted(self.table.index)
+        return self.table.subjects()
 
     def labels(self) -> pd.DataFrame:
-        """The table with ``label`` as ``disease``."""
-        kept = [c for c in ("label", "split") if c in self.table.columns]
-        return self.table[kept].rename(columns={"label": "disease"}).reset_index()
+        """See `SubjectTable.labels`."""
+        return self.table.labels()
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
-        path = self._path(subject)
-        try:
-            header = nib.load(path).header
-        except (ImageFileError, OSError) as error:
-            raise DataError(f"{path}: not a readable NIfTI file ({error})") from error
-        shape, spacing = header.get_data_shape(), header.get_zooms()
-        if len(shape) != 3:
-            raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {shape}")
+        shape, spacing = check_nifti(self.table.file(subject, modality))
         return {
-            "field_of_view_mm": round(float(shape[0] * spacing[0]), 4),
+            "field_of_view_mm": round(shape[0] * spacing[0], 4),
             "width": shape[0],
             "n_bscans": shape[1],
             "depth": shape[2],
         }
 
     def volume(self, subject: str, modality: str) -> Volume:
-        """The volume, with axes that run backwards (as ITK writes x and y) turned round with their affine."""
-        volume = read_volume(self._path(subject), modality=modality)
-        array, affine = volume.array, volume.affine.copy()
-        for axis in range(3):
-            if affine[axis, axis] < 0:
-                array = np.flip(array, axis)
-                affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
-                affine[:3, axis] *= -1
-        return volume.with_array(array, affine)
-
-    def surfaces(self, subject: str) -> PlaneStack | None:
-        """None: this source has no surfaces."""
-        return None
+        """The volume of `modality`, or the one there is."""
+        return require_usable(self._read(subject, self.table.file(subject, modality), modality))
 
     def lesion(self, subject: str) -> Volume | None:
-        """None: this source has no lesion masks."""
-        return None
+        """The mask of the column ``lesion_path``; DataError if it is not on the scan's grid."""
+        path = self.table.extra(subject, "lesion")
+        if path is None:
+            return None
+        mask, (shape, _) = self._read(subject, path, "lesion"), check_nifti(self.table.file(subject, ""))
+        if mask.array.shape != shape:
+            raise DataError(f"{path}: mask of shape {mask.array.shape}, but the scan of {subject} has {shape}")
+        return mask.with_array((mask.array != 0).astype(np.uint8))
+
+    def surfaces(self, subject: str) -> PlaneStack | None:
+        """The surfaces of the column ``surfaces_path``, in millimetres; DataError if they do not fit the scan."""
+        path = self.table.extra(subject, "surfaces")
+        if path is None:
+            return None
+        array, own_affine = read_nifti(path)
+        scan = self._read(subject, self.table.file(subject, "OCT"), "OCT")
+        names = SURFACE_NAMES.get(array.shape[2]) if array.ndim == 3 else None
+        if names is None or array.shape[:2] != scan.array.shape[:2]:
+            raise DataError(
+                f"{path}: surfaces of shape {array.shape}, but {subject} asks for {scan.array.shape[:2]} x 2 (ILM, BM), "
+                "3 (ILM, OPL_ONL, BM) or 6"
+            )
+        depths, _ = _turned(array, own_affine, axes=(0, 1))
+        depths = np.asarray(depths, np.float32)
+        voxels = (depths - scan.affine[2, 3]) / scan.affine[2, 2]
+        check_surfaces(voxels, names, depth=scan.array.shape[2], who=f"subject {subject}: {path} (in millimetres)")
+        return PlaneStack(depths, scan.affine, names, scan.laterality, str(path))
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
-        return hash_files([self._path(subject)])
+        return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities))}"
 
-    def _path(self, subject: str) -> Path:
-        if subject not in self.table.index:
-            raise DataError(f"subject {subject}: not in {self.root / TABLE}")
-        path = self.root / str(self.table.loc[subject, "path"])
-        if not path.is_file():
-            raise DataError(f"subject {subject}: {path} does not exist; mend the path in {self.root / TABLE}")
-        return path
+    def _read(self, subject: str, path: Path, modality: str) -> Volume:
+        check_nifti(path)
+        volume = read_volume(path, modality=modality, laterality=self.table.laterality(subject))
+        return volume.with_array(*_turned(volume.array, volume.affine, axes=(0, 1, 2)))
+
+
+def _turned(
+    array: NDArray, affine: NDArray[np.float64], *, axes: tuple[int, ...]
+) -> tuple[NDArray, NDArray[np.float64]]:
+    """`array` with those of `axes` that run backwards turned round, and the affine that keeps every voxel's place."""
+    affine = affine.copy()
+    for axis in axes:
+        if affine[axis, axis] < 0:
+            array = np.flip(array, axis)
+            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
+            affine[:3, axis] *= -1
+    return array, affine

@@ -1,36 +1,65 @@
 """What every data source offers, whatever its files look like."""
 
+from abc import abstractmethod
 from typing import Protocol
 
 import pandas as pd
+from numpy.typing import NDArray
 
 from octa_kedro.io.volume import PlaneStack, Volume
 
 
 class Source(Protocol):
-    """A set of eyes on disk that is read one eye at a time."""
+    """A set of eyes on disk that is read one eye at a time.
 
+    A reader may inherit from it: what a layout does not have is then None. All arrays of one eye share the
+    volume's orientation: x and y of a map or a mask are x and y of the scan.
+    """
+
+    @abstractmethod
     def subjects(self) -> list[str]:
         """Identifiers of all eyes that have a volume, sorted."""
 
+    @abstractmethod
     def labels(self) -> pd.DataFrame:
-        """One row per labelled eye with a string column ``subject``; DataError if there is no such table."""
+        """One row per labelled eye with the string columns ``subject`` and ``disease``; DataError if there is no table.
 
+        Optional columns: ``laterality`` (OD, OS or empty), ``patient`` (eyes of one patient must stay together in
+        a split), ``split`` (train, validation or test), ``sex``, ``age``.
+        """
+
+    @abstractmethod
     def check(self, subject: str, modality: str) -> dict[str, float]:
-        """Look at an eye's files without decoding them; its measures for the cohort table.
+        """Look at an eye's files without decoding them where possible; its measures for the cohort table.
 
         Returns ``field_of_view_mm``, ``width``, ``n_bscans`` and ``depth``. DataError names what is missing
         or does not fit together.
         """
 
+    @abstractmethod
     def volume(self, subject: str, modality: str) -> Volume:
-        """The whole scan, unprocessed."""
+        """The whole scan, unprocessed, that `io.volume.require_usable` has passed."""
 
-    def surfaces(self, subject: str) -> PlaneStack | None:
-        """Depths of the segmented retinal surfaces in millimetres, or None if the source has none."""
-
-    def lesion(self, subject: str) -> Volume | None:
-        """The lesion mask (0 and 1) on the scan's grid, or None if the source has none."""
-
+    @abstractmethod
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """Hash of all that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""
+
+    def surfaces(self, subject: str) -> PlaneStack | None:
+        """Depths of the segmented retinal surfaces in millimetres, the uppermost first, or None if there are none."""
+        return None
+
+    def lesion(self, subject: str) -> Volume | None:
+        """The lesion mask (0 and 1) on the scan's grid, or None if there is none."""
+        return None
+
+    def projection(self, subject: str, name: str) -> NDArray | None:
+        """A supplied en-face map such as ``OCTA(ILM_OPL)`` as ``[x, y]``, or None if there is none."""
+        return None
+
+    def annotation(self, subject: str, kind: str) -> NDArray | None:
+        """A supplied en-face label picture such as ``GT_FAZ`` as ``[x, y]`` of class numbers, or None."""
+        return None
+
+    def faz_volume(self, subject: str) -> Volume | None:
+        """The 3D mask (0 and 1) of the foveal avascular zone on the scan's grid, or None."""
+        return None

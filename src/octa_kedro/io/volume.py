@@ -12,6 +12,8 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from octa_kedro.errors import DataError
+
 Laterality = Literal["OD", "OS"]
 
 
@@ -52,6 +54,36 @@ class Volume:
     def with_array(self, array: NDArray, affine: NDArray[np.float64] | None = None) -> Self:
         """The same scan with other voxels and, if they lie elsewhere, another affine."""
         return replace(self, array=array, affine=self.affine if affine is None else affine)
+
+
+def require_usable(volume: Volume) -> Volume:
+    """The volume, if there is something to be seen in it; DataError names its source otherwise.
+
+    Refused are volumes that are empty or constant, that hold NaN or infinite values, or whose affine has no
+    positive, finite spacing. Of integers only as much is read as it takes to find two different values.
+    """
+    array, what = volume.array, volume.source or "volume"
+    if array.ndim != 3 or not array.size:
+        raise DataError(
+            f"{what}: a volume has 3 axes (x, y, z) and at least one voxel, this one has shape {array.shape}"
+        )
+    if not (np.isfinite(volume.affine).all() and min(volume.spacing) > 0):
+        raise DataError(f"{what}: its voxels measure {volume.spacing} mm; mend the header, spacing must be positive")
+    if array.dtype.kind in "iub":
+        first = array[0, 0, 0]
+        constant = all((array[:, y] == first).all() for y in range(array.shape[1]))
+    elif array.dtype.kind == "f":
+        low, high = array.min(), array.max()  # NaN goes through both
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise DataError(f"{what}: holds NaN or infinite values; replace the volume or leave the eye out")
+        first, constant = low, low == high
+    else:
+        raise DataError(f"{what}: a volume holds real numbers, this one has the type {array.dtype}")
+    if constant:
+        raise DataError(
+            f"{what}: every voxel is {float(first):g}, so it shows nothing; replace it or leave the eye out"
+        )
+    return volume
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,149 @@
+"""Grey bitmaps straight from their bytes, and through Pillow where they are stored in a less plain way."""
+
+import io
+import struct
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from octa_kedro.errors import DataError
+
+FILE_HEADER = struct.Struct("<2sIHHI")  # magic, file size, two reserved, offset of the pixels
+INFO_HEADER = struct.Struct("<IiiHHIIiiII")  # BITMAPINFOHEADER
+HEADER_BYTES = FILE_HEADER.size + INFO_HEADER.size
+UNCOMPRESSED = 0
+GREY_RAMP = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)[:, :3]
+PLAIN_BITS = {8: 1, 24: 3}  # bits of a pixel -> its channels
+MEND = "copy it again or leave the eye out"
+
+
+class BitmapHeader(NamedTuple):
+    """What a bitmap says of itself; `height` is positive and `top_down` tells the order of its rows."""
+
+    width: int
+    height: int
+    top_down: bool
+    bits: int
+    compression: int
+    colours: int
+    palette_offset: int
+    pixel_offset: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a stored row, which ends on a multiple of four."""
+        return (self.width * self.bits + 31) // 32 * 4
+
+    @property
+    def end(self) -> int:
+        """Size of a whole file, if it is uncompressed."""
+        return self.pixel_offset + self.row_bytes * self.height
+
+
+def bitmap_size(path: Path) -> tuple[int, int]:
+    """(width, height) from the header alone; DataError if the file is unreadable or shorter than that asks for."""
+    try:
+        with path.open("rb") as file:
+            header = parse_header(file.read(HEADER_BYTES))
+            length = file.seek(0, io.SEEK_END)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if header is None:
+        return _open(path, path).size
+    _require_whole(path, header, length)
+    return header.width, header.height
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """One bitmap as rows x columns of grey levels; DataError if it is unreadable or truly in colour.
+
+    Colour copies are accepted where all channels agree, since some copies of OCTA-500 are RGB.
+    """
+    pixels = _read_plain(path, data := _bytes_of(path))
+    if pixels is None:
+        image = _open(path, io.BytesIO(data))
+        # A palette's numbers are no grey levels.
+        pixels = _decode(path, image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+    if pixels.ndim == 3:
+        if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
+            raise DataError(f"{path}: a colour picture; B-scans and projection maps are grey")
+        pixels = pixels[..., 0]
+    return pixels
+
+
+def read_classes(path: Path) -> NDArray[np.uint8]:
+    """One label picture as rows x columns of class numbers: palette indices where it has a palette, else grey levels."""
+    image = _open(path, io.BytesIO(_bytes_of(path)))
+    return _decode(path, image) if image.mode == "P" else read_grey(path)
+
+
+def parse_header(data: bytes) -> BitmapHeader | None:
+    """The header that `data` begins with, or None if this is no bitmap of the common kind."""
+    if len(data) < HEADER_BYTES or data[:2] != b"BM":
+        return None
+    _, _, _, _, pixel_offset = FILE_HEADER.unpack_from(data)
+    info, width, height, _, bits, compression, _, _, _, colours, _ = INFO_HEADER.unpack_from(data, FILE_HEADER.size)
+    if info < INFO_HEADER.size or width <= 0 or height == 0:
+        return None
+    palette = FILE_HEADER.size + info
+    return BitmapHeader(width, abs(height), height < 0, bits, compression, colours or 256, palette, pixel_offset)
+
+
+def _read_plain(path: Path, data: bytes) -> NDArray[np.uint8] | None:
+    """Rows x columns (x channels) of an uncompressed bitmap of 8 grey or 24 colour bits; None for any other."""
+    header = parse_header(data)
+    if header is None or header.compression != UNCOMPRESSED or header.bits not in PLAIN_BITS:
+        return None
+    if header.bits == 8 and not _is_grey_ramp(data, header):
+        return None
+    _require_whole(path, header, len(data))
+    stored = np.frombuffer(data, np.uint8, header.row_bytes * header.height, header.pixel_offset)
+    channels = PLAIN_BITS[header.bits]
+    pixels = stored.reshape(header.height, header.row_bytes)[:, : header.width * channels]
+    if not header.top_down:
+        pixels = pixels[::-1]
+    return pixels if channels == 1 else pixels.reshape(header.height, header.width, channels)
+
+
+def _is_grey_ramp(data: bytes, header: BitmapHeader) -> bool:
+    """Whether the palette holds all 256 grey levels in order, so that a pixel's number is its grey level."""
+    if header.colours != len(GREY_RAMP) or len(data) < header.palette_offset + 4 * header.colours:
+        return False
+    palette = np.frombuffer(data, np.uint8, 4 * header.colours, header.palette_offset).reshape(-1, 4)
+    return np.array_equal(palette[:, :3], GREY_RAMP)
+
+
+def _require_whole(path: Path, header: BitmapHeader, length: int) -> None:
+    if header.compression == UNCOMPRESSED and length < header.end:
+        raise DataError(
+            f"{path}: truncated bitmap: {length} bytes, but {header.width} x {header.height} pixels of "
+            f"{header.bits} bits need {header.end}; {MEND}"
+        )
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
+    try:
+        return Image.open(file)
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise DataError(f"{path}: not a readable bitmap; {MEND}") from error
+
+
+def _decode(path: Path, image: Image.Image) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: damaged bitmap ({error}); {MEND}") from error

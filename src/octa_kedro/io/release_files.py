@@ -1,0 +1,120 @@
+"""Where the files of an OCTA-500 release lie, whatever part folders its archives were unpacked into."""
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from octa_kedro.errors import DataError
+
+FIELD_FOLDER = re.compile(r"OCTA_(\d+)(?:mm|M)$", re.IGNORECASE)
+MODALITIES = ("OCT", "OCTA")
+MAPS = "Projection Maps"
+LABELS = "Label"
+LABEL_SHEETS = ("Text labels.xlsx", "Text labels.csv")
+SEARCH_DEPTH = 4
+
+
+class EyeFolder(NamedTuple):
+    """Where one modality of one eye lies."""
+
+    path: Path
+    field_of_view_mm: float
+
+
+class ReleaseFiles:
+    """The folders of a release below `root`; looked up once, when they are first asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        if not root.is_dir():
+            raise DataError(
+                f"{root}: no such folder; give the folder that holds OCTA_3mm and OCTA_6mm with "
+                "--params source.path=FOLDER or the environment variable OCTA_DATA"
+            )
+
+    @cached_property
+    def field_folders(self) -> list[Path]:
+        """All ``OCTA_<n>mm`` folders that hold scans, projection maps or a label sheet, in any part folder."""
+        found = [folder for folder in self._folders if FIELD_FOLDER.search(str(folder)) and _is_field_folder(folder)]
+        if not any((folder / modality).is_dir() for folder in found for modality in MODALITIES):
+            raise DataError(
+                f"{self.root}: found no folder OCTA_3mm or OCTA_6mm with OCT or OCTA inside; is this an "
+                "OCTA-500 release?"
+            )
+        return found
+
+    @cached_property
+    def eyes(self) -> dict[str, dict[str, EyeFolder]]:
+        """For every eye, the folder of each modality; DataError if an eye's modality is found twice or its
+        modalities have different fields of view."""
+        eyes: dict[str, dict[str, EyeFolder]] = {}
+        for field in self.field_folders:
+            match = FIELD_FOLDER.search(str(field))
+            field_mm = float(match.group(1)) if match else float("nan")
+            for modality in MODALITIES:
+                base = field / modality
+                for folder in sorted(base.iterdir()) if base.is_dir() else ():
+                    if folder.is_dir() and not folder.name.startswith("."):
+                        _add(eyes.setdefault(folder.name, {}), modality, EyeFolder(folder, field_mm))
+        return eyes
+
+    @cached_property
+    def label_sheets(self) -> list[Path]:
+        """The label sheets in field folders, part folders and the root."""
+        folders = dict.fromkeys([*self.field_folders, *(f.parent for f in self.field_folders), self.root])
+        inside = [folder for folder in folders if folder.is_relative_to(self.root)]
+        return [path for folder in inside for name in LABEL_SHEETS if (path := folder / name).is_file()]
+
+    def projection(self, subject: str, name: str) -> Path | None:
+        """The bitmap of the projection map `name`; None if there is none."""
+        return self._one(subject, [folder / MAPS / name / f"{subject}.bmp" for folder in self.field_folders])
+
+    def label(self, subject: str, kind: str, suffix: str) -> Path | None:
+        """The eye's file with the labels `kind` (such as ``GT_Layers``); None if there is none."""
+        return self._one(subject, [folder / kind / f"{subject}{suffix}" for folder in self._label_folders])
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        """All folders down to `SEARCH_DEPTH` that may hold others than an eye's."""
+        found = []
+        for name, children, _ in os.walk(self.root):
+            folder = Path(name)
+            found.append(folder)
+            if len(folder.relative_to(self.root).parts) >= SEARCH_DEPTH or _is_field_folder(folder):
+                children[:] = [child for child in children if child == LABELS]
+            elif folder.name == LABELS:
+                children.clear()
+            children[:] = sorted(child for child in children if not child.startswith("."))
+        return found
+
+    @cached_property
+    def _label_folders(self) -> list[Path]:
+        return [folder for folder in self._folders if folder.name == LABELS]
+
+    @staticmethod
+    def _one(subject: str, places: list[Path]) -> Path | None:
+        found = [path for path in places if path.is_file()]
+        if len(found) > 1:
+            raise DataError(f"eye {subject}: found twice, as {found[0]} and {found[1]}; remove one")
+        return found[0] if found else None
+
+
+def _is_field_folder(folder: Path) -> bool:
+    inside = [folder / name for name in (*MODALITIES, MAPS, *LABEL_SHEETS)]
+    return FIELD_FOLDER.search(str(folder)) is not None and any(path.exists() for path in inside)
+
+
+def _add(known: dict[str, EyeFolder], modality: str, eye: EyeFolder) -> None:
+    if modality in known:
+        raise DataError(
+            f"eye {eye.path.name}: {modality} stands twice, in {known[modality].path} and in {eye.path}; remove one"
+        )
+    for other, folder in known.items():
+        if folder.field_of_view_mm != eye.field_of_view_mm:
+            raise DataError(
+                f"eye {eye.path.name}: {other} lies in {folder.path} but {modality} in {eye.path}; these are "
+                "different fields of view"
+            )
+    known[modality] = eye

@@ -1,0 +1,136 @@
+"""The table ``subjects.csv`` that names the files of a folder, or the bare folder where there is none."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.tables import clean_laterality, read_table, require_unique
+from octa_kedro.io.volume import Laterality
+
+TABLES = ("subjects.csv", "subjects.xlsx")
+NEEDED = ("subject", "path")
+LABEL = "label"
+PASSED_ON = ("split", "laterality", "patient", "eye", "sex", "age")
+FILES = {"OCT": "oct_path", "surfaces": "surfaces_path", "lesion": "lesion_path"}
+SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
+
+
+class SubjectTable:
+    """The eyes of the folder `root` and their files, whose names end on one of `suffixes`.
+
+    Columns: ``subject``, ``path`` (relative to the folder), ``label``, and optionally ``split`` (train, validation
+    or test), ``laterality`` (OD or OS), ``patient`` (whose eye it is), ``oct_path`` (a second modality),
+    ``surfaces_path``, ``lesion_path``, ``field_x_mm``, ``field_y_mm`` and ``depth_mm`` (the edges of the whole scan,
+    for files that do not say). Without a table every file is a subject, named by its stem.
+    """
+
+    def __init__(self, root: Path, suffixes: tuple[str, ...]) -> None:
+        self.root, self.suffixes = Path(root), suffixes
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; give one with --params source.path=FOLDER")
+        self.path = next((path for name in TABLES if (path := self.root / name).is_file()), None)
+        if self.path is None and not self._loose_files:
+            raise DataError(
+                f"{self.root / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder with "
+                f"a CSV of the columns {', '.join((*NEEDED, LABEL))} (and split) with --params source.path=FOLDER"
+            )
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The table, checked, all of it text; the index is the subject."""
+        if self.path is None:
+            return pd.DataFrame({"path": [p.name for p in self._loose_files.values()]}, index=[*self._loose_files])
+        rows = read_table(self.path, NEEDED, optional=(LABEL, *PASSED_ON, *FILES.values(), *SIZES))
+        require_unique(self.path, rows["subject"])
+        if "laterality" in rows.columns:
+            rows["laterality"] = clean_laterality(self.path, rows, "subject")
+        return rows.set_index("subject")
+
+    def subjects(self) -> list[str]:
+        """All subjects, sorted."""
+        return sorted(self.rows.index)
+
+    def labels(self) -> pd.DataFrame:
+        """``label`` as ``disease``, and those of `PASSED_ON` that there are; DataError where there is no label."""
+        if LABEL not in self.rows.columns:
+            where = self.path or self.root / TABLES[0]
+            raise DataError(f"{where}: needs the column {LABEL}; it has {', '.join(self._columns) or 'none'}")
+        kept = [column for column in (LABEL, *PASSED_ON) if column in self.rows.columns]
+        labels = self.rows[kept].rename(columns={LABEL: "disease"}).rename_axis("subject").reset_index()
+        if "age" in kept:
+            labels["age"] = pd.to_numeric(labels["age"].str.replace(",", "."), errors="coerce")
+        return labels
+
+    def file(self, subject: str, modality: str) -> Path:
+        """The file of one modality; without a column of its own, whatever is asked for is the one volume."""
+        own = self.extra(subject, modality) if modality == "OCT" else None
+        return own or self._existing(subject, str(self._row(subject)["path"]))
+
+    def extra(self, subject: str, what: str) -> Path | None:
+        """The file of the column that `FILES` names for `what`; None if the cell or the column is not there."""
+        name = str(self._row(subject).get(FILES[what], ""))
+        return self._existing(subject, name) if name else None
+
+    def laterality(self, subject: str) -> Laterality | None:
+        """OD or OS, if the table says."""
+        return cast(Laterality, self._row(subject).get("laterality", "")) or None
+
+    def size_mm(self, subject: str) -> tuple[float | None, float | None, float | None]:
+        """Edges (x, y, z) of the whole scan, as far as the table says; DataError if they are no positive numbers."""
+        row = self._row(subject)
+        x, y, z = (_positive(f"{self.path}: subject {subject}: {name}", row.get(name, "")) for name in SIZES)
+        return x, y, z
+
+    def files(self, subject: str, *modalities: str) -> list[Path]:
+        """All that the eye's volumes of `modalities`, its surfaces and its lesion are read from."""
+        extras = [path for what in ("surfaces", "lesion") if (path := self.extra(subject, what)) is not None]
+        return [*(self.file(subject, modality) for modality in modalities), *extras]
+
+    @cached_property
+    def _loose_files(self) -> dict[str, Path]:
+        found: dict[str, Path] = {}
+        for path in sorted(self.root.iterdir()):
+            suffix = next((s for s in self.suffixes if path.name.lower().endswith(s)), None)
+            if suffix is None or path.name.startswith(".") or not path.is_file():
+                continue
+            subject = path.name[: -len(suffix)]
+            if subject in found:
+                raise DataError(f"{self.root}: subject {subject} has two files, {found[subject].name} and {path.name}")
+            found[subject] = path
+        return found
+
+    @cached_property
+    def _by_subject(self) -> dict[str, dict[str, str]]:
+        return {
+            str(row.pop("subject")): row for row in self.rows.rename_axis("subject").reset_index().to_dict("records")
+        }
+
+    @property
+    def _columns(self) -> list[str]:
+        return [*self.rows.columns] if self.path is None else ["subject", *self.rows.columns]
+
+    def _row(self, subject: str) -> dict[str, str]:
+        if subject not in self._by_subject:
+            raise DataError(f"subject {subject}: not in {self.path or self.root}")
+        return self._by_subject[subject]
+
+    def _existing(self, subject: str, name: str) -> Path:
+        path = self.root / name
+        if not name or not path.is_file():
+            raise DataError(f"subject {subject}: {path} does not exist; mend the path in {self.path or self.root}")
+        return path
+
+
+def _positive(what: str, text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        number = float("nan")
+    if not 0 < number < float("inf"):
+        raise DataError(f"{what} is {text!r}; give a length in millimetres")
+    return number

@@ -1,0 +1,77 @@
+"""Label tables as people write them: Excel or CSV, commas or semicolons, stray spaces."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from octa_kedro.errors import DataError
+
+LATERALITIES = {"OD": "OD", "R": "OD", "RIGHT": "OD", "OS": "OS", "L": "OS", "LEFT": "OS"}
+NUMBER_SUFFIX = ".0"  # what Excel makes of a whole number in a column with gaps
+
+
+def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = ()) -> pd.DataFrame:
+    """The first sheet of an Excel file, or a CSV, as text without stray spaces; rows that are wholly empty are dropped.
+
+    A CSV's columns are parted by semicolons if its first line has more of them than of commas. Column names of
+    `needed` and `optional` are found in any case. DataError names the file if it is no table, is empty, has a
+    column twice, or lacks one of `needed`.
+    """
+    table, needed = _read(path), tuple(needed)
+    wanted = {name.lower(): name for name in (*needed, *optional)}
+    columns = [str(column).strip().lstrip("\ufeff") for column in table.columns]
+    columns = [wanted.get(column.lower(), column) for column in columns]
+    if missing := [name for name in needed if name not in columns]:
+        raise DataError(f"{path}: needs the column {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
+    if twice := [column for column in wanted.values() if columns.count(column) > 1]:
+        raise DataError(f"{path}: the column {twice[0]} stands more than once; keep one")
+    table = table.set_axis(columns, axis=1).map(_cell)
+    table = table[(table != "").any(axis=1)].reset_index(drop=True)
+    if table.empty:
+        raise DataError(f"{path}: the table is empty; it needs a row for every eye")
+    return table
+
+
+def require_unique(path: Path, subjects: "pd.Series[str]") -> None:
+    """DataError naming the identifiers that are empty or stand twice in the table at `path`."""
+    if (subjects == "").any():
+        row = int((subjects == "").to_numpy().argmax()) + 2  # the header is row 1
+        raise DataError(f"{path}: row {row} has no {subjects.name}; fill it in or remove the row")
+    if len(twice := subjects[subjects.duplicated()]):
+        shown = ", ".join(twice.unique()[:5])
+        raise DataError(f"{path}: {subjects.name} {shown} stands more than once; keep one row")
+
+
+def clean_words(column: "pd.Series[str]") -> "pd.Series[str]":
+    """Words in upper case with single spaces."""
+    return column.str.upper().str.split().str.join(" ")
+
+
+def clean_laterality(path: Path, table: pd.DataFrame, subject: str) -> "pd.Series[str]":
+    """The column ``laterality`` as OD, OS or empty; DataError names the first subject with another word."""
+    words = clean_words(table["laterality"])
+    unknown = table[~words.isin([*LATERALITIES, ""])]
+    if len(unknown):
+        row = unknown.iloc[0]
+        raise DataError(f"{path}: {subject} {row[subject]}: laterality {row['laterality']!r}; write OD or OS")
+    return words.map(LATERALITIES | {"": ""})
+
+
+def _cell(value: object) -> str:
+    text = str(value).strip()
+    whole = text.removesuffix(NUMBER_SUFFIX)
+    return whole if whole.isdigit() else text
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix.lower() in {".xlsx", ".xls"}:
+            return pd.read_excel(path, dtype=str, keep_default_na=False)
+        with path.open(encoding="utf-8-sig") as file:
+            first = file.readline()
+        separator = ";" if first.count(";") > first.count(",") else ","
+        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (ValueError, OSError, KeyError, ImportError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error})") from error
