@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
+from octa_kedro.preprocessing.resampling import resample_axes
 
 
 @dataclass(frozen=True)
@@ -103,24 +104,32 @@ def apply_weights(array: NDArray, weights: list[NDArray]) -> NDArray:
     return array
 
 
+def axis_matrices(box: Grid, grid: Grid) -> list[NDArray[np.float32]]:
+    """The matrices ``(n_out, n_in)``, axis by axis, that bring the scan filling `box` to `grid`.
+
+    DataError if the grid lies outside the scan.
+    """
+    matrices = []
+    for axis, count in enumerate(grid.shape):
+        start = (grid.origin_mm[axis] - box.origin_mm[axis]) / box.spacing[axis]
+        length = grid.extent_mm[axis] / box.spacing[axis]
+        matrix = axis_weights(box.shape[axis], start + np.linspace(0, length, count + 1))
+        if not matrix.any():
+            raise DataError("the processing grid lies outside the scan; look at the retina's depth")
+        matrices.append(matrix)
+    return matrices
+
+
 def resample(array: NDArray, affine: NDArray[np.float64], grid: Grid) -> NDArray[np.float32]:
     """`array` ``[x, y, z]`` (or ``[x, y]``) on `grid`, mean- or linearly interpolated axis by axis.
 
     Only the part of the input that the grid touches is read, so a memory-mapped scan stays on disk.
     """
     box = scan_box((*array.shape, 1)[:3], affine)
-    weights, window = [], []
-    for axis in range(array.ndim):
-        start = (grid.origin_mm[axis] - box.origin_mm[axis]) / box.spacing[axis]
-        length = grid.extent_mm[axis] / box.spacing[axis]
-        edges = start + np.linspace(0, length, grid.shape[axis] + 1)
-        matrix = axis_weights(array.shape[axis], edges)
-        used = np.flatnonzero(matrix.any(axis=0))
-        if not len(used):
-            raise DataError("the processing grid lies outside the scan; look at the retina's depth")
-        window.append(slice(int(used[0]), int(used[-1]) + 1))
-        weights.append(matrix[:, window[-1]])
-    return apply_weights(np.asarray(array[tuple(window)], np.float32), weights)
+    if array.ndim == 2:
+        flat = Grid(grid.shape[:2], grid.origin_mm[:2], grid.extent_mm[:2])
+        return resample_axes(array[:, :, None], [*axis_matrices(box, flat), np.ones((1, 1), np.float32)])[:, :, 0]
+    return resample_axes(array, axis_matrices(box, grid))
 
 
 def resample_nearest(array: NDArray, affine: NDArray[np.float64], grid: Grid) -> NDArray:

@@ -1,0 +1,151 @@
+"""Which point of a scan a point of the reference frame is: affine maps and smooth bending, as plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
+
+from octa_kedro.errors import DataError
+
+FIXED_POINT_ROUNDS = 10
+
+
+def _identity() -> NDArray[np.float64]:
+    return np.eye(4)
+
+
+@dataclass(frozen=True, eq=False)
+class Displacement:
+    """Shifts in millimetres ``[x, y, z, 3]`` at the nodes of a coarse lattice in the target frame.
+
+    Linear between nodes; beyond the lattice the value at its rim holds.
+    """
+
+    shifts: NDArray[np.float64]
+    origin_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float]
+
+    def at(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shifts ``(N, 3)`` at `points` ``(N, 3)``."""
+        index = ((points - np.asarray(self.origin_mm)) / np.asarray(self.spacing_mm)).T
+        parts = [map_coordinates(self.shifts[..., axis], index, order=1, mode="nearest") for axis in range(3)]
+        return np.stack(parts, axis=1)
+
+    def nodes(self) -> NDArray[np.float64]:
+        """Points ``(N, 3)`` of the lattice, in millimetres, in the order of `shifts`."""
+        axes = [o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shifts.shape, strict=False)]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+    def least_stretch(self) -> float:
+        """Smallest determinant of the bending's Jacobian at a node; at 0 and below space is folded."""
+        slopes = [np.gradient(self.shifts, step, axis=axis) for axis, step in enumerate(self.spacing_mm)]
+        jacobian = np.stack(slopes, axis=-1) + np.eye(3)  # [..., component, axis]
+        return float(np.linalg.det(jacobian).min())
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """Maps points of the target (reference) frame to points of the scan, both in millimetres.
+
+    A point p goes to ``matrix @ (p + displacement(p))``; no displacement makes it affine.
+    """
+
+    matrix: NDArray[np.float64] = field(default_factory=_identity)
+    displacement: Displacement | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether nothing moves by more than a rounding error."""
+        return self.displacement is None and bool(np.allclose(self.matrix, np.eye(4), rtol=0, atol=1e-12))
+
+    @property
+    def is_aligned(self) -> bool:
+        """Whether it only shifts and (positively) scales the axes, so that voxel rows stay voxel rows."""
+        scales = np.diag(self.matrix)[:3]
+        straight = np.allclose(self.matrix[:3, :3], np.diag(scales), rtol=0, atol=1e-12)
+        return self.displacement is None and bool(straight and (scales > 0).all())
+
+    def apply(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points ``(N, 3)`` of the scan that are at `points` ``(N, 3)`` of the target frame."""
+        moved = points if self.displacement is None else points + self.displacement.at(points)
+        return moved @ self.matrix[:3, :3].T + self.matrix[:3, 3]
+
+    def inverse(self) -> Self:
+        """From the scan to the target frame; ValueError if the transform bends, see `invert_points`."""
+        if self.displacement is not None:
+            raise ValueError("a bending transform has no closed inverse; use invert_points")
+        return type(self)(np.linalg.inv(self.matrix))
+
+    def invert_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Target points ``(N, 3)`` that `apply` takes to `points`, by fixed-point iteration where it bends."""
+        straight = type(self)(np.linalg.inv(self.matrix)).apply(points)
+        if self.displacement is None:
+            return straight
+        found = straight
+        for _ in range(FIXED_POINT_ROUNDS):
+            found = straight - self.displacement.at(found)
+        return found
+
+    def compose(self, inner: Self) -> Self:
+        """The transform that takes points through `inner` first and through this one after it.
+
+        Exact, except that bending of this one after a bending `inner` is sampled at the nodes of `inner`.
+        """
+        matrix = self.matrix @ inner.matrix
+        if self.displacement is None:
+            return type(self)(matrix, inner.displacement)
+        lattice = inner.displacement or _lattice_before(self.displacement, inner.matrix)
+        nodes = lattice.nodes()
+        whole = self.apply(inner.apply(nodes))
+        shifts = type(self)(np.linalg.inv(matrix)).apply(whole) - nodes
+        shaped = shifts.reshape(lattice.shifts.shape)
+        return type(self)(matrix, Displacement(shaped, lattice.origin_mm, lattice.spacing_mm))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that JSON can hold; every digit is kept."""
+        bending = self.displacement
+        return {
+            "matrix": self.matrix.tolist(),
+            "displacement": None
+            if bending is None
+            else {
+                "origin_mm": list(bending.origin_mm),
+                "spacing_mm": list(bending.spacing_mm),
+                "shifts": bending.shifts.tolist(),
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The transform that `to_json` wrote; DataError if it is none."""
+        try:
+            matrix, bending = np.asarray(data["matrix"], float), data["displacement"]
+            if bending is not None:
+                x, y, z = map(float, bending["origin_mm"])
+                dx, dy, dz = map(float, bending["spacing_mm"])
+                bending = Displacement(np.asarray(bending["shifts"], float), (x, y, z), (dx, dy, dz))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"not a stored transform ({error}); run the registration again") from error
+        if matrix.shape != (4, 4) or (bending is not None and bending.shifts.shape[3:] != (3,)):
+            raise DataError(f"not a stored transform (matrix of shape {matrix.shape}); run the registration again")
+        return cls(matrix, bending)
+
+
+def translation(shift_mm: tuple[float, float, float]) -> Transform:
+    """The transform that moves points by `shift_mm`."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = shift_mm
+    return Transform(matrix)
+
+
+def _lattice_before(displacement: Displacement, matrix: NDArray[np.float64]) -> Displacement:
+    """A lattice with as many nodes in the frame that `matrix` comes from, round all of `displacement`'s."""
+    nodes = Transform(np.linalg.inv(matrix)).apply(displacement.nodes())
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    steps = (high - low) / np.maximum(np.asarray(displacement.shifts.shape[:3]) - 1, 1)
+    x, y, z = map(float, low)
+    dx, dy, dz = (float(s) if s > 0 else 1.0 for s in steps)
+    return Displacement(np.zeros_like(displacement.shifts), (x, y, z), (dx, dy, dz))
