@@ -14,7 +14,7 @@ from octa_kedro.errors import DataError
 SAMPLE = 2**16
 """Values from which the neighbourhood of a percentile is guessed."""
 GUESS_WIDTH = 8.0
-"""Half-width of that neighbourhood in standard errors: neighbouring voxels are alike, so a guess errs by more than one."""
+"""Half-width of that neighbourhood in standard errors; neighbouring voxels are alike, so a guess errs by more."""
 CHUNK = 2**20
 """Values counted at a time, since counting takes eight bytes for each."""
 
