@@ -1,10 +1,11 @@
-"""What the pipelines are built from: the number of folds, the models to compare, the kind of source.
+"""What the pipelines are built from: the number of folds and repeats, the models to compare, the kind of source.
 
 Kedro builds pipelines before it loads parameters, so these few facts live in ``conf/<env>/structure.yml``.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings
@@ -31,13 +32,15 @@ PARAMETER_GROUPS = frozenset(
 class Structure(Config):
     """The facts of ``structure.yml``.
 
-    `source` is the layout that scans are read in; only the phantom is also written. `models` maps the
-    namespace (and parameter group) of each model to its number of spatial dimensions; `explain` lists those
-    that get maps. With `pretraining` there is an autoencoder per fold.
+    `source` is the layout that scans are read in; only the phantom is also written. With `repeats` the
+    division into `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. `models`
+    maps the namespace (and parameter group) of each model to its number of spatial dimensions; `explain`
+    lists those that get maps. With `pretraining` there is an autoencoder per fold.
     """
 
     source: Literal["phantom", "octa500", "nifti_folder"]
     folds: int = Field(ge=1)
+    repeats: int = Field(1, ge=1)
     pretraining: bool
     models: dict[str, Literal[2, 3]] = Field(min_length=1)
     explain: tuple[str, ...] = ()
@@ -52,8 +55,19 @@ class Structure(Config):
 
     @property
     def fold_numbers(self) -> range:
-        """1 .. folds."""
-        return range(1, self.folds + 1)
+        """1 .. folds x repeats."""
+        return range(1, self.folds * self.repeats + 1)
+
+    def check_splits(self, splits: Mapping[str, Any]) -> None:
+        """ConfigError if the parameters `splits` say other folds or repeats than these."""
+        for name, noun in (("folds", "folds"), ("repeats", "repeats of them")):
+            built = getattr(self, name)
+            asked = splits.get(name, built if name == "folds" else 1)
+            if asked != built:
+                raise ConfigError(
+                    f"splits.{name} is {asked}, but the pipelines have {built} {noun}; their number is structural, "
+                    "change it in conf/<env>/structure.yml"
+                )
 
 
 _current: Structure | None = None

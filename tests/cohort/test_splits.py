@@ -1,10 +1,21 @@
 """Hold-out and folds."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from octa_kedro.cohort.splits import SplitConfig, fold_table, make_splits, subjects_of
+from octa_kedro.cohort.groups import deal_groups
+from octa_kedro.cohort.splits import (
+    SplitConfig,
+    fold_columns,
+    fold_table,
+    fold_tables,
+    make_splits,
+    repeat_of,
+    subjects_of,
+    validated_by,
+)
 from octa_kedro.errors import DataError
 
 
@@ -97,7 +108,80 @@ def test_official_split_and_several_folds_disagree():
         make_splits(cohort(4).assign(split="train"), CONFIG)
 
 
-@pytest.mark.parametrize("wrong", [{"hold_out": 1.5}, {"holdout": 0.3}, {"folds": 0}])
+def paired(n: int = 16, share: float = 0.5) -> pd.DataFrame:
+    """The cohort with that share of its eyes in pairs, an eye of each pair with another disease than the next."""
+    table = cohort(n)
+    rng = np.random.default_rng(0)
+    pairs = int(share * len(table)) // 2
+    order = rng.permutation(len(table))
+    patient = np.array([f"q{i}" for i in range(len(table))], dtype=object)
+    patient[order[:pairs]] = patient[order[pairs : 2 * pairs]]
+    return table.assign(patient=patient)
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+def test_eyes_of_a_patient_never_part_and_strata_stay_even(share: float):
+    splits = make_splits(paired(share=share), CONFIG)
+    assert splits.groupby("patient")["held_out"].nunique().eq(1).all()
+    assert splits.groupby("patient")["fold"].nunique().eq(1).all()
+    held_out, development = splits[splits["held_out"]], splits[~splits["held_out"]]
+    assert abs(len(held_out) - 12) <= 1
+    assert held_out["disease"].value_counts().sub(4).abs().max() <= 1
+    assert set(development["fold"]) == {1, 2, 3}
+    sizes = development.groupby(["fold", "disease"]).size()
+    assert len(sizes) == 9
+    assert (sizes - 4).abs().max() <= 1
+    for table in fold_tables(splits, CONFIG):
+        assert table.groupby("patient")["role"].nunique().eq(1).all()
+
+
+def test_patients_are_dealt_by_the_seed():
+    first, same = (make_splits(paired(), CONFIG)["fold"] for _ in range(2))
+    assert first.tolist() == same.tolist()
+    assert first.tolist() != make_splits(paired(), CONFIG.model_copy(update={"seed": 2}))["fold"].tolist()
+
+
+def test_single_eyes_are_dealt_in_exact_shares():
+    strata = pd.Series(["a"] * 8 + ["b"] * 12)
+    part = deal_groups(strata, pd.Series(range(20)), (0.25, 0.75), seed=3)
+    assert pd.crosstab(strata, part).to_numpy().tolist() == [[2, 6], [3, 9]]
+
+
+def test_a_class_of_too_few_patients_is_named():
+    table = cohort().assign(patient=[f"q{i}" for i in range(32)] + ["q99"] * 16)
+    with pytest.raises(DataError, match="disease CNV has 1 patients, but 3 folds"):
+        make_splits(table, CONFIG)
+
+
+REPEATED = SplitConfig(hold_out=0.25, folds=3, repeats=3, seed=1)
+
+
+def test_each_repeat_divides_the_same_development_subjects_anew():
+    once, splits = make_splits(cohort(), CONFIG), make_splits(cohort(), REPEATED)
+    assert fold_columns(splits) == ["fold", "fold_repeat_2", "fold_repeat_3"]
+    pd.testing.assert_frame_equal(splits[once.columns], once)
+    development = splits[~splits["held_out"]]
+    for repeat, name in enumerate(fold_columns(splits), start=1):
+        assert development.groupby([name, "disease"]).size().tolist() == [4] * 9
+        assert {repeat_of(n, 3) for n in development[name]} == {repeat}
+        assert (splits.loc[splits["held_out"], name] == 0).all()
+    assert (development["fold_repeat_2"] - 3 != development["fold"]).any()
+    assert (development["fold_repeat_3"] - 3 != development["fold_repeat_2"]).any()
+
+
+def test_fold_tables_of_repeats():
+    splits = make_splits(cohort(), REPEATED)
+    tables = fold_tables(splits, REPEATED)
+    assert [int(t["fold"].iloc[0]) for t in tables] == list(range(1, 10))
+    assert list(tables[4].columns) == list(fold_table(make_splits(cohort(), CONFIG), 1).columns)
+    assert subjects_of(tables[4], "validation") == splits.loc[splits["fold_repeat_2"] == 5, "subject"].tolist()
+    assert {len(subjects_of(t, "train")) for t in tables} == {24}
+    long = validated_by(splits)
+    assert len(long) == 3 * 36
+    assert long.groupby("subject")["fold"].nunique().eq(3).all()
+
+
+@pytest.mark.parametrize("wrong", [{"repeats": 0}, {"hold_out": 1.5}, {"holdout": 0.3}, {"folds": 0}])
 def test_misspelt_or_impossible_parameters_are_named(wrong: dict):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         SplitConfig(**wrong)

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.table import CohortConfig, class_names, make_cohort_table
-from octa_kedro.errors import DataError, LeakError
+from octa_kedro.cohort.table import CohortConfig, class_names, make_cohort_table, patients_of, select_eyes
+from octa_kedro.errors import DataError
 from octa_kedro.io.release import Octa500Release
 
 
@@ -40,11 +39,67 @@ def test_classes_choose_eyes(release):
     assert table["disease"].value_counts().to_dict() == {"NORMAL": 4, "CNV": 4}
 
 
-def test_excluded_eyes_are_left_out(release):
-    subject = release.subjects()[0]
-    assert (
-        subject not in make_cohort_table(release, CONFIG.model_copy(update={"exclude": (subject,)}))["subject"].tolist()
-    )
+@pytest.mark.parametrize("listed", [["10002", 10003], {"10002": "damaged", 10003: "tilted"}])
+def test_excluded_eyes_are_left_out_with_their_reasons(release, listed: list | dict):
+    selection = select_eyes(release, CohortConfig.model_validate(CONFIG.model_dump() | {"exclude": listed}))
+    assert len(selection.table) == 10
+    assert not set(selection.table["subject"]) & {"10002", "10003"}
+    left = selection.flow.query("left_at == 'exclusion list'").set_index("subject")["reason"].to_dict()
+    words = ["damaged", "tilted"] if isinstance(listed, dict) else ["on the exclusion list"] * 2
+    assert left == dict(zip(["10002", "10003"], words, strict=True))
+
+
+def test_a_class_can_be_a_bare_word_and_there_can_be_many(release):
+    config = CohortConfig.model_validate({"classes": ["NORMAL", " dr ", "CNV"], "diseases": ["normal", "Dr", "cnv"]})
+    table = make_cohort_table(release, config)
+    assert class_names(table) == config.class_names == ("NORMAL", "DR", "CNV")
+    assert table["target"].value_counts().to_dict() == {0: 4, 1: 4, 2: 4}
+    assert (table["label"] == table["disease"]).all()
+
+
+def test_words_are_compared_whole(release_copy: Path):
+    # The system this project re-implements found DR in PDR.
+    edit_sheet(release_copy, lambda t: t.assign(Disease=[" pdr", *t["Disease"][1:]]))
+    words = {
+        "classes": ["NORMAL", {"name": "D", "diseases": ["DR", "CNV"]}],
+        "diseases": ["NORMAL", "DR", "CNV", "PDR"],
+    }
+    selection = select_eyes(Octa500Release(release_copy), CohortConfig.model_validate(words))
+    odd = selection.flow[selection.flow["left_at"] != ""]
+    assert odd[["disease", "left_at", "reason"]].to_numpy().tolist() == [["PDR", "class", "PDR is in no class"]]
+    assert set(odd["field_of_view_mm"]) == {3.0}
+    assert len(selection.table) == 11
+
+
+def test_an_eye_that_is_not_on_the_sheet_is_in_the_flow(release_copy: Path):
+    edit_sheet(release_copy, lambda t: t.iloc[1:])
+    selection = select_eyes(Octa500Release(release_copy), CONFIG)
+    assert selection.flow["left_at"].value_counts().to_dict() == {"": 11, "label sheet": 1}
+
+
+def test_bad_files_can_be_left_out(release_copy: Path):
+    folder = next(release_copy.glob("OCTA_3mm/OCTA/*"))
+    shutil.rmtree(folder)
+    config = CohortConfig.model_validate(CONFIG.model_dump() | {"bad_files": "leave_out"})
+    selection = select_eyes(Octa500Release(release_copy), config)
+    row = selection.flow.set_index("subject").loc[folder.name]
+    assert row["left_at"] == "files"
+    assert "no OCTA volume" in row["reason"]
+    assert folder.name not in selection.table["subject"].tolist()
+    assert selection.table[["target", "width"]].notna().all(axis=None)
+
+
+def test_unlabelled_eyes_all_flow_through(release):
+    config = CohortConfig.model_validate(CONFIG.model_dump() | {"labelled": False})
+    selection = select_eyes(release, config)
+    assert "disease" not in selection.table
+    assert (selection.flow["left_at"] == "").all()
+
+
+def test_an_eye_without_a_patient_is_its_own():
+    table = pd.DataFrame({"subject": ["a", "b", "c"], "patient": [" p1", None, ""]})
+    assert patients_of(table) == ["p1", "b", "c"]
+    assert patients_of(table[["subject"]]) == ["a", "b", "c"]
 
 
 def test_unknown_disease_is_named_with_a_guess(release_copy: Path):
@@ -78,15 +133,10 @@ def test_no_eye_of_the_classes_is_an_error(release):
     [
         ({"NORMAL": ["NORMAL"], "D": ["DRR"]}, "DRR is no disease word"),
         ({"NORMAL": ["NORMAL"], "D": ["DR", "NORMAL"]}, "stands in two classes"),
+        ({"NORMAL": ["NORMAL"], "D": ["DR", " dr"]}, "stands in two classes"),
         ({"NORMAL": ["NORMAL"]}, "classes"),
     ],
 )
 def test_bad_classes_are_named(classes: dict, words: str):
     with pytest.raises(ValidationError, match=words):
         config(**classes)
-
-
-def test_leak_guard_names_the_subjects():
-    require_disjoint(["a", "b"], ["c"], judge="x", learner="y")
-    with pytest.raises(LeakError, match=r"fold 1: 2 subjects \(a, b\) were seen by the pre-training"):
-        require_disjoint(["b", "a", "d"], ["a", "b"], judge="fold 1", learner="the pre-training")

@@ -1,12 +1,15 @@
-"""Hold-out and folds: made once, seeded, stratified by disease, stored as tables."""
+"""Hold-out and folds: made once, seeded, stratified by disease, grouped by patient, stored as tables."""
 
 import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from octa_kedro.cohort.groups import deal_groups
+from octa_kedro.cohort.table import patients_of
 from octa_kedro.config import Config
 from octa_kedro.errors import DataError
 
@@ -18,42 +21,93 @@ SPLIT_WORDS = {
     "test": "held_out",
     "held_out": "held_out",
 }
+REPEAT_MARK = "fold_repeat_"
 
 
 class SplitConfig(Config):
     """How subjects are divided.
 
-    `hold_out` is the share set aside before anything is trained. `folds` is structural: it repeats the
-    number of `structure.yml`, from which the pipeline was built.
+    `hold_out` is the share set aside before anything is trained. `folds` and `repeats` are structural: they
+    repeat the numbers of `structure.yml`, from which the pipeline was built. Each repeat divides the same
+    development subjects into folds anew; folds are numbered on, 1 .. folds x repeats.
     """
 
     hold_out: float = Field(0.3, gt=0, lt=1)
     folds: int = Field(5, ge=1)
+    repeats: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
+
+    @property
+    def fold_numbers(self) -> range:
+        """1 .. folds x repeats."""
+        return range(1, self.folds * self.repeats + 1)
+
+
+def repeat_of(fold: int, folds: int) -> int:
+    """The repeat (from 1) that a fold number belongs to, with `folds` folds in each repeat."""
+    return (fold - 1) // folds + 1
+
+
+def fold_columns(splits: pd.DataFrame) -> list[str]:
+    """The columns that hold fold numbers, one per repeat: fold, fold_repeat_2, ..."""
+    repeats = [name for name in splits.columns if str(name).startswith(REPEAT_MARK)]
+    return ["fold", *sorted(repeats, key=lambda name: int(name.removeprefix(REPEAT_MARK)))]
 
 
 def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """The cohort with the columns held_out (bool) and fold.
 
     A development subject is validated in its `fold` (1 .. k) and trained on in all others; fold 0 means
-    never validated; an unlabelled cohort gives an empty table.
-    Strata are disease x field of view, or disease alone where it is too rare in one field of view.
+    never validated; an unlabelled cohort gives an empty table. Each further repeat has a column of its own,
+    ``fold_repeat_2`` with folds k+1 .. 2k and so on.
+    Strata are disease x field of view, or disease alone where it is too rare in one field of view. Where the
+    cohort has a column `patient`, all eyes of a patient get the same part and fold.
     Where the cohort has a column ``split`` that is used instead (train, validation, test). DataError names
     a disease with fewer subjects than folds.
     """
     if "disease" not in cohort.columns:  # unlabelled eyes are processed, but there is nothing to divide
-        return cohort.iloc[:0].assign(disease="", label="", target=0, held_out=False, fold=0)
+        empty = cohort.iloc[:0].assign(disease="", label="", target=0, held_out=False)
+        return empty.assign(**dict.fromkeys(_columns(config), 0))
     if "split" in cohort.columns:
         return _predefined(cohort, config)
     if config.folds < 2:
         raise DataError("splits.folds is 1 but the cohort has no column 'split' to take it from; use 2 folds or more")
+    patients = pd.Series(patients_of(cohort), index=cohort.index)
+    strata = _checked_strata(cohort, patients, config)
+    held_out = _hold_out(strata, patients, config)
+    development = np.flatnonzero(~held_out)
+    columns: dict[str, NDArray[np.int64]] = {}
+    for repeat, name in enumerate(_columns(config)):
+        fold = np.zeros(len(cohort), int)
+        numbers = _folds(
+            strata.iloc[development], patients.iloc[development], config.folds, _repeat_seed(config.seed, repeat)
+        )
+        fold[development] = numbers + repeat * config.folds
+        columns[name] = fold
+    splits = cohort.assign(held_out=held_out, **columns)
+    _check_classes(splits)
+    return splits
+
+
+def _columns(config: SplitConfig) -> list[str]:
+    return ["fold", *(f"{REPEAT_MARK}{repeat}" for repeat in range(2, config.repeats + 1))]
+
+
+def _repeat_seed(seed: int, repeat: int) -> int:
+    """The run's seed for the first repeat, so that asking for more leaves it as it was; one of its own for others."""
+    return seed if repeat == 0 else int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
+
+
+def _checked_strata(cohort: pd.DataFrame, patients: pd.Series, config: SplitConfig) -> pd.Series:
+    """Strata of the subjects; DataError if they are too few for these parts."""
     # As many that one is left for every fold once the share is held out.
     needed = math.ceil(config.folds / (1 - config.hold_out))
-    counts = cohort["disease"].value_counts()
+    counts = patients.groupby(cohort["disease"]).nunique().sort_values()
     if len(small := counts[counts < needed]):
         raise DataError(
-            f"disease {small.index[0]} has {small.iloc[0]} subjects, but {config.folds} folds and a hold-out need at "
-            f"least {needed}; add subjects, take it out of cohort.classes, or lower folds in structure.yml"
+            f"disease {small.index[0]} has {small.iloc[0]} {'patients' if 'patient' in cohort else 'subjects'}, but "
+            f"{config.folds} folds and a hold-out need at least {needed}; add subjects, take it out of cohort.classes, "
+            "or lower folds in structure.yml"
         )
     strata = _strata(cohort, needed)
     if config.hold_out * len(cohort) < strata.nunique():
@@ -61,15 +115,7 @@ def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
             f"splits.hold_out {config.hold_out:g} of {len(cohort)} subjects is fewer than the {strata.nunique()} "
             "groups of disease and field of view, of which each needs one; raise it"
         )
-    development, held_out = train_test_split(
-        np.arange(len(cohort)), test_size=config.hold_out, stratify=strata, random_state=config.seed
-    )
-    development = np.sort(development)
-    fold = np.zeros(len(cohort), int)
-    divider = StratifiedKFold(config.folds, shuffle=True, random_state=config.seed)
-    for number, (_, validated) in enumerate(divider.split(development, strata.iloc[development]), start=1):
-        fold[development[validated]] = number
-    return cohort.assign(held_out=np.isin(np.arange(len(cohort)), held_out), fold=fold)
+    return strata
 
 
 def _strata(cohort: pd.DataFrame, needed: int) -> pd.Series:
@@ -80,9 +126,47 @@ def _strata(cohort: pd.DataFrame, needed: int) -> pd.Series:
     return both.where(rarest >= needed, disease)
 
 
+def _hold_out(strata: pd.Series, patients: pd.Series, config: SplitConfig) -> NDArray[np.bool_]:
+    if patients.duplicated().any():
+        shares = (config.hold_out, 1 - config.hold_out)
+        return deal_groups(strata, patients, shares, config.seed) == 0
+    index = np.arange(len(strata))
+    _, held_out = train_test_split(index, test_size=config.hold_out, stratify=strata, random_state=config.seed)
+    return np.isin(index, held_out)
+
+
+def _folds(strata: pd.Series, patients: pd.Series, folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold (from 1) of each subject."""
+    if patients.duplicated().any():
+        return deal_groups(strata, patients, (1 / folds,) * folds, seed) + 1
+    fold = np.zeros(len(strata), int)
+    divider = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    for number, (_, validated) in enumerate(divider.split(strata, strata), start=1):
+        fold[validated] = number
+    return fold
+
+
+def _check_classes(splits: pd.DataFrame) -> None:
+    """DataError if grouping by patient has left a part without a class."""
+    classes = splits["label"].nunique()
+    parts = {"the hold-out": splits[splits["held_out"]]}
+    for name in fold_columns(splits):
+        parts |= {f"fold {n}": rows for n, rows in splits[~splits["held_out"]].groupby(name)}
+    for part, rows in parts.items():
+        if rows["label"].nunique() < classes:
+            lost = sorted(set(splits["label"]) - set(rows["label"]))
+            raise DataError(
+                f"{part} has no subject of class {', '.join(lost)}: the patients are too few or have too many eyes "
+                "each; try another splits.seed, or lower folds in structure.yml"
+            )
+
+
 def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
-    if config.folds != 1:
-        raise DataError(f"the cohort has a column 'split', which is one fold, but structure.yml says {config.folds}")
+    if len(config.fold_numbers) != 1:
+        raise DataError(
+            f"the cohort has a column 'split', which is one fold, but structure.yml says {config.folds} folds and "
+            f"{config.repeats} repeats"
+        )
     roles = cohort["split"].astype(str).str.strip().str.lower().map(SPLIT_WORDS)
     if roles.isna().any():
         row = cohort[roles.isna()].iloc[0]
@@ -96,8 +180,23 @@ def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 def fold_table(splits: pd.DataFrame, fold: int) -> pd.DataFrame:
     """The splits as one fold sees them: columns fold and role (train, validation or held_out)."""
-    role = np.where(splits["held_out"], "held_out", np.where(splits["fold"] == fold, "validation", "train"))
-    return splits.drop(columns=["held_out"]).assign(fold=fold, role=role)
+    columns = fold_columns(splits)
+    validated = (splits[columns] == fold).any(axis=1)
+    role = np.where(splits["held_out"], "held_out", np.where(validated, "validation", "train"))
+    return splits.drop(columns=["held_out", *columns[1:]]).assign(fold=fold, role=role)
+
+
+def fold_tables(splits: pd.DataFrame, config: SplitConfig) -> list[pd.DataFrame]:
+    """`fold_table` of every fold of every repeat."""
+    return [fold_table(splits, fold) for fold in config.fold_numbers]
+
+
+def validated_by(splits: pd.DataFrame) -> pd.DataFrame:
+    """One row per development subject and repeat: subject, and the fold that validates it."""
+    rows = splits[~splits["held_out"].astype(bool)]
+    parts = [rows[["subject", name]].set_axis(["subject", "fold"], axis=1) for name in fold_columns(splits)]
+    long = pd.concat(parts, ignore_index=True)
+    return long[long["fold"] > 0].astype({"subject": str}).reset_index(drop=True)
 
 
 def subjects_of(table: pd.DataFrame, role: str) -> list[str]:

@@ -1,38 +1,74 @@
 """The cohort table: one row per eye that is used, with its label and the measures of its scan."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any, Literal
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.source import Source
 
 OCTA500_DISEASES = ("NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")
+ON_THE_LIST = "on the exclusion list"
+
+
+def disease_word(value: object) -> str:
+    """A disease as it is compared: whole, without spaces round it, in capitals; never a part of a word."""
+    return str(value).strip().upper()
 
 
 class ClassConfig(Config):
-    """A class and the disease words that belong to it."""
+    """A class and the disease words that belong to it; a bare word is the class of that one disease."""
 
     name: str
     diseases: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, value: Any) -> Any:
+        return {"name": disease_word(value), "diseases": (value,)} if isinstance(value, str) else value
+
+    @field_validator("diseases")
+    @classmethod
+    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(disease_word(word) for word in words)
 
 
 class CohortConfig(Config):
     """Which eyes take part and what they count as.
 
-    There are two `classes`; the first is the negative one (index 0). `diseases` are the words the label
-    sheet may hold; eyes whose disease is in no class are left out. `modalities` are the volumes every eye
-    must have. `exclude` lists identifiers to leave out. Without `labelled`, the source's eyes are processed
-    as they are, and there is nothing to split or train on.
+    `classes` are two or more, each a disease word (``[NORMAL, DR, AMD]``) or a name with several words merged
+    into it; the first is the negative one (index 0). `diseases` are the words the label sheet may hold; eyes
+    whose disease is in no class are left out. Words are compared whole, without regard to case or spaces round
+    them. `modalities` are the volumes every eye must have; an eye whose files are missing or disagree stops the
+    run, or with ``bad_files: leave_out`` only leaves. `exclude` lists identifiers to leave out, or maps each
+    to the reason that the flow table shows. Without `labelled`, the source's eyes are processed as they are,
+    and there is nothing to split or train on.
     """
 
-    classes: tuple[ClassConfig, ...] = Field(min_length=2, max_length=2)
+    classes: tuple[ClassConfig, ...] = Field(min_length=2)
     diseases: tuple[str, ...] = OCTA500_DISEASES
-    modalities: tuple[str, ...] = ("OCTA", "OCT")
-    exclude: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
+    exclude: dict[str, str] = Field({})
+    bad_files: Literal["stop", "leave_out"] = "stop"
     labelled: bool = True
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        listed = isinstance(value, list | tuple)
+        return {str(s).strip(): ON_THE_LIST for s in value} if listed else _with_text_keys(value)
+
+    @field_validator("diseases")
+    @classmethod
+    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(disease_word(word) for word in words)
 
     @model_validator(mode="after")
     def _known_words(self) -> "CohortConfig":
@@ -41,30 +77,97 @@ class CohortConfig(Config):
             raise ValueError(f"classes: {', '.join(unknown)} is no disease word; known: {', '.join(self.diseases)}")
         if len(words) != len(set(words)):
             raise ValueError("classes: a disease word stands in two classes")
+        if len(names := self.class_names) != len(set(names)):
+            raise ValueError("classes: two classes have one name")
         return self
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their index."""
+        return tuple(one.name for one in self.classes)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """A YAML mapping of bare numbers to reasons has integers for keys."""
+    return {str(key).strip(): reason for key, reason in value.items()} if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The eyes that take part, and the flow (`cohort.flow`) of all eyes there are."""
+
+    table: pd.DataFrame
+    flow: pd.DataFrame
 
 
 def make_cohort_table(source: Source, config: CohortConfig) -> pd.DataFrame:
+    """The eyes of `select_eyes` that take part."""
+    return select_eyes(source, config).table
+
+
+def select_eyes(source: Source, config: CohortConfig) -> Selection:
     """Every labelled eye of `source` whose disease is in a class, checked for presence and consistency.
 
-    Columns: subject, disease, label (class name), target (class index), field_of_view_mm, width, n_bscans,
-    depth, and whatever else the label table has. Sorted by subject. DataError names an unknown disease word
-    or an eye without a usable volume.
+    Columns of the table: subject, disease, label (class name), target (class index), field_of_view_mm, width,
+    n_bscans, depth, and whatever else the label table has (its `patient`, where two eyes of one person stand,
+    completed by the subject). Sorted by subject. DataError names an unknown disease word or an eye without a
+    usable volume.
     """
-    excluded = {str(subject) for subject in config.exclude}
+    labels = _labels(source, config)
+    flow = _flow_of_labels(source, labels, config)
+    staying = set(flow.loc[flow["left_at"] == "", "subject"])
+    if config.labelled and not staying:
+        words = [word for one in config.classes for word in one.diseases]
+        raise DataError(f"no labelled eye has a disease of the classes {', '.join(words)}; mend cohort.classes")
+    kept = labels[labels["subject"].isin(staying)]
+    measures, bad = _all_measures(source, kept["subject"], config)
+    flow = leave(flow, "files", bad)
+    if bad and not measures:
+        raise DataError(f"no eye has sound files; the first: {next(iter(bad.values()))}")
+    kept = kept[~kept["subject"].isin(list(bad))].reset_index(drop=True)
+    if config.labelled:
+        kept = kept.assign(target=kept["label"].map({name: i for i, name in enumerate(config.class_names)}))
+    else:
+        kept = kept[["subject"]]
+    table = pd.concat([kept, pd.DataFrame(measures)], axis=1).sort_values("subject", ignore_index=True)
+    return Selection(table, _with_fields_of_view(flow, table, source, config))
+
+
+def _flow_of_labels(source: Source, labels: pd.DataFrame, config: CohortConfig) -> pd.DataFrame:
+    """All eyes on the sheet or on the disk, and who leaves for want of a label or a class or by the list."""
+    unlabelled = sorted(set(source.subjects()) - set(labels["subject"]))
+    others = pd.DataFrame({"subject": unlabelled}, dtype=object).assign(disease="", label="")
+    eyes = pd.concat([labels, others], ignore_index=True).assign(field_of_view_mm=math.nan)
+    flow = leave(start_flow(eyes), "label sheet", dict.fromkeys(unlabelled, "not on the label sheet"))
+    if config.labelled:
+        of_none = labels[labels["label"] == ""]
+        reasons = {s: f"{d} is in no class" for s, d in zip(of_none["subject"], of_none["disease"], strict=True)}
+        flow = leave(flow, "class", reasons)
+    known = set(flow["subject"])
+    return leave(flow, "exclusion list", {s: why for s, why in config.exclude.items() if s in known})
+
+
+def _labels(source: Source, config: CohortConfig) -> pd.DataFrame:
+    """The label sheet with whole disease words, the class of each (empty for none) and, if any, the patient."""
     if not config.labelled:
-        return _with_measures(
-            pd.DataFrame({"subject": [s for s in source.subjects() if s not in excluded]}), source, config
-        )
+        return pd.DataFrame({"subject": source.subjects()}, dtype=object).assign(disease="", label="")
     labels = source.labels()
+    labels = labels.assign(disease=labels["disease"].map(disease_word))
     _check_diseases(labels, config)
     class_of = {word: one.name for one in config.classes for word in one.diseases}
-    table = labels[~labels["subject"].isin(excluded) & labels["disease"].isin(list(class_of))].copy()
-    if table.empty:
-        raise DataError(f"no labelled eye has a disease of the classes {', '.join(class_of)}; mend cohort.classes")
-    table["label"] = table["disease"].map(class_of)
-    table["target"] = table["label"].map({one.name: index for index, one in enumerate(config.classes)})
-    return _with_measures(table, source, config)
+    labels = labels.assign(label=labels["disease"].map(lambda word: class_of.get(word, "")))
+    if "patient" in labels.columns:
+        labels = labels.assign(patient=patients_of(labels))
+    return labels
+
+
+def patients_of(table: pd.DataFrame) -> list[str]:
+    """Whose eye each row is: its `patient`, or the subject where the table does not say."""
+    subjects = table["subject"].astype(str)
+    if "patient" not in table.columns:
+        return subjects.tolist()
+    named = table["patient"].notna() & (table["patient"].astype(str).str.strip() != "")
+    return table["patient"].astype(str).str.strip().where(named, subjects).tolist()
 
 
 def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
@@ -79,10 +182,31 @@ def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
         )
 
 
-def _with_measures(table: pd.DataFrame, source: Source, config: CohortConfig) -> pd.DataFrame:
-    measures = [_measures(source, subject, config.modalities) for subject in table["subject"]]
-    table = pd.concat([table.reset_index(drop=True), pd.DataFrame(measures)], axis=1)
-    return table.sort_values("subject", ignore_index=True)
+def _with_fields_of_view(flow: pd.DataFrame, table: pd.DataFrame, source: Source, config: CohortConfig) -> pd.DataFrame:
+    """The flow with the field of view of every eye, NaN for one that left and has no readable files."""
+    fields = dict(zip(table["subject"], table.get("field_of_view_mm", []), strict=True))
+    for subject in flow.loc[~flow["subject"].isin(list(fields)), "subject"]:
+        try:
+            fields[subject] = float(source.check(subject, config.modalities[0])["field_of_view_mm"])
+        except DataError:
+            # Its files are not used, and may be what it left for.
+            fields[subject] = math.nan
+    return flow.assign(field_of_view_mm=flow["subject"].map(fields)).sort_values("subject", ignore_index=True)
+
+
+def _all_measures(
+    source: Source, subjects: Iterable[str], config: CohortConfig
+) -> tuple[list[dict[str, float]], dict[str, str]]:
+    """Measures of the eyes whose files are sound, and what is wrong with the others."""
+    measures, bad = [], {}
+    for subject in subjects:
+        try:
+            measures.append(_measures(source, subject, config.modalities))
+        except DataError as error:
+            if config.bad_files == "stop":
+                raise
+            bad[subject] = str(error)
+    return measures, bad
 
 
 def _measures(source: Source, subject: str, modalities: tuple[str, ...]) -> dict[str, float]:
