@@ -72,15 +72,19 @@ def clip_and_scale(
     if ceiling <= floor:
         raise DataError(f"{what}: is constant ({ceiling:g}); replace the volume or leave the eye out")
     if config.scale == "zscore":
-        counted = clipped[array != 0 if mask is None else mask]
-        # the span of 2 sd_range deviations round the mean; a constant has been refused above
-        reach = config.sd_range * max(float(counted.std(dtype=np.float64)), np.finfo(np.float32).tiny)
-        floor = float(counted.mean(dtype=np.float64)) - reach
-        ceiling = floor + 2 * reach
+        floor, ceiling = _span(clipped[array != 0 if mask is None else mask], config.sd_range)
     if floor:
         clipped -= np.float32(floor)
     clipped /= np.float32(ceiling - floor)
     return np.clip(clipped, 0, 1, out=clipped) if config.scale == "zscore" else clipped
+
+
+def _span(counted: NDArray[np.float32], sd_range: float) -> tuple[float, float]:
+    """`sd_range` deviations below and above the mean."""
+    mean, deviation = float(counted.mean(dtype=np.float64)), float(counted.std(dtype=np.float64))
+    # where only what was not counted varies, any width will do
+    reach = sd_range * max(deviation, 1e-6)
+    return mean - reach, mean + reach
 
 
 def percentiles(values: NDArray, percents: tuple[float, ...], *, skip_zeros: bool = False) -> list[float]:
@@ -97,8 +101,9 @@ def percentiles(values: NDArray, percents: tuple[float, ...], *, skip_zeros: boo
     pair_at = _pairs_by_counting(flat) if small else _pairs_by_guess(flat)
     found = []
     for percent in percents:
-        rank, share = divmod(percent / 100 * (n - 1), 1)
-        low, high = pair_at(zeros + int(rank), zeros + min(int(rank) + 1, n - 1))
+        place = percent / 100 * (n - 1)
+        rank, share = int(place), place - int(place)
+        low, high = pair_at(zeros + rank, zeros + min(rank + 1, n - 1))
         found.append(low + (high - low) * share)
     return found
 

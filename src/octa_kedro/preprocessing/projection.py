@@ -46,7 +46,8 @@ def project(array: NDArray, top: NDArray, bottom: NDArray, method: Method = "mea
     result = np.zeros(array.shape[:2], np.float32)
     # volumes lie in memory in several orders (files by columns, stacks of B-scans): cut along the slower lateral axis
     slow = int(abs(array.strides[1]) > abs(array.strides[0]))
-    planes, firsts, counts, out = (np.moveaxis(a, slow, 0) for a in (array, first, count, result))
+    planes, out = np.moveaxis(array, slow, 0), np.moveaxis(result, slow, 0)
+    firsts, counts = np.moveaxis(first, slow, 0), np.moveaxis(count, slow, 0)
     step = max(1, BLOCK // max(planes[0].size, 1))
     for start in range(0, len(planes), step):
         part = slice(start, start + step)

@@ -40,8 +40,8 @@ ROOM_MM = 0.15  # shown above and below the retina
 class Thumbnail:
     """Small pictures of one eye in its own grey levels, for `evaluation.contact_sheet`.
 
-    `enface` ``[x, y]`` is the inner retina's OCTA (or OCT) map, `bscan` ``[x, z]`` the middle B-scan round the retina and
-    `surfaces` ``(n, x)`` the depths of its surfaces in pixels from its upper edge; `extent_mm` (x, y, z) is shown.
+    `enface` ``[x, y]`` is the inner retina's OCTA (or OCT) map, `bscan` ``[x, z]`` the middle B-scan round the
+    retina and `surfaces` ``(n, x)`` the depths of its surfaces in pixels; `extent_mm` (x, y, z) is shown.
     """
 
     enface: NDArray[np.float32]
