@@ -1,6 +1,7 @@
 """Hold-out and folds: made once, seeded, stratified by disease, grouped by patient, stored as tables."""
 
 import math
+from collections.abc import Container
 
 import numpy as np
 import pandas as pd
@@ -202,3 +203,14 @@ def validated_by(splits: pd.DataFrame) -> pd.DataFrame:
 def subjects_of(table: pd.DataFrame, role: str) -> list[str]:
     """Subjects of a fold table that have `role`, in the table's order."""
     return table.loc[table["role"] == role, "subject"].astype(str).tolist()
+
+
+def admit_subjects(splits: pd.DataFrame, processed: Container[str]) -> pd.DataFrame:
+    """The splits of the subjects that could be processed; the others keep their place to nobody.
+
+    DataError if a part is left without a class by that.
+    """
+    kept = splits[[subject in processed for subject in splits["subject"].astype(str)]].reset_index(drop=True)
+    if len(kept) < len(splits):
+        _check_classes(kept)
+    return kept

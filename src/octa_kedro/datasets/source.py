@@ -12,13 +12,14 @@ from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.release_writer import PhantomCohort, write_release
 from octa_kedro.io.source import Source
 
-LAYOUTS: dict[str, Callable[[Path], Source]] = {"octa500": Octa500Release, "nifti_folder": NiftiFolder}
+LAYOUTS: dict[str, Callable[[Path, Path | None], Source]] = {"octa500": Octa500Release, "nifti_folder": NiftiFolder}
 
 
 class SourceDataset(AbstractDataset[PhantomCohort, Source]):
     """Read scans in one of the known layouts; only an entry marked `writable` can be saved to.
 
-    Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin.
+    Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin. In the folder
+    `remembered` hashes of files are kept, so that a run need not read all of an unchanged release again.
     """
 
     def __init__(
@@ -27,16 +28,18 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
         filepath: str,
         layout: str = "octa500",
         writable: bool = False,
+        remembered: str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if layout not in LAYOUTS:
             raise ConfigError(f"source layout {layout!r} is unknown; choose {' or '.join(LAYOUTS)}")
         self._root, self._layout, self._writable = Path(filepath), layout, writable
+        self._remembered = Path(remembered) if remembered else None
         self.metadata = metadata
 
     def load(self) -> Source:
         """The reader; DataError if the folder is not there."""
-        return LAYOUTS[self._layout](self._root)
+        return LAYOUTS[self._layout](self._root, self._remembered)
 
     def save(self, data: PhantomCohort) -> None:
         """Write a phantom cohort."""

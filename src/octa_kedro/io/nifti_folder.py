@@ -26,8 +26,8 @@ class NiftiFolder(Source):
     2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, remembered: Path | None = None) -> None:
+        self.root, self.remembered = Path(root), remembered
         self.table = SubjectTable(self.root, SUFFIXES)
 
     def subjects(self) -> list[str]:
@@ -83,7 +83,7 @@ class NiftiFolder(Source):
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
-        return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities))}"
+        return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities), self.remembered)}"
 
     def _read(self, subject: str, path: Path, modality: str) -> Volume:
         check_nifti(path)

@@ -46,8 +46,8 @@ class Octa500Release(Source):
     and labels may each lie in another part folder.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, remembered: Path | None = None) -> None:
+        self.root, self.remembered = Path(root), remembered
         self.files = ReleaseFiles(self.root)
 
     @property
@@ -146,7 +146,7 @@ class Octa500Release(Source):
                 files.append(path)
         # The affine follows from the folder's name, which no byte of the eye's own files tells.
         fields = "-".join(f"{m}{folder.field_of_view_mm:g}" for m, folder in sorted(self.eyes[subject].items()))
-        return f"{self._laterality(subject)}-{fields}-{hash_files(files)}"
+        return f"{self._laterality(subject)}-{fields}-{hash_files(files, self.remembered)}"
 
     def _folder(self, subject: str, modality: str) -> EyeFolder:
         try:

@@ -11,7 +11,7 @@ from octa_kedro.io.store import Stored
 from octa_kedro.preprocessing.intensity import IntensityConfig
 from octa_kedro.preprocessing.projection import Method
 from octa_kedro.preprocessing.registration import RegistrationConfig
-from octa_kedro.preprocessing.slabs import require_slab
+from octa_kedro.preprocessing.slabs import find_slab
 
 VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "surfaces", "lesion", "oct", "flatten")
 """What is made of an eye, as far as the source and the configuration have it."""
@@ -58,7 +58,7 @@ class ProcessingConfig(Config):
     def _known_slabs(cls, given: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
         for slab in (given,) if isinstance(given, str) else given or ():
             try:
-                require_slab(slab)
+                find_slab(slab)
             except ConfigError as error:
                 raise ValueError(str(error)) from error
         return given

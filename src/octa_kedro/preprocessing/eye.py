@@ -24,7 +24,7 @@ from octa_kedro.preprocessing.placement import (
 )
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
-from octa_kedro.preprocessing.retina import flatten_depths
+from octa_kedro.preprocessing.layers import flatten_depths
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
 
 Eye = TypeVar("Eye", Volume, PlaneStack)

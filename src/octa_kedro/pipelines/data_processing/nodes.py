@@ -8,17 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from octa_kedro.cohort.flow import flow_table, flow_text, leave
-from octa_kedro.cohort.splits import SplitConfig, admit_subjects, fold_table, make_splits
+from octa_kedro.cohort.splits import SplitConfig, admit_subjects, fold_tables, make_splits
 from octa_kedro.cohort.table import CohortConfig, select_eyes
-from octa_kedro.evaluation.contact_sheet import contact_sheets
+from octa_kedro.evaluation.contact_sheet import Card, contact_sheet
 from octa_kedro.evaluation.processing_steps import steps_figure
 from octa_kedro.io.source import Source
 from octa_kedro.io.store import Batch, ExecutionConfig, Stored, StoredSet
 from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
-from octa_kedro.preprocessing.heights import height_table
-from octa_kedro.preprocessing.inspection import INSPECTED
-from octa_kedro.preprocessing.quality import QualityConfig, quality_table
+from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights
+from octa_kedro.preprocessing.inspection import INSPECTED, QUALITY, read_thumbnail
+from octa_kedro.preprocessing.quality import MEASURES, QualityConfig, judge_table
 
 log = logging.getLogger(__name__)
 
@@ -39,16 +39,20 @@ def inspect_eyes(
 
 def judge_quality(surfaces: StoredSet, config: QualityConfig) -> pd.DataFrame:
     """Measures -> one row per eye, with the reasons for which one is not good enough."""
-    measures = {subject: stored.meta["quality"] for subject, stored in surfaces.items()}
-    return quality_table(measures, surfaces.failed, config)
+    rows = [{"subject": subject, **stored.meta[QUALITY]} for subject, stored in surfaces.items()]
+    table = pd.DataFrame(rows, columns=None if rows else ["subject", *MEASURES])
+    return table.assign(reasons=judge_table(table, config))
 
 
-def screen_eyes(cohort: pd.DataFrame, quality: pd.DataFrame, flow: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cohort and quality -> the eyes that are processed, and the flow after this step."""
+def screen_eyes(
+    cohort: pd.DataFrame, quality: pd.DataFrame, surfaces: StoredSet, flow: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cohort, quality and what could not be inspected -> the eyes that are processed, and the flow after this step."""
     bad = quality[quality["reasons"].fillna("") != ""]
     reasons = dict(zip(bad["subject"].astype(str), bad["reasons"], strict=True))
-    kept = cohort[~cohort["subject"].astype(str).isin(list(reasons))]
-    return kept.reset_index(drop=True), leave(flow, "quality", reasons)
+    after = leave(leave(flow, "files", surfaces.failed), "quality", reasons)
+    kept = cohort[~cohort["subject"].astype(str).isin([*reasons, *surfaces.failed])]
+    return kept.reset_index(drop=True), after
 
 
 def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
@@ -58,15 +62,10 @@ def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 def measure_heights(surfaces: StoredSet, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
     """Where the slab lies in depth, eye by eye, and whether it fits into the depth that is kept."""
-    table = height_table(recipes.read_surfaces(surfaces, cohort["subject"]), config)
-    if len(cut := table.loc[~table["fits"].astype(bool), "subject"]):
-        log.warning(
-            "%d eyes (%s%s) need more depth than processing.depth_mm = %s mm; see the height table",
-            len(cut),
-            ", ".join(cut[:5]),
-            ", ..." if len(cut) > 5 else "",
-            config.depth_mm,
-        )
+    found = recipes.read_surfaces(surfaces, cohort["subject"])
+    table = tabulate_heights(found, config.depth_slab, field_mm=config.field_mm, depth_mm=config.depth_mm)
+    if config.depth_mm is not None and (warning := describe_misfits(table, config.depth_mm)):
+        log.warning("processing.depth_mm: %s", warning)
     return table
 
 
@@ -114,14 +113,22 @@ def admit_eyes(
 
 def tabulate_folds(splits: pd.DataFrame, config: SplitConfig) -> list[pd.DataFrame]:
     """One table per fold that says what each subject is in it."""
-    return [fold_table(splits, fold) for fold in config.fold_numbers]
+    return fold_tables(splits, config)
 
 
 def draw_contact_sheets(
     thumbnails: Mapping[str, Stored], cohort: pd.DataFrame, quality: pd.DataFrame
 ) -> dict[str, Figure]:
     """Every eye as a small picture with what it is and, if it was left out for its quality, why."""
-    return contact_sheets(thumbnails, cohort, quality)
+    reasons = dict(zip(quality["subject"].astype(str), quality["reasons"].fillna("").str.split("; "), strict=True))
+    words = cohort["disease"] if "disease" in cohort else pd.Series("", index=cohort.index)
+    cards = [
+        Card(subject, str(word), stored.meta["laterality"], read_thumbnail(stored), tuple(filter(None, reasons[subject])))
+        for subject, word in zip(cohort["subject"].astype(str), words, strict=True)
+        if (stored := thumbnails.get(subject)) is not None
+    ]
+    pages = contact_sheet(cards) if cards else []
+    return {f"page_{number}.png": page for number, page in enumerate(pages, start=1)}
 
 
 def draw_steps(

@@ -31,7 +31,7 @@ def _who() -> list[Node]:
         Node(nodes.judge_quality, ["surfaces", "params:quality"], "quality_table", name="judge_quality"),
         Node(
             nodes.screen_eyes,
-            ["cohort_table", "quality_table", "eye_flow_files"],
+            ["cohort_table", "quality_table", "surfaces", "eye_flow_files"],
             ["screened_cohort", "eye_flow_quality"],
             name="screen_eyes",
         ),
