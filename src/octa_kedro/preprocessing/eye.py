@@ -11,8 +11,9 @@ from octa_kedro.io.store import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, resample, resample_nearest, scan_box
 from octa_kedro.preprocessing.intensity import IntensityConfig, clip_and_scale
-from octa_kedro.preprocessing.projection import SLABS, project_mean, slab_edges
+from octa_kedro.preprocessing.projection import project_mean
 from octa_kedro.preprocessing.retina import retina_centre_mm
+from octa_kedro.preprocessing.slabs import SLABS, slab_edges
 
 
 class ProcessingConfig(Config):
