@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.projection import TIE, slab_edges
+from octa_kedro.preprocessing.projection import TIE
+from octa_kedro.preprocessing.slabs import slab_edges
 
 SCORE_COLUMNS = (
     "peak_x_mm", "peak_y_mm", "peak_z_mm", "peak_below_ilm_mm", "peak_value",

@@ -5,27 +5,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.errors import ConfigError
-from octa_kedro.io.volume import PlaneStack
-
 # Surfaces on a voxel centre must not fall to either side by rounding of the last digit.
 TIE = 1e-3
-
-# The surfaces that bound each slab.
-SLABS = {"ILM_OPL": ("ILM", "OPL_ONL"), "OPL_BM": ("OPL_ONL", "BM"), "ILM_BM": ("ILM", "BM")}
 
 Method = Literal["mean", "max", "sum"]
 
 BLOCK = 2**18
 """Voxels projected at a time, so that what is made of them stays in the processor's cache."""
-
-
-def slab_edges(surfaces: PlaneStack, slab: str) -> tuple[NDArray, NDArray]:
-    """Depths in millimetres ``[x, y]`` between which `slab` lies."""
-    if slab not in SLABS:
-        raise ConfigError(f"slab {slab!r} is unknown; choose from {', '.join(SLABS)}")
-    upper, lower = SLABS[slab]
-    return surfaces.plane(upper), surfaces.plane(lower)
 
 
 def project_mean(array: NDArray, top: NDArray, bottom: NDArray) -> NDArray[np.float32]:
