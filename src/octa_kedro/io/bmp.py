@@ -77,7 +77,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 
 def read_classes(path: Path) -> NDArray[np.uint8]:
-    """One label picture as rows x columns of class numbers: palette indices where it has a palette, else grey levels."""
+    """One label picture as rows x columns of class numbers: palette indices if it has a palette, else grey levels."""
     image = _open(path, io.BytesIO(_bytes_of(path)))
     return _decode(path, image) if image.mode == "P" else read_grey(path)
 

@@ -93,9 +93,10 @@ def check_surfaces(depths: NDArray, names: tuple[str, ...], *, depth: int, who: 
         )
     above = depths[..., :-1] - depths[..., 1:]
     if (above > CROSSING_VOXELS).any():
-        pairs = [f"{names[i]} and {names[i + 1]}" for i in np.flatnonzero((above > CROSSING_VOXELS).any(axis=(0, 1)))]
+        crossing = above > CROSSING_VOXELS
+        pairs = [f"{names[i]} and {names[i + 1]}" for i in np.flatnonzero(crossing.any(axis=(0, 1)))]
         raise DataError(
-            f"{who}: the surfaces {', '.join(pairs)} cross in {(above > CROSSING_VOXELS).any(axis=2).mean():.2%} of the "
+            f"{who}: the surfaces {', '.join(pairs)} cross in {crossing.any(axis=2).mean():.2%} of the "
             f"A-scans, by up to {above.max():.0f} voxels; {MEND}"
         )
 

@@ -72,8 +72,8 @@ class NiftiFolder(Source):
         names = SURFACE_NAMES.get(array.shape[2]) if array.ndim == 3 else None
         if names is None or array.shape[:2] != scan.array.shape[:2]:
             raise DataError(
-                f"{path}: surfaces of shape {array.shape}, but {subject} asks for {scan.array.shape[:2]} x 2 (ILM, BM), "
-                "3 (ILM, OPL_ONL, BM) or 6"
+                f"{path}: surfaces of shape {array.shape}, but {subject} asks for {scan.array.shape[:2]} x 2 "
+                "(ILM, BM), 3 (ILM, OPL_ONL, BM) or 6"
             )
         depths, _ = _turned(array, own_affine, axes=(0, 1))
         depths = np.asarray(depths, np.float32)

@@ -34,8 +34,8 @@ class SubjectTable:
         self.path = next((path for name in TABLES if (path := self.root / name).is_file()), None)
         if self.path is None and not self._loose_files:
             raise DataError(
-                f"{self.root / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder with "
-                f"a CSV of the columns {', '.join((*NEEDED, LABEL))} (and split) with --params source.path=FOLDER"
+                f"{self.root / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder "
+                f"with a CSV of the columns {', '.join((*NEEDED, LABEL))} (and split) with --params source.path=FOLDER"
             )
 
     @cached_property
@@ -104,9 +104,7 @@ class SubjectTable:
 
     @cached_property
     def _by_subject(self) -> dict[str, dict[str, str]]:
-        return {
-            str(row.pop("subject")): row for row in self.rows.rename_axis("subject").reset_index().to_dict("records")
-        }
+        return {str(subject): {str(k): str(v) for k, v in row.items()} for subject, row in self.rows.iterrows()}
 
     @property
     def _columns(self) -> list[str]:

@@ -1,0 +1,119 @@
+"""A source of scans as the devices write them, one file an eye."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.converter import read_e2e, read_img
+from octa_kedro.io.dicom import dicom_size, read_dicom
+from octa_kedro.io.hashing import hash_files
+from octa_kedro.io.heidelberg import read_vol, vol_size
+from octa_kedro.io.layers import check_surfaces
+from octa_kedro.io.source import Source
+from octa_kedro.io.subject_table import SIZES, SubjectTable
+from octa_kedro.io.topcon import read_fda
+from octa_kedro.io.vendor_scan import ScanSize, Spacing, VendorScan
+from octa_kedro.io.volume import PlaneStack, Volume, require_usable, scan_affine
+
+READERS: Mapping[str, Callable[[Path], VendorScan]] = MappingProxyType(
+    {".vol": read_vol, ".e2e": read_e2e, ".fda": read_fda, ".img": read_img, ".dcm": read_dicom}
+)
+HEADERS: Mapping[str, Callable[[Path], ScanSize]] = MappingProxyType({".vol": vol_size, ".dcm": dicom_size})
+
+
+class VendorFolder(Source):
+    """Vendors' files named by ``subjects.csv`` in `root`, or all there are; see `SubjectTable`.
+
+    Heidelberg ``.vol`` and ``.e2e``, Topcon ``.fda``, Zeiss ``.img`` and DICOM (``.dcm``). Lengths and laterality
+    come from the file; where the table gives them, the table holds. B-scans of ``.vol`` and of DICOM that tells
+    their places run from inferior to superior; those of the others are taken in the file's order, so compare a
+    projection with the fundus picture (`preprocessing.orientation`) before you trust their y axis.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        self.table = SubjectTable(self.root, tuple(READERS))
+
+    def subjects(self) -> list[str]:
+        """All subjects, sorted."""
+        return self.table.subjects()
+
+    def labels(self) -> pd.DataFrame:
+        """See `SubjectTable.labels`."""
+        return self.table.labels()
+
+    def check(self, subject: str, modality: str) -> dict[str, float]:
+        """See `Source.check`; formats whose header does not tell the size are read whole."""
+        path = self.table.file(subject, modality)
+        if header := HEADERS.get(_suffix(path)):
+            shape, told = header(path)
+        else:
+            scan = _read(path)
+            shape, told = scan.array.shape, scan.spacing
+        extent = self._extent(subject, path, shape, told)
+        return {
+            "field_of_view_mm": round(extent[0], 4),
+            "width": shape[0],
+            "n_bscans": shape[1],
+            "depth": shape[2],
+        }
+
+    def volume(self, subject: str, modality: str) -> Volume:
+        """The scan of one modality, in the numbers that its file holds."""
+        path = self.table.file(subject, modality)
+        scan = _read(path)
+        affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
+        side = self.table.laterality(subject) or scan.laterality
+        return require_usable(Volume(scan.array, affine, modality, side, str(path)))
+
+    def surfaces(self, subject: str) -> PlaneStack | None:
+        """The segmentation in the file of the OCT, in millimetres; None if it holds none."""
+        path = self.table.file(subject, "OCT")
+        scan = _read(path)
+        if scan.surfaces is None:
+            return None
+        depth = scan.array.shape[2]
+        check_surfaces(scan.surfaces, scan.names, depth=depth, who=f"subject {subject}: {path}")
+        affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
+        millimetres = (scan.surfaces * affine[2, 2] + affine[2, 3]).astype(np.float32)
+        side = self.table.laterality(subject) or scan.laterality
+        return PlaneStack(millimetres, affine, scan.names, side, str(path))
+
+    def fingerprint(self, subject: str, *modalities: str) -> str:
+        """See `Source.fingerprint`."""
+        told = f"{self.table.laterality(subject)}-{self.table.size_mm(subject)}"
+        return f"{told}-{hash_files([*self.table.files(subject, *modalities), self.table.file(subject, 'OCT')])}"
+
+    def _extent(self, subject: str, path: Path, shape: tuple[int, ...], told: Spacing) -> tuple[float, float, float]:
+        """Edges of the scan: what the table says, else what the file does; DataError if neither does."""
+        extent = []
+        for column, given, n, spacing in zip(SIZES, self.table.size_mm(subject), shape, told, strict=True):
+            length = given if given is not None else spacing * n if spacing is not None else None
+            if length is None or not np.isfinite(length) or length <= 0:
+                raise DataError(
+                    f"subject {subject}: {path} tells no usable length for {column} ({length}); give it in the column "
+                    f"{column} of {self.table.path or self.root / 'subjects.csv'}"
+                )
+            extent.append(float(length))
+        return extent[0], extent[1], extent[2]
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _read(path: Path) -> VendorScan:
+    if _suffix(path) not in READERS:
+        raise DataError(f"{path}: no reader for {path.suffix or 'a file without ending'}; known: {', '.join(READERS)}")
+    stat = path.stat()
+    return _read_version(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1)  # check, volume and surfaces of one eye follow on one another
+def _read_version(path: Path, modified: int, size: int) -> VendorScan:
+    return READERS[_suffix(path)](path)
