@@ -27,8 +27,6 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
-from octa_kedro.preprocessing.placement import Placement, place_surfaces, place_volume
-from octa_kedro.preprocessing.slabs import slab_mask
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
@@ -39,7 +37,9 @@ from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import place_eye
 from octa_kedro.preprocessing.geometry import processing_grid, scan_box
+from octa_kedro.preprocessing.placement import Placement, place_surfaces, place_volume
 from octa_kedro.preprocessing.retina import estimate_surfaces
+from octa_kedro.preprocessing.slabs import slab_mask
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))

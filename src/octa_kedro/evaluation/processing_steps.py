@@ -13,6 +13,7 @@ from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, Proce
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
 from octa_kedro.preprocessing.placement import mirror
+from octa_kedro.preprocessing.slabs import slab_edges
 
 KEPT = "#009E73"  # Okabe and Ito 2008, like the other colours of our figures
 LINE = "#FFE9A8"
@@ -37,8 +38,8 @@ def steps_figure(
     volume: Volume = made[VOLUME].item  # type: ignore[assignment]
     shown: PlaneStack | None = made[SURFACES].item if SURFACES in made else None  # type: ignore[assignment]
     kept = _kept_box(scan, surfaces, config, reference)
-    maps = made[ENFACE].item if ENFACE in made else None
-    beside = [made[OCT].item] if OCT in made else []
+    maps: PlaneStack | None = made[ENFACE].item if ENFACE in made else None  # type: ignore[assignment]
+    beside: Volume | None = made[OCT].item if OCT in made else None  # type: ignore[assignment]
     count = 3 + max(1, 0 if maps is None else len(config.slabs))
     figure = Figure(figsize=(PANEL * count, 2 * PANEL + 0.7), layout="constrained")
     axes = figure.subplots(2, count, squeeze=False)
@@ -48,10 +49,11 @@ def steps_figure(
     _bscan(axes[0, 1], volume, processed_row, shown, "2  processed, middle B-scan")
     _plane(axes[1, 1], volume.array.mean(axis=2), volume.affine, "2  processed, mean of its depth")
     _histograms(axes[0, 2], scan, volume, kept)
-    for axis, item in zip([axes[1, 2]], beside, strict=False):
-        _bscan(axis, item, processed_row, shown, "2  processed OCT")
-    for column, slab in enumerate(() if maps is None else config.slabs):
-        _plane(axes[0, 3 + column], maps.plane(slab), volume.affine, f"3  en-face {slab}, {config.projection}")  # type: ignore[union-attr]
+    if beside is not None:
+        _bscan(axes[1, 2], beside, processed_row, shown, "2  processed OCT")
+    for column, slab in enumerate(() if maps is None else maps.names):
+        assert maps is not None
+        _plane(axes[0, 3 + column], maps.plane(slab), volume.affine, f"3  en-face {slab}, {config.projection}")
         if surfaces is not None and shown is not None:
             _thickness(axes[1, 3 + column], shown, slab)
     for axis in axes.flat:
@@ -93,7 +95,9 @@ def _bscan(
             axis.plot(x, surfaces.plane(name)[:, row], color=LINE, linewidth=0.6)
     if kept is not None:
         x_, z_ = kept.origin_mm[0], kept.origin_mm[2]
-        axis.add_patch(Rectangle((x_, z_), kept.extent_mm[0], kept.extent_mm[2], fill=False, edgecolor=KEPT, linewidth=1.5))
+        axis.add_patch(
+            Rectangle((x_, z_), kept.extent_mm[0], kept.extent_mm[2], fill=False, edgecolor=KEPT, linewidth=1.5)
+        )
     axis.set(title=title, xlabel="mm", ylabel="depth, mm", xlim=extent[:2], ylim=extent[2:])
 
 
@@ -103,7 +107,11 @@ def _plane(axis: Axes, plane: NDArray, affine: NDArray, title: str, kept: Grid |
     extent = (x0 - dx / 2, x0 + dx * (plane.shape[0] - 0.5), y0 - dy / 2, y0 + dy * (plane.shape[1] - 0.5))
     axis.imshow(picture, cmap="gray", extent=extent, vmin=0, vmax=_ceiling(picture))
     if kept is not None:
-        axis.add_patch(Rectangle(kept.origin_mm[:2], *kept.extent_mm[:2], fill=False, edgecolor=KEPT, linewidth=1.5))
+        axis.add_patch(
+            Rectangle(
+                (kept.origin_mm[0], kept.origin_mm[1]), *kept.extent_mm[:2], fill=False, edgecolor=KEPT, linewidth=1.5
+            )
+        )
     axis.set(title=title, xlabel="mm", ylabel="mm, superior up", xlim=extent[:2], ylim=extent[2:])
 
 
@@ -118,8 +126,6 @@ def _histograms(axis: Axes, scan: Volume, volume: Volume, kept: Grid | None) -> 
 
 
 def _thickness(axis: Axes, surfaces: PlaneStack, slab: str) -> None:
-    from octa_kedro.preprocessing.slabs import slab_edges
-
     top, bottom = slab_edges(surfaces, slab)
     thick = 1000 * (bottom - top)
     if not np.isfinite(thick).all():

@@ -24,10 +24,9 @@ from octa_kedro.preprocessing.placement import (
 )
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
-from octa_kedro.preprocessing.layers import flatten_depths
+from octa_kedro.preprocessing.retina import flatten_depths
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
 
-Eye = TypeVar("Eye", Volume, PlaneStack)
 
 Eye = TypeVar("Eye", Volume, PlaneStack)
 
@@ -129,13 +128,14 @@ def place_eye(
 def process_volume(volume: Volume, placed: Placed, config: ProcessingConfig) -> Volume:
     """The scan on the processed grid, scaled to [0, 1], with the affine that belongs to it."""
     grid = placed.placement.grid
+    nx, ny, nz = grid.shape
     try:
         array = place_volume(volume.array, volume.affine, placed.placement)
     except DataError as error:
         raise DataError(f"{volume.source}: {error}") from error
     mask: NDArray[np.bool_] | None = None
     if config.mask_slab is not None and placed.surfaces is not None:
-        mask = remove_stray(slab_mask(placed.surfaces, config.mask_slab, grid.shape, grid.affine))
+        mask = remove_stray(slab_mask(placed.surfaces, config.mask_slab, (nx, ny, nz), grid.affine))
         array = array * mask
     scaled = clip_and_scale(array, config.intensity, what=volume.source, mask=mask)
     return volume.with_array(scaled if mask is None else scaled * mask, grid.affine)

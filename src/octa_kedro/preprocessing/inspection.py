@@ -1,10 +1,8 @@
 """The first look at an eye: its retina found, its orientation checked, its quality measured."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
@@ -61,7 +59,7 @@ def _check_orientation(source: Source, subject: str, octa: Volume, surfaces: Pla
 
 def _packed(picture: Thumbnail, surfaces: PlaneStack) -> Result:
     """The thumbnail as planes of one size, with what is needed to cut them back."""
-    planes = (picture.enface, picture.bscan, picture.lines)
+    planes = (picture.enface, picture.bscan, picture.surfaces)
     size = np.max([plane.shape for plane in planes], axis=0)
     packed = np.zeros((*size, len(PLANES)), np.float32)
     for number, plane in enumerate(planes):

@@ -59,9 +59,9 @@ def references(source: Source, surfaces: StoredSet, eligible: pd.DataFrame, conf
         return {}
     recipes: Recipes = {}
     code = code_fingerprint(*CODE)
-    for field_mm, rows in eligible.groupby("field_of_view_mm"):
-        subject = _reference_subject(float(field_mm), rows["subject"].astype(str).tolist(), surfaces, config)
-        stored, name = surfaces[subject], field_name(float(field_mm))
+    for field_mm, subjects in by_field(eligible).items():
+        subject = _reference_subject(field_mm, subjects, surfaces, config)
+        stored, name = surfaces[subject], field_name(field_mm)
         key = recipe_key(
             step="reference", scan=source.fingerprint(subject, "OCT"), surfaces=stored.sha256, config=config, code=code
         )
@@ -78,6 +78,16 @@ def read_reference(stored: Mapping[str, Stored], field_mm: float) -> Reference |
         return None
     image, surfaces = stored[f"{name}-{IMAGE}"], stored[f"{name}-{SURFACES}"]
     return Reference(image(), surfaces(), tuple(surfaces.meta["shape"]))
+
+
+def by_field(eyes: pd.DataFrame) -> dict[float, list[str]]:
+    """Subjects by field of view in millimetres (columns subject, field_of_view_mm)."""
+    found: dict[float, list[str]] = {}
+    for field_mm, subject in sorted(
+        zip(eyes["field_of_view_mm"].astype(float), eyes["subject"].astype(str), strict=True)
+    ):
+        found.setdefault(field_mm, []).append(subject)
+    return found
 
 
 def field_name(field_mm: float) -> str:
@@ -106,7 +116,7 @@ def processed(
             "code": code,
         }
         family = {part: recipe_key(step="process", settings=config.settings_of(part), **common) for part in PARTS}
-        make = partial(_process, source, subject, own, config, chosen, float(field_mm))
+        make = partial(_process, source, subject, own, config, read_reference(chosen, float(field_mm)))
         for part in PARTS:
             recipes[part][subject] = Recipe(family[part], make, facts, part, family)
     return recipes
@@ -123,7 +133,7 @@ def _reference_subject(field_mm: float, subjects: list[str], surfaces: StoredSet
         subject = named[field_mm]
         if subject not in surfaces:
             raise ConfigError(
-                f"processing.registration.reference: {subject} has no surfaces here; name an eye of the cohort, or say auto"
+                f"processing.registration.reference: {subject} has no surfaces here; name an eye of the cohort or say auto"
             )
         return subject
     found = read_surfaces(surfaces, subjects)
@@ -145,9 +155,7 @@ def _process(
     subject: str,
     surfaces: Stored | None,
     config: ProcessingConfig,
-    references: Mapping[str, Stored],
-    field_mm: float,
+    reference: Reference | None,
     parts: Sequence[str],
 ) -> dict[str, Result]:
-    reference = read_reference(references, field_mm)
     return process_eye(source, subject, surfaces() if surfaces else None, config, reference, parts)

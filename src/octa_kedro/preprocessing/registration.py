@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -15,7 +14,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import Grid, resample, scan_box
 from octa_kedro.preprocessing.resampling import inside, sample_points
-from octa_kedro.preprocessing.transform import Displacement, Transform, translation
+from octa_kedro.preprocessing.transform import Transform
 
 Method = Literal["none", "translation", "rigid", "affine", "bspline"]
 STAGES: tuple[Method, ...] = ("translation", "rigid", "affine", "bspline")

@@ -123,7 +123,9 @@ def draw_contact_sheets(
     reasons = dict(zip(quality["subject"].astype(str), quality["reasons"].fillna("").str.split("; "), strict=True))
     words = cohort["disease"] if "disease" in cohort else pd.Series("", index=cohort.index)
     cards = [
-        Card(subject, str(word), stored.meta["laterality"], read_thumbnail(stored), tuple(filter(None, reasons[subject])))
+        Card(
+            subject, str(word), stored.meta["laterality"], read_thumbnail(stored), tuple(filter(None, reasons[subject]))
+        )
         for subject, word in zip(cohort["subject"].astype(str), words, strict=True)
         if (stored := thumbnails.get(subject)) is not None
     ]
@@ -140,9 +142,9 @@ def draw_steps(
 ) -> dict[str, Figure]:
     """One eye of each field of view, step by step."""
     figures = {}
-    for field_mm, rows in cohort.groupby("field_of_view_mm"):
-        subject = str(rows["subject"].iloc[-1])
-        own = surfaces[subject]() if subject in surfaces else None
-        reference = recipes.read_reference(references, float(field_mm))
-        figures[f"{recipes.field_name(float(field_mm))}.png"] = steps_figure(source, subject, own, config, reference)
+    for field_mm, subjects in recipes.by_field(cohort).items():
+        own = surfaces[subjects[0]]() if subjects[0] in surfaces else None
+        reference = recipes.read_reference(references, field_mm)
+        figure = steps_figure(source, subjects[0], own, config, reference)
+        figures[f"{recipes.field_name(field_mm)}.png"] = figure
     return figures

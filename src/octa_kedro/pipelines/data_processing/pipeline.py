@@ -4,7 +4,14 @@ from octa_kedro.pipelines.data_processing import nodes
 from octa_kedro.structure import Structure
 
 CONFIG, EXECUTION = "params:processing", "params:execution"
-PROCESSED = ["processed_volumes", "enface_maps", "processed_surfaces", "processed_lesions", "processed_oct", "flattening"]
+PROCESSED = [
+    "processed_volumes",
+    "enface_maps",
+    "processed_surfaces",
+    "processed_lesions",
+    "processed_oct",
+    "flattening",
+]
 
 
 def create_pipeline(structure: Structure) -> Pipeline:

@@ -19,5 +19,9 @@ def create_pipeline() -> Pipeline:
         tags=["inference", "gpu"],
     )
     return Pipeline(
-        template, namespace="inference", inputs={"source", "references"}, parameters=PARAMETERS, prefix_datasets_with_namespace=True
+        template,
+        namespace="inference",
+        inputs={"source", "references"},
+        parameters=PARAMETERS,
+        prefix_datasets_with_namespace=True,
     )
