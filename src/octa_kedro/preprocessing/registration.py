@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from octa_kedro.config import Config
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.alignment import align
 from octa_kedro.preprocessing.geometry import Grid, resample, scan_box
 from octa_kedro.preprocessing.resampling import inside, sample_points
 from octa_kedro.preprocessing.transform import Transform
@@ -21,14 +22,13 @@ STAGES: tuple[Method, ...] = ("translation", "rigid", "affine", "bspline")
 INNER, OUTER, RETINA = 1.0, 0.5, 0.25
 """Brightness of the layers in a registration image, and what counts as retina in it."""
 BRIGHT_PERCENTILE = 99.0
-NODES_A_CELL = 2  # at which a B-spline is stored, per cell of its mesh
 LEAST_SHARE = 0.5  # of the reference's retina that the moving scan has to cover
 
 
 class RegistrationConfig(Config):
     """How eyes are brought into the frame of a reference eye.
 
-    `reference` names it for each field of view in whole millimetres ("3", "6"), or "auto" takes the eye nearest
+    `reference` names it for each field of view in millimetres (3, 6), or "auto" takes the eye nearest
     to the median shape. Images are registered at `spacing_mm`, coarsest level of the `pyramid` (factors) first.
     `min_overlap` is the Dice coefficient of the two retinas that has to be reached; the other limits are those
     of the shift of the field's centre, the rotation and the scale (1.2 allows 1 / 1.2 to 1.2).
@@ -36,7 +36,7 @@ class RegistrationConfig(Config):
 
     method: Method = "none"
     on: Literal["surfaces", "oct"] = "surfaces"
-    reference: Literal["auto"] | dict[str, str] = "auto"
+    reference: Literal["auto"] | dict[float, Annotated[str, Field(coerce_numbers_to_str=True)]] = "auto"
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.06, 0.06, 0.02)
     pyramid: tuple[PositiveInt, ...] = (4, 2, 1)
     iterations: PositiveInt = 100
@@ -141,7 +141,14 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     transform = Transform()
     if config.method != "none":
         try:
-            transform = _optimise(fixed, moving, config)
+            transform = align(
+                fixed,
+                moving,
+                STAGES[: STAGES.index(config.method) + 1],
+                pyramid=config.pyramid,
+                iterations=config.iterations,
+                cell_mm=config.bspline_cell_mm,
+            )
         except RuntimeError as error:  # what SimpleITK raises, the reason on the last line
             reason = str(error).strip().splitlines()[-1]
             raise DataError(f"{who}: registration failed ({reason}); {_remedy()}") from error
