@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from octa_kedro.cohort.table import CohortConfig, class_names, make_cohort_table, patients_of, select_eyes
+from octa_kedro.cohort.table import CohortConfig, class_names, patients_of, select_eyes
 from octa_kedro.errors import DataError
 from octa_kedro.io.release import Octa500Release
 
@@ -26,7 +26,7 @@ def edit_sheet(root: Path, change) -> None:
 
 
 def test_one_row_per_eye_with_label_and_measures(release):
-    table = make_cohort_table(release, CONFIG)
+    table = select_eyes(release, CONFIG).table
     assert len(table) == 12
     assert table["subject"].is_monotonic_increasing
     assert (table["target"] == (table["disease"] != "NORMAL")).all()
@@ -35,7 +35,7 @@ def test_one_row_per_eye_with_label_and_measures(release):
 
 
 def test_classes_choose_eyes(release):
-    table = make_cohort_table(release, config(NORMAL=["NORMAL"], CNV=["CNV"]))
+    table = select_eyes(release, config(NORMAL=["NORMAL"], CNV=["CNV"])).table
     assert table["disease"].value_counts().to_dict() == {"NORMAL": 4, "CNV": 4}
 
 
@@ -51,7 +51,7 @@ def test_excluded_eyes_are_left_out_with_their_reasons(release, listed: list | d
 
 def test_a_class_can_be_a_bare_word_and_there_can_be_many(release):
     config = CohortConfig.model_validate({"classes": ["NORMAL", " dr ", "CNV"], "diseases": ["normal", "Dr", "cnv"]})
-    table = make_cohort_table(release, config)
+    table = select_eyes(release, config).table
     assert class_names(table) == config.class_names == ("NORMAL", "DR", "CNV")
     assert table["target"].value_counts().to_dict() == {0: 4, 1: 4, 2: 4}
     assert (table["label"] == table["disease"]).all()
@@ -80,8 +80,7 @@ def test_an_eye_that_is_not_on_the_sheet_is_in_the_flow(release_copy: Path):
 def test_bad_files_can_be_left_out(release_copy: Path):
     folder = next(release_copy.glob("OCTA_3mm/OCTA/*"))
     shutil.rmtree(folder)
-    config = CohortConfig.model_validate(CONFIG.model_dump() | {"bad_files": "leave_out"})
-    selection = select_eyes(Octa500Release(release_copy), config)
+    selection = select_eyes(Octa500Release(release_copy), CONFIG, on_error="quarantine")
     row = selection.flow.set_index("subject").loc[folder.name]
     assert row["left_at"] == "files"
     assert "no OCTA volume" in row["reason"]
@@ -106,26 +105,26 @@ def test_unknown_disease_is_named_with_a_guess(release_copy: Path):
     edit_sheet(release_copy, lambda t: t.assign(Disease=["NORMLA", *t["Disease"][1:]]))
     subject = pd.read_excel(next(release_copy.glob("OCTA_3mm/Text labels.xlsx")))["ID"][0]
     with pytest.raises(DataError, match=f"subject {subject}: unknown disease 'NORMLA', did you mean NORMAL"):
-        make_cohort_table(Octa500Release(release_copy), CONFIG)
+        select_eyes(Octa500Release(release_copy), CONFIG).table
 
 
 def test_eye_without_volume_is_named(release_copy: Path):
     folder = next(release_copy.glob("OCTA_3mm/OCTA/*"))
     shutil.rmtree(folder)
     with pytest.raises(DataError, match=f"eye {folder.name}: no OCTA volume"):
-        make_cohort_table(Octa500Release(release_copy), CONFIG)
+        select_eyes(Octa500Release(release_copy), CONFIG).table
 
 
 def test_modalities_that_disagree_are_named(release_copy: Path):
     folder = next(release_copy.glob("OCTA_3mm/OCT/*"))
     (folder / "32.bmp").unlink()
     with pytest.raises(DataError, match=f"subject {folder.name}: OCTA is .* but OCT is"):
-        make_cohort_table(Octa500Release(release_copy), CONFIG)
+        select_eyes(Octa500Release(release_copy), CONFIG).table
 
 
 def test_no_eye_of_the_classes_is_an_error(release):
     with pytest.raises(DataError, match=r"no labelled eye has a disease of the classes AMD, RVO"):
-        make_cohort_table(release, config(A=["AMD"], B=["RVO"]))
+        select_eyes(release, config(A=["AMD"], B=["RVO"])).table
 
 
 @pytest.mark.parametrize(

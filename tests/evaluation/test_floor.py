@@ -140,5 +140,5 @@ def test_bad_splits_are_refused(splits: pd.DataFrame):
         linear_floor(features, splits.assign(fold=0), "floor")
     with pytest.raises(DataError, match="not 0 or 1"):
         linear_floor(features, splits.assign(target=2), "floor")
-    with pytest.raises(DataError, match="training subjects of fold 1 are of one class"):
+    with pytest.raises(DataError, match="training subjects of fold 1 lack a class"):
         linear_floor(features, splits.assign(target=1), "floor")

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,8 +13,8 @@ from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
-from octa_kedro.training.config import AugmentationConfig, TrainingConfig
-from octa_kedro.training.data import Augmenter, EyeDataset, loader
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.data import EyeDataset, loader
 from octa_kedro.training.loop import fit_classifier
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.pretrain import fit_autoencoder
@@ -148,21 +147,6 @@ def test_images_made_with_other_parameters_are_refused(volumes, table, config):
     checkpoint = fit_classifier(volumes, table, changed(config, max_epochs=1), PROCESSING).checkpoint
     with pytest.raises(ConfigError, match="but the checkpoint goes by"):
         predict_fold(images, table, checkpoint, config)
-
-
-def test_augmentation_is_reproducible_and_keeps_grey_levels():
-    config = AugmentationConfig(flip=True, shift=0.2, depth_shift=0.3, brightness=0.0)
-    images = torch.rand(6, 1, 4, 10, 12)
-    first, same = (Augmenter(config, generator(0, "x"))(images) for _ in range(2))
-    assert torch.equal(first, same)
-    assert not torch.equal(first, images)
-    assert set(np.unique(first)) <= set(np.unique(images))
-    flips = Augmenter(AugmentationConfig(flip=True, brightness=0.0), generator(0, "x"))(images)
-    for before, after in zip(images, flips, strict=True):
-        # Depth is never turned over.
-        assert any(torch.equal(before.flip(axes), after) for axes in ([], [-1], [-2], [-1, -2]))
-    off = Augmenter(AugmentationConfig(flip=False, brightness=0.0), generator(0, "x"))(images)
-    assert torch.equal(off, images)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +13,7 @@ from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.source import Source
+from octa_kedro.io.store import OnError
 
 OCTA500_DISEASES = ("NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")
 ON_THE_LIST = "on the exclusion list"
@@ -46,8 +47,7 @@ class CohortConfig(Config):
     `classes` are two or more, each a disease word (``[NORMAL, DR, AMD]``) or a name with several words merged
     into it; the first is the negative one (index 0). `diseases` are the words the label sheet may hold; eyes
     whose disease is in no class are left out. Words are compared whole, without regard to case or spaces round
-    them. `modalities` are the volumes every eye must have; an eye whose files are missing or disagree stops the
-    run, or with ``bad_files: leave_out`` only leaves. `exclude` lists identifiers to leave out, or maps each
+    them. `modalities` are the volumes every eye must have. `exclude` lists identifiers to leave out, or maps each
     to the reason that the flow table shows. Without `labelled`, the source's eyes are processed as they are,
     and there is nothing to split or train on.
     """
@@ -56,7 +56,6 @@ class CohortConfig(Config):
     diseases: tuple[str, ...] = OCTA500_DISEASES
     modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
     exclude: dict[str, str] = Field({})
-    bad_files: Literal["stop", "leave_out"] = "stop"
     labelled: bool = True
 
     @field_validator("exclude", mode="before")
@@ -100,18 +99,13 @@ class Selection:
     flow: pd.DataFrame
 
 
-def make_cohort_table(source: Source, config: CohortConfig) -> pd.DataFrame:
-    """The eyes of `select_eyes` that take part."""
-    return select_eyes(source, config).table
-
-
-def select_eyes(source: Source, config: CohortConfig) -> Selection:
+def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "stop") -> Selection:
     """Every labelled eye of `source` whose disease is in a class, checked for presence and consistency.
 
     Columns of the table: subject, disease, label (class name), target (class index), field_of_view_mm, width,
     n_bscans, depth, and whatever else the label table has (its `patient`, where two eyes of one person stand,
-    completed by the subject). Sorted by subject. DataError names an unknown disease word or an eye without a
-    usable volume.
+    completed by the subject). Sorted by subject. DataError names an unknown disease word or, unless such eyes
+    are put aside (``on_error="quarantine"``), one whose files are missing or disagree.
     """
     labels = _labels(source, config)
     flow = _flow_of_labels(source, labels, config)
@@ -120,7 +114,7 @@ def select_eyes(source: Source, config: CohortConfig) -> Selection:
         words = [word for one in config.classes for word in one.diseases]
         raise DataError(f"no labelled eye has a disease of the classes {', '.join(words)}; mend cohort.classes")
     kept = labels[labels["subject"].isin(staying)]
-    measures, bad = _all_measures(source, kept["subject"], config)
+    measures, bad = _all_measures(source, kept["subject"], config, on_error)
     flow = leave(flow, "files", bad)
     if bad and not measures:
         raise DataError(f"no eye has sound files; the first: {next(iter(bad.values()))}")
@@ -195,7 +189,7 @@ def _with_fields_of_view(flow: pd.DataFrame, table: pd.DataFrame, source: Source
 
 
 def _all_measures(
-    source: Source, subjects: Iterable[str], config: CohortConfig
+    source: Source, subjects: Iterable[str], config: CohortConfig, on_error: OnError
 ) -> tuple[list[dict[str, float]], dict[str, str]]:
     """Measures of the eyes whose files are sound, and what is wrong with the others."""
     measures, bad = [], {}
@@ -203,7 +197,7 @@ def _all_measures(
         try:
             measures.append(_measures(source, subject, config.modalities))
         except DataError as error:
-            if config.bad_files == "stop":
+            if on_error == "stop":
                 raise
             bad[subject] = str(error)
     return measures, bad

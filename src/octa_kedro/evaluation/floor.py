@@ -9,9 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from octa_kedro.cohort.splits import fold_columns
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.metrics import FloatArray
-from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, require_columns
+from octa_kedro.evaluation.predictions import CLASS_MARK, HELD_OUT, OUT_OF_FOLD, require_columns
 
 
 def depth_profile_floor(profiles: Mapping[str, npt.ArrayLike], splits: pd.DataFrame) -> pd.DataFrame:
@@ -26,28 +27,33 @@ def depth_profile_floor(profiles: Mapping[str, npt.ArrayLike], splits: pd.DataFr
 def linear_floor(features: Mapping[str, npt.ArrayLike], splits: pd.DataFrame, name: str) -> pd.DataFrame:
     """Return a predictions table of one logistic regression per fold on subject -> (F,) features.
 
-    splits: one row per subject with subject, target (0 or 1), held_out (bool), fold (>= 1: the fold that
-    validates the subject; 0: always training, or held out); `disease` and `eye` are passed on where present.
+    splits: one row per subject with subject, target (class index), held_out (bool), fold (>= 1: the fold that
+    validates the subject; 0: always training, or held out) and a column of further folds per repeat;
+    `disease`, `patient` and `eye` are passed on where present. More than two classes are told apart by one
+    multinomial regression, and need `label`, the name of each.
     Scaler and regression (C = 1, balanced classes) are fitted on the development subjects outside of the
     fold, and predict the fold's subjects (out_of_fold) and the held-out subjects (held_out).
 
     Raises DataError for a subject without features or listed twice, features that are not finite or differ
-    in length, a `held_out` that is not boolean, no fold, and a fold whose training subjects are of one class.
+    in length, a `held_out` that is not boolean, no fold, and a fold whose training subjects lack a class.
     """
     rows = _checked_splits(splits)
     matrix = _feature_matrix(features, list(rows["subject"]))
     target = rows["target"].to_numpy(dtype=np.int64)
     held_out = rows["held_out"].to_numpy(dtype=bool)
-    folds = rows["fold"].to_numpy(dtype=np.int64)
+    names = list(rows.sort_values("target")["label"].unique()) if target.max() > 1 else ["", ""]
     tables = []
-    for fold in np.unique(folds[~held_out & (folds > 0)]):
-        training = ~held_out & (folds != fold)
-        if np.unique(target[training]).size < 2:
-            raise DataError(f"the training subjects of fold {fold} are of one class; '{name}' cannot be fitted")
-        model = _fit(matrix[training], target[training])
-        for part, chosen in ((OUT_OF_FOLD, ~held_out & (folds == fold)), (HELD_OUT, held_out)):
-            if chosen.any():
-                tables.append(_predict(model, matrix[chosen], rows[chosen], part=part, fold=int(fold)))
+    for column in fold_columns(rows):
+        folds = rows[column].to_numpy(dtype=np.int64)
+        for fold in np.unique(folds[~held_out & (folds > 0)]):
+            training = ~held_out & (folds != fold)
+            if np.unique(target[training]).size < len(names):
+                raise DataError(f"the training subjects of fold {fold} lack a class; '{name}' cannot be fitted")
+            model = _fit(matrix[training], target[training])
+            for part, chosen in ((OUT_OF_FOLD, ~held_out & (folds == fold)), (HELD_OUT, held_out)):
+                if chosen.any():
+                    predicted = _predict(model, matrix[chosen], rows[chosen], names)
+                    tables.append(predicted.assign(part=part, fold=int(fold)))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "model", name)
     return table
@@ -58,11 +64,11 @@ def _fit(matrix: FloatArray, target: npt.NDArray[np.int64]) -> Pipeline:
     return make_pipeline(StandardScaler(), regression).fit(matrix, target)
 
 
-def _predict(model: Pipeline, matrix: FloatArray, rows: pd.DataFrame, *, part: str, fold: int) -> pd.DataFrame:
-    passed_on = [column for column in ("eye", "disease") if column in rows]
-    return rows[["subject", *passed_on, "target"]].assign(
-        part=part, fold=fold, probability=model.predict_proba(matrix)[:, 1]
-    )
+def _predict(model: Pipeline, matrix: FloatArray, rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    passed_on = [column for column in ("patient", "eye", "disease") if column in rows]
+    shares = model.predict_proba(matrix)
+    each = {f"{CLASS_MARK}{name}": shares[:, index] for index, name in enumerate(names) if len(names) > 2}
+    return rows[["subject", *passed_on, "target"]].assign(probability=shares[:, 1:].sum(axis=1).clip(0, 1), **each)
 
 
 def _checked_splits(splits: pd.DataFrame) -> pd.DataFrame:
@@ -74,8 +80,12 @@ def _checked_splits(splits: pd.DataFrame) -> pd.DataFrame:
         raise DataError(f"subject '{repeated.iloc[0]}' is listed more than once in the splits table")
     if not pd.api.types.is_bool_dtype(rows["held_out"]):
         raise DataError(f"held_out of the splits table is {rows['held_out'].dtype}, not boolean")
-    if not rows["target"].isin([0, 1]).all():
-        raise DataError("a target of the splits table is not 0 or 1")
+    if "label" not in rows and not rows["target"].isin([0, 1]).all():
+        raise DataError(
+            "a target of the splits table is not 0 or 1, and there is no column 'label' to name more classes"
+        )
+    if set(rows["target"]) != set(range(max(2, int(rows["target"].max()) + 1))) and "label" in rows:
+        raise DataError("the targets of the splits table are not 0, 1, ...: a class has no subject")
     if not ((rows["fold"] >= 1) & ~rows["held_out"]).any():
         raise DataError("no development subject of the splits table has a fold of 1 or more")
     return rows

@@ -13,9 +13,8 @@ from octa_kedro.evaluation.metrics import (
     predict_positive,
     weighted_auroc,
 )
-from octa_kedro.evaluation.predictions import require_columns
-
-_MIXED = 2
+from octa_kedro.evaluation.multiclass import weighted_multiclass
+from octa_kedro.evaluation.predictions import CLASS_MARK, class_columns, persons, require_columns
 
 
 def bootstrap_intervals(
@@ -31,17 +30,24 @@ def bootstrap_intervals(
     draw, so that two models on the same subjects with one seed meet the same resamples.
 
     Columns: metric, low, high, defined (the number of resamples in which the metric exists; the interval is
-    over those). Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
+    over those). Where the table has a column `patient` patients are drawn, with all their eyes. With more than
+    two classes (`predictions.class_columns`) the metrics are those of `multiclass`, and `threshold` is not used.
+    Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
     """
     require_columns(table, ("subject", "target", "probability"), "predictions")
     for column in ("model", "part"):
         if column in table and table[column].nunique() > 1:
             raise DataError(f"an interval is over one {column}, not {sorted(set(table[column]))}")
     target = table["target"].to_numpy(dtype=np.int64)
-    probability = table["probability"].to_numpy(dtype=np.float64)
-    weights = _resample_weights(table["subject"], target, resamples, seed)
-    values = _resampled_metrics(weights, target, probability, threshold)
-    rows = [(name, *_percentiles(values[name], level)) for name in METRICS]
+    weights = _resample_weights(persons(table), target, resamples, seed)
+    if columns := class_columns(table):
+        shares = table[columns].to_numpy(dtype=np.float64)
+        names = [column.removeprefix(CLASS_MARK) for column in columns]
+        values = weighted_multiclass(weights, target, shares, names)
+    else:
+        resampled = _resampled_metrics(weights, target, table["probability"].to_numpy(dtype=np.float64), threshold)
+        values = {name: resampled[name] for name in METRICS}
+    rows = [(name, *_percentiles(value, level)) for name, value in values.items()]
     return pd.DataFrame(rows, columns=["metric", "low", "high", "defined"])
 
 
@@ -61,11 +67,12 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
 def _resample_weights(subjects: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
     """Return how often each of N rows is drawn in each of R resamples, (R, N)."""
     names, row_subject = np.unique(subjects.to_numpy(dtype=str), return_inverse=True)
-    lowest = np.full(len(names), _MIXED)
+    mixed = int(target.max()) + 1  # the stratum of those whose eyes differ in class
+    lowest = np.full(len(names), mixed)
     highest = np.zeros(len(names), dtype=int)
     np.minimum.at(lowest, row_subject, target)
     np.maximum.at(highest, row_subject, target)
-    stratum = np.where(lowest == highest, lowest, _MIXED)
+    stratum = np.where(lowest == highest, lowest, mixed)
     rng = np.random.default_rng(seed)
     drawn = np.zeros((resamples, len(names)))
     for value in np.unique(stratum):

@@ -15,7 +15,15 @@ from sklearn.metrics import roc_curve
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.metrics import FloatArray, confusion_counts
-from octa_kedro.evaluation.predictions import PARTS, REQUIRED_COLUMNS, require_columns
+from octa_kedro.evaluation.multiclass import multiclass_counts
+from octa_kedro.evaluation.predictions import (
+    CLASS_MARK,
+    PARTS,
+    REQUIRED_COLUMNS,
+    class_columns,
+    detection,
+    require_columns,
+)
 from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
 
 # Okabe and Ito 2008, without the yellow that vanishes on white; readable with every colour vision.
@@ -25,8 +33,14 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
-    """Return the ROC curves: a panel per part, a curve per model, AUROC and its interval in the legend."""
+    """Return the ROC curves: a panel per part, a curve per model, AUROC and its interval in the legend.
+
+    With more than two classes they are of the first class against all others together.
+    """
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
+    what = "ROC"
+    if columns := class_columns(pooled):
+        what, pooled = f"ROC of any class but {columns[0].removeprefix(CLASS_MARK)}", detection(pooled)
     metrics = metric_table(pooled, config)
     aurocs = metrics[metrics["metric"] == "auroc"]
     models = list(dict.fromkeys(pooled["model"]))
@@ -36,25 +50,28 @@ def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
         _draw_roc(axes, pooled[pooled["part"] == part], aurocs[aurocs["part"] == part], models)
         title = f"{PART_TITLES[part]}\n{_panel_counts(aurocs[aurocs['part'] == part])}"
         axes.set_title(title, fontsize=12)
-    figure.suptitle(f"ROC, AUROC with {100 * config.level:g} % interval", fontsize=13)
+    figure.suptitle(f"{what}, AUROC with {100 * config.level:g} % interval", fontsize=13)
     return figure
 
 
 def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names: Sequence[str]) -> Figure:
     """Return the confusion matrices, a row per part and a column per model, with counts and row percentages."""
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
-    if len(class_names) != 2:
-        raise ConfigError(f"class_names {list(class_names)} are not two: the metrics are binary")
+    classes = max(2, len(class_columns(pooled)))
+    if len(class_names) != classes:
+        raise ConfigError(f"class_names {list(class_names)} are not the {classes} classes of the predictions")
     models = list(dict.fromkeys(pooled["model"]))
     parts = _present_parts(pooled)
-    figure = _figure(3.7 * len(models), 3.9 * len(parts) + 0.5)
+    wider = 0.7 * (classes - 2)
+    figure = _figure((3.7 + wider) * len(models), (3.9 + wider) * len(parts) + 0.5)
     grid = figure.subplots(len(parts), len(models), squeeze=False)
     for row, part in enumerate(parts):
         for column, model in enumerate(models):
             chosen = pooled[(pooled["model"] == model) & (pooled["part"] == part)]
             _draw_confusion(grid[row, column], chosen, config.threshold, class_names)
             grid[row, column].set_title(f"{model}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
-    figure.suptitle(f"Confusion at threshold {config.threshold:g}", fontsize=13)
+    rule = f"at threshold {config.threshold:g}" if classes == 2 else "by highest probability"
+    figure.suptitle(f"Confusion {rule}", fontsize=13)
     return figure
 
 
@@ -138,11 +155,15 @@ def _draw_confusion(axes: Axes, rows: pd.DataFrame, threshold: float, class_name
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no predictions", ha="center", va="center", transform=axes.transAxes)
         return
-    counts = confusion_counts(rows["target"], rows["probability"], threshold)
+    columns = class_columns(rows)
+    if columns:
+        counts = multiclass_counts(rows["target"], rows[columns])
+    else:
+        counts = confusion_counts(rows["target"], rows["probability"], threshold)
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
     axes.imshow(shares, cmap=colormaps["Blues"], vmin=0, vmax=1)
-    for true, predicted in np.ndindex(2, 2):
+    for true, predicted in np.ndindex(*counts.shape):
         percentage = f"{100 * shares[true, predicted]:.0f} %" if totals[true] else "n/a"
         axes.text(
             predicted,
@@ -153,8 +174,9 @@ def _draw_confusion(axes: Axes, rows: pd.DataFrame, threshold: float, class_name
             fontsize=14,
             color="white" if shares[true, predicted] > 0.55 else "black",
         )
-    axes.set_xticks([0, 1], list(class_names), fontsize=10)
-    axes.set_yticks([0, 1], list(class_names), fontsize=10, rotation=90, va="center")
+    ticks = range(len(counts))
+    axes.set_xticks(ticks, list(class_names), fontsize=10)
+    axes.set_yticks(ticks, list(class_names), fontsize=10, rotation=90, va="center")
     axes.set_xlabel("Predicted", fontsize=11)
     axes.set_ylabel("True", fontsize=11)
 

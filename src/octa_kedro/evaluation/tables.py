@@ -10,7 +10,14 @@ import pandas as pd
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.intervals import bootstrap_intervals, wilson_interval
 from octa_kedro.evaluation.metrics import binary_metrics, confusion_counts
-from octa_kedro.evaluation.predictions import REQUIRED_COLUMNS, require_columns
+from octa_kedro.evaluation.multiclass import multiclass_metrics
+from octa_kedro.evaluation.predictions import (
+    CLASS_MARK,
+    REQUIRED_COLUMNS,
+    class_columns,
+    persons,
+    require_columns,
+)
 
 PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out"}
 # What one proportion counts: (successes, trials) from the confusion matrix [[tn, fp], [fn, tp]].
@@ -25,9 +32,11 @@ _PROPORTIONS = {
 def metric_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
     """Return every metric of every model and part with its interval, one per row.
 
-    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, n_subjects,
-    n_eyes, n_positive (eyes of class 1), threshold, reason. `reason` says why a value is NaN, or what to
-    know about its interval; it is empty otherwise. Models and parts keep their order of first appearance.
+    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, n_subjects
+    (patients, where the table has that column), n_eyes, n_positive (eyes of any class but the first),
+    threshold (NaN with more than two classes, where the highest probability decides), reason. `reason` says
+    why a value is NaN, or what to know about its interval; it is empty otherwise. Models and parts keep their
+    order of first appearance.
     """
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
     groups = pooled.groupby(["model", "part"], sort=False)
@@ -54,7 +63,12 @@ def format_counts(row: Mapping[Hashable, Any]) -> str:
 
 
 def _group_metrics(group: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
-    values = binary_metrics(group["target"], group["probability"], config.threshold)
+    columns = class_columns(group)
+    if columns:
+        names = [column.removeprefix(CLASS_MARK) for column in columns]
+        values = multiclass_metrics(group["target"], group[columns], names)
+    else:
+        values = binary_metrics(group["target"], group["probability"], config.threshold)
     intervals = bootstrap_intervals(
         group, config.threshold, resamples=config.resamples, seed=config.seed, level=config.level
     )
@@ -69,10 +83,10 @@ def _group_metrics(group: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
                 "value": value,
                 "low": interval["low"],
                 "high": interval["high"],
-                "n_subjects": group["subject"].nunique(),
+                "n_subjects": persons(group).nunique(),
                 "n_eyes": len(group),
-                "n_positive": int(group["target"].sum()),
-                "threshold": config.threshold,
+                "n_positive": int((group["target"] > 0).sum()),
+                "threshold": math.nan if columns else config.threshold,
                 "reason": reason or _interval_note(interval, group, config),
             }
         )
@@ -88,7 +102,7 @@ def _interval_note(interval: Mapping[Hashable, Any], group: pd.DataFrame, config
     note = "every resample gives the same value, so the interval has no width"
     # Wilson supposes independent trials, which two eyes of one subject are not.
     name = interval["metric"]
-    if name not in _PROPORTIONS or group["subject"].duplicated().any():
+    if name not in _PROPORTIONS or class_columns(group) or persons(group).duplicated().any():
         return note
     counts = confusion_counts(group["target"], group["probability"], config.threshold)
     successes, trials = (int((counts * mask).sum()) for mask in _PROPORTIONS[name])
@@ -108,7 +122,8 @@ def _format_block(block: pd.DataFrame) -> str:
     texts.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     notes = _notes(records)
     part, threshold = block["part"].iloc[0], block["threshold"].iloc[0]
-    title = f"## {PART_TITLES.get(part, part)} (threshold {threshold:g})"
+    rule = "highest probability" if math.isnan(threshold) else f"threshold {threshold:g}"
+    title = f"## {PART_TITLES.get(part, part)} ({rule})"
     return "\n".join([title, "", *texts, *(["", "\\* Notes:", "", *notes] if notes else [])])
 
 

@@ -24,6 +24,7 @@ from octa_kedro.io.nifti import read_planes, read_volume, write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume
 
 Item = Volume | PlaneStack
+OnError = Literal["stop", "quarantine"]
 ABSENT = {"absent": True}
 
 
@@ -35,7 +36,7 @@ class ExecutionConfig(Config):
     """
 
     workers: int | None = None
-    on_error: Literal["stop", "quarantine"] = "stop"
+    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True)

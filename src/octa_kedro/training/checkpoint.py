@@ -1,12 +1,14 @@
 """A checkpoint that explains itself: weights as safetensors, beside them a JSON card."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import torch
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -19,17 +21,23 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 
 
 class CheckpointCard(Config):
-    """Everything needed to use the weights, and to know what they have seen."""
+    """Everything needed to use the weights, and to know what they have seen.
+
+    `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
+    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps.
+    """
 
     kind: Literal["classifier", "encoder"]
     model: ModelConfig
     processing: ProcessingConfig
     slabs: tuple[str, ...] = ()
+    patches: dict[str, Any] | None = None
     classes: tuple[str, ...] = ()
     fold: int
     epoch: int
     metrics: dict[str, float]
     seen: dict[str, tuple[str, ...]]
+    patients: dict[str, str] = Field({})
     parameters: dict[str, Any]
     code_version: str
     weights_sha256: str = ""
@@ -37,6 +45,23 @@ class CheckpointCard(Config):
     def learnt_from(self) -> set[str]:
         """Subjects whose images moved the weights, in training or pre-training."""
         return {*self.seen.get("training", ()), *self.seen.get("pretraining", ())}
+
+    def has_learnt_from(self, subject: str, patients: Mapping[str, str] | None = None) -> bool:
+        """Whether an image of `subject`, or of another eye of its patient, moved the weights.
+
+        `patients` says whose eyes the subjects are that the card does not name.
+        """
+        of = {**self.patients, **(patients or {})}
+        return of.get(subject, subject) in {of.get(s, s) for s in self.learnt_from()}
+
+    def seen_table(self) -> pd.DataFrame:
+        """What the weights have seen, one row per subject and use: fold, subject, patient, used_for."""
+        rows = [
+            (self.fold, subject, self.patients.get(subject, subject), used_for)
+            for used_for, subjects in self.seen.items()
+            for subject in subjects
+        ]
+        return pd.DataFrame(rows, columns=["fold", "subject", "patient", "used_for"])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Parameters of a training run."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -9,17 +9,32 @@ from octa_kedro.models.factory import ModelConfig
 
 
 class AugmentationConfig(Config):
-    """Random changes of training images, drawn anew each time an image is used.
+    """Random changes of training images, drawn anew each time an image is used; an amplitude of 0 is off.
 
-    `flip` mirrors left-right and up-down, each with probability one half; `shift` moves laterally by up to
-    that share of the field, `depth_shift` (volumes only) in depth; `brightness` multiplies grey levels by up
-    to 1 +- that share.
+    Geometry: `flip` mirrors along x (nasal-temporal, `flip_x`) and along y (superior-inferior, `flip_y`), each
+    with probability one half, and never in depth; `shift` moves laterally by up to that share of the field,
+    `depth_shift` (volumes only) in depth; `rotation` turns en face, about the depth axis, by up to that many
+    degrees, which supposes a grid as fine along x as along y.
+    Motion: up to `motion_lines` B-scans (lines along x), each with equal chance either brightened by up to the
+    share `motion_gain` or displaced along x by up to the share `motion_shift` of the field.
+    Grey levels: `gamma` raises them to a power between 1 / (1 + gamma) and 1 + gamma; `brightness` multiplies
+    them by up to 1 +- that share; `offset` adds up to +- that much; `noise` is the standard deviation of
+    Gaussian noise. They stay in [0, 1].
     """
 
     flip: bool = True
+    flip_x: bool = True
+    flip_y: bool = True
     shift: float = Field(0.0, ge=0, lt=0.5)
     depth_shift: float = Field(0.0, ge=0, lt=0.5)
+    rotation: float = Field(0.0, ge=0, le=45)
+    motion_lines: int = Field(0, ge=0)
+    motion_gain: float = Field(0.5, ge=0)
+    motion_shift: float = Field(0.05, ge=0, lt=0.5)
+    gamma: float = Field(0.0, ge=0, le=3)
     brightness: float = Field(0.1, ge=0, lt=1)
+    offset: float = Field(0.0, ge=0, lt=1)
+    noise: float = Field(0.0, ge=0, lt=1)
 
 
 class OptimiserConfig(Config):
@@ -38,7 +53,10 @@ class OptimiserConfig(Config):
 class TrainingConfig(OptimiserConfig):
     """One classifier: what it looks at, its network, and how it is fitted.
 
-    `slabs` are the en-face maps a 2D network sees as channels. `weights` is what a 3D network starts from.
+    `slabs` are the en-face maps a 2D network sees as channels. With `patches` (those of
+    `preprocessing.patches.PatchConfig`) it sees them in pieces: each patch is an image with its eye's label,
+    and an eye's probability is the mean over its patches. `weights` is what a 3D network starts from.
+    `model.classes` follows the cohort where it is not given.
     The best epoch is the one with the lowest validation loss after the share `keep_from` of all epochs: before
     that the rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
     Training stops `patience` epochs after the best one.
@@ -46,6 +64,7 @@ class TrainingConfig(OptimiserConfig):
 
     model: ModelConfig
     slabs: tuple[str, ...] = ()
+    patches: dict[str, Any] | None = None
     weights: Literal["random", "pretraining"] = "random"
     patience: PositiveInt = 15
     keep_from: float = Field(0.0, ge=0, lt=1)
@@ -58,6 +77,8 @@ class TrainingConfig(OptimiserConfig):
             raise ValueError("slabs: name the en-face maps of a 2D network, and none for a 3D network")
         if flat and self.weights == "pretraining":
             raise ValueError("weights: the autoencoder's weights are for 3D networks; a 2D network starts random")
+        if self.patches is not None and not flat:
+            raise ValueError("patches: en-face maps are cut into patches, volumes are not; a 3D network has none")
         channels = len(self.slabs) if flat else 1
         if self.model.in_channels != channels:
             raise ValueError(f"model.in_channels is {self.model.in_channels}, but the input has {channels} (slabs)")

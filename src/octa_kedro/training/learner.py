@@ -9,8 +9,8 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.utils.data import DataLoader
 
+from octa_kedro.training.augmentation import Augmenter
 from octa_kedro.training.config import OptimiserConfig
-from octa_kedro.training.data import Augmenter
 from octa_kedro.training.seeding import generator, pick_device
 
 WARM_UP = 0.2  # share of all steps in which the rate rises

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,24 @@ from torch import nn
 from tqdm import tqdm
 
 from octa_kedro import __version__
-from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.store import Stored
-from octa_kedro.models.factory import build_model, start_from_encoder
+from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
 from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.guard import (
+    PRETRAINING,
+    TRAINING,
+    VALIDATION,
+    patients_in,
+    require_sound_fold,
+    require_unseen,
+)
 from octa_kedro.training.learner import make_learner
+from octa_kedro.training.patches import pool_patches
 from octa_kedro.training.seeding import pick_device, seed_everything
 
 
@@ -45,59 +52,79 @@ def fit_classifier(
     """Train on the fold's training subjects, validate after each epoch, keep the epoch of lowest loss.
 
     `table` is a fold table (`cohort.splits.fold_table`). With ``weights: pretraining`` the network starts
-    from `pretrained`. LeakError if those weights have learnt from a subject this fold is judged on.
+    from `pretrained`. LeakError if a patient is in two parts of the fold, or those weights have learnt from one
+    this fold is judged on.
     """
     if table.empty:
         raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
     require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
+    require_sound_fold(table)
     names = class_names(table)
-    if config.model.classes != len(names):
-        raise ConfigError(f"model.classes is {config.model.classes}, but cohort.classes has {len(names)}")
-    rows = {role: table[table["role"] == role] for role in ("train", "validation")}
-    data = {
-        role: EyeDataset(images, part["subject"].astype(str).tolist(), part["target"].tolist(), slabs=config.slabs)
-        for role, part in rows.items()
-    }
-    seen = {"training": data["train"].subjects, "validation": data["validation"].subjects}
-    judged = [*subjects_of(table, "validation"), *subjects_of(table, "held_out")]
-    require_disjoint(judged, seen["training"], judge=f"fold {fold}", learner="its own training")
-
+    network = network_for(config.model, names)
+    data = {role: _images_of(images, table[table["role"] == role], config) for role in ("train", "validation")}
     seed_everything(config.seed, "weights", fold)
-    model = build_model(config.model)
+    model = build_model(network)
+    seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
+    patients = patients_in(table[table["role"] != "held_out"])
     if config.weights == "pretraining":
-        if pretrained is None:
-            raise ConfigError(
-                "weights is 'pretraining', but there are no pre-trained weights; run kedro run --pipeline pretraining"
-            )
-        require_disjoint(judged, pretrained.card.learnt_from(), judge=f"fold {fold}", learner="the pre-training")
-        seen["pretraining"] = sorted(pretrained.card.learnt_from())
-        start_from_encoder(model, pretrained.weights)
+        card = _start_pretrained(model, table, pretrained)
+        seen[PRETRAINING], patients = sorted(card.learnt_from()), {**card.patients, **patients}
 
-    best, history = _train(model, data, rows["train"], config, fold)
+    best, history = _train(model, data, network.classes, config, fold)
     row = history.loc[history["best"]].iloc[0]
-    card = CheckpointCard(
+    made = CheckpointCard(
         kind="classifier",
-        model=config.model,
+        model=network,
         processing=processing,
         slabs=config.slabs,
+        patches=config.patches,
         classes=names,
         fold=fold,
         epoch=int(row["epoch"]),
         metrics={k: float(row[k]) for k in ("train_loss", "val_loss", "val_auroc") if math.isfinite(row[k])},
         seen={what: tuple(subjects) for what, subjects in seen.items()},
+        patients=patients,
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )
-    return Fitted(Checkpoint(best, card), history)
+    return Fitted(Checkpoint(best, made), history)
+
+
+def _images_of(images: Mapping[str, Stored], rows: pd.DataFrame, config: TrainingConfig) -> EyeDataset:
+    subjects, targets = rows["subject"].astype(str).tolist(), rows["target"].tolist()
+    return EyeDataset(images, subjects, targets, slabs=config.slabs, patches=config.patches)
+
+
+def _start_pretrained(model: nn.Module, table: pd.DataFrame, pretrained: Checkpoint | None) -> CheckpointCard:
+    """Load the encoder's weights into `model`, unless they have seen whom the fold is judged on; their card."""
+    if pretrained is None:
+        raise ConfigError(
+            "weights is 'pretraining', but there are no pre-trained weights; run kedro run --pipeline pretraining"
+        )
+    require_unseen(table, pretrained.card, learner="the pre-training")
+    start_from_encoder(model, pretrained.weights)
+    return pretrained.card
+
+
+def network_for(model: ModelConfig, classes: Sequence[str]) -> ModelConfig:
+    """`model` with as many outputs as there are classes; ConfigError if it was told another number."""
+    if "classes" not in model.model_fields_set:
+        return model.model_copy(update={"classes": len(classes)})
+    if model.classes != len(classes):
+        raise ConfigError(
+            f"model.classes is {model.classes}, but cohort.classes has {len(classes)} ({', '.join(classes)}); leave "
+            f"model.classes out, or set it to {len(classes)}"
+        )
+    return model
 
 
 def _train(
-    model: nn.Module, data: dict[str, EyeDataset], train_rows: pd.DataFrame, config: TrainingConfig, fold: int
+    model: nn.Module, data: dict[str, EyeDataset], classes: int, config: TrainingConfig, fold: int
 ) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
     """All epochs until patience runs out: weights of the best one, and the history."""
     device = pick_device(config.device)
-    weights = _class_weights(train_rows, config).to(device)
+    weights = _class_weights(data["train"].targets, classes).to(device)
     entropy = nn.CrossEntropyLoss(weights, label_smoothing=config.label_smoothing)
     batches = loader(data["train"], config, shuffle_seed=("order", fold))
     learner = make_learner(model, lambda net, images, targets: entropy(net(images), targets), batches, config, fold)
@@ -111,7 +138,7 @@ def _train(
     for epoch in bar:
         started = time.perf_counter()
         train_loss = learner.epoch()
-        logits, targets = predict_logits(model, validation, device)
+        logits, targets = predict_eyes(model, data["validation"], validation, device)
         val_loss, val_auroc = float(entropy(logits.to(device), targets.to(device))), _auroc(logits, targets)
         if not math.isfinite(train_loss + val_loss):
             raise DataError(f"fold {fold}, epoch {epoch}: the loss is not finite; lower learning_rate")
@@ -141,9 +168,17 @@ def predict_logits(
     return torch.cat(logits), torch.cat(targets)
 
 
-def _class_weights(rows: pd.DataFrame, config: TrainingConfig) -> torch.Tensor:
+def predict_eyes(
+    model: nn.Module, data: EyeDataset, batches: torch.utils.data.DataLoader, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits ``(eyes, classes)`` and targets ``(eyes,)`` of `data` in its order, patches pooled per eye."""
+    logits, targets = predict_logits(model, batches, device)
+    return pool_patches(logits, data.per_eye), targets[:: data.per_eye]
+
+
+def _class_weights(targets: Sequence[int], classes: int) -> torch.Tensor:
     """Inverse class frequencies with mean 1, so that a threshold of one half suits unequal classes."""
-    counts = torch.bincount(torch.tensor(rows["target"].tolist()), minlength=config.model.classes).float()
+    counts = torch.bincount(torch.tensor(targets), minlength=classes).float()
     if (counts == 0).any():
         raise DataError("a class has no training subject in this fold; use fewer folds or more subjects")
     weights = 1 / counts
@@ -151,7 +186,12 @@ def _class_weights(rows: pd.DataFrame, config: TrainingConfig) -> torch.Tensor:
 
 
 def _auroc(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """AUROC of a binary validation set; NaN with one class only, or with more than two."""
-    if logits.shape[1] != 2 or len(targets.unique()) < 2:
+    """AUROC of a validation set, of more than two classes the mean of each against the rest; NaN if one is missing."""
+    classes = logits.shape[1]
+    if len(targets.unique()) < classes:
         return math.nan
-    return float(roc_auc_score(targets.numpy(), (logits[:, 1] - logits[:, 0]).numpy()))
+    if classes == 2:
+        return float(roc_auc_score(targets.numpy(), (logits[:, 1] - logits[:, 0]).numpy()))
+    shares = torch.softmax(logits.double(), dim=1)
+    one_against_rest = [roc_auc_score((targets == k).numpy(), shares[:, k].numpy()) for k in range(classes)]
+    return float(sum(one_against_rest) / classes)

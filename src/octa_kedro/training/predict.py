@@ -1,17 +1,19 @@
 """A trained classifier's probabilities for subjects it has not learnt from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.io.store import Stored
 from octa_kedro.preprocessing.config import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import OptimiserConfig
 from octa_kedro.training.data import EyeDataset, loader
-from octa_kedro.training.loop import predict_logits
+from octa_kedro.training.guard import require_sound_fold, require_unseen
+from octa_kedro.training.loop import predict_eyes
 from octa_kedro.training.seeding import pick_device
 
 PARTS = {"validation": "out_of_fold", "held_out": "held_out"}
@@ -22,26 +24,47 @@ def predict_fold(
 ) -> pd.DataFrame:
     """Predictions for the validation and held-out subjects of a fold table.
 
-    Columns: subject, part (out_of_fold or held_out), fold, disease, target, probability (of the
-    second class). LeakError if the checkpoint has learnt from any of them.
+    Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, disease, target,
+    probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
+    for each. An eye seen in patches gets the mean probability of its patches. LeakError if the checkpoint has
+    learnt from any of them or from another eye of their patient, or its epoch was chosen by a held-out one.
     """
-    rows = table[table["role"].isin(PARTS)]
-    subjects = rows["subject"].astype(str).tolist()
-    fold = checkpoint.card.fold
-    require_disjoint(subjects, checkpoint.card.learnt_from(), judge=f"fold {fold}", learner="its checkpoint")
+    require_sound_fold(table)
+    require_unseen(table, checkpoint.card, learner="its checkpoint")
     require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
-    data = EyeDataset(images, subjects, rows["target"].tolist(), slabs=checkpoint.card.slabs)
+    rows = table[table["role"].isin(PARTS)]
+    card = checkpoint.card
+    data = EyeDataset(
+        images,
+        rows["subject"].astype(str).tolist(),
+        rows["target"].tolist(),
+        slabs=card.slabs,
+        patches=card.patches,
+    )
     device = pick_device(config.device)
     model = restore_model(checkpoint).to(device)
-    logits, _ = predict_logits(model, loader(data, config, shuffle_seed=None), device)
-    probabilities = torch.softmax(logits.double(), dim=1).numpy()
+    logits, _ = predict_eyes(model, data, loader(data, config, shuffle_seed=None), device)
+    shares = torch.softmax(logits.double(), dim=1).numpy()
+    kept = [name for name in ("patient",) if name in rows]
     return pd.DataFrame(
         {
-            "subject": subjects,
+            "subject": data.subjects,
+            **{name: rows[name].to_numpy() for name in kept},
             "part": rows["role"].map(PARTS).to_numpy(),
-            "fold": fold,
+            "fold": card.fold,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),
-            "probability": probabilities[:, 1],
+            **probability_columns(shares, card.classes),
         }
     )
+
+
+def probability_columns(shares: NDArray[np.float64], classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Probabilities ``(eyes, classes)`` as the columns of a predictions table.
+
+    `probability` is that of not being of the first, the negative, class. Two classes need no other column.
+    """
+    if len(classes) == 2:
+        return {"probability": shares[:, 1]}
+    each = {f"probability_{name}": shares[:, index] for index, name in enumerate(classes)}
+    return {"probability": shares[:, 1:].sum(axis=1).clip(0, 1), **each}

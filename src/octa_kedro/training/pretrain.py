@@ -11,7 +11,6 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from octa_kedro import __version__
-from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.io.store import Stored
 from octa_kedro.models.autoencoder import Autoencoder
@@ -19,6 +18,7 @@ from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
 from octa_kedro.training.learner import make_learner
 from octa_kedro.training.loop import Fitted
 from octa_kedro.training.seeding import seed_everything
@@ -29,15 +29,16 @@ def fit_autoencoder(
 ) -> Fitted:
     """Train on the fold's training subjects for all epochs; neither validation nor held-out eyes are read.
 
+    LeakError if a patient has eyes in two parts of the fold.
+
     The loss is the mean squared error per voxel. History: fold, epoch, train_loss, variance (the mean over
     eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
     best (the last epoch).
     """
     require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
+    require_sound_fold(table)
     data = EyeDataset(images, subjects_of(table, "train"))
-    judged = [*subjects_of(table, "validation"), *subjects_of(table, "held_out")]
-    require_disjoint(judged, data.subjects, judge=f"fold {fold}", learner="the pre-training")
     variance, mean = _grey_levels(data)
     seed_everything(config.seed, "autoencoder", fold)
     model = Autoencoder(config.model, mean)
@@ -58,7 +59,8 @@ def fit_autoencoder(
         fold=fold,
         epoch=config.max_epochs,
         metrics={"train_loss": float(rows[-1]["train_loss"]), "variance": variance},
-        seen={"pretraining": tuple(data.subjects)},
+        seen={PRETRAINING: tuple(data.subjects)},
+        patients=patients_in(table[table["role"] == "train"]),
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )

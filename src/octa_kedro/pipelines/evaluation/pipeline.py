@@ -11,11 +11,17 @@ def create_pipeline(structure: Structure) -> Pipeline:
     """Predictions of all models -> pooled table, metrics with intervals, figures."""
     folds = [(model, fold) for model in structure.models for fold in structure.fold_numbers]
     tables = {keyword(model, fold): f"{model}.fold_{fold}.predictions" for model, fold in folds}
+    seen = {f"{nodes.SEEN}{keyword(model, fold)}": f"{model}.fold_{fold}.seen" for model, fold in folds}
     histories = {m: [f"{m}.fold_{fold}.history" for fold in structure.fold_numbers] for m in structure.models}
     template = Pipeline(
         [
             Node(nodes.score_floor, ["processed_volumes", "splits"], "floor", name="score_floor"),
-            Node(nodes.pool_models, {"floor": "floor", **tables}, "predictions", name="pool_models"),
+            Node(
+                nodes.pool_models,
+                {"floor": "floor", "splits": "splits", **tables, **seen},
+                "predictions",
+                name="pool_models",
+            ),
             Node(
                 nodes.tabulate_metrics,
                 ["predictions", PARAMETERS],
@@ -42,6 +48,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
             "processed_volumes",
             "splits",
             *tables.values(),
+            *seen.values(),
             *(name for names in histories.values() for name in names),
         },
         parameters={PARAMETERS: PARAMETERS},

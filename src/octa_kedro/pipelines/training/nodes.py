@@ -26,6 +26,6 @@ def train_fold(
 
 def apply_fold(
     images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: TrainingConfig
-) -> pd.DataFrame:
-    """Predict the fold's validation and held-out subjects with the stored best checkpoint."""
-    return predict_fold(images, table, checkpoint, config)
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The stored best checkpoint -> predictions of validation and held-out subjects, and whom it has seen."""
+    return predict_fold(images, table, checkpoint, config), checkpoint.card.seen_table()

@@ -34,7 +34,7 @@ def _fold(structure: Structure, model: str, fold: int) -> Pipeline:
             Node(
                 nodes.apply_fold,
                 ["images", "table", "checkpoint", "params:config"],
-                "predictions",
+                ["predictions", "seen"],
                 name="predict",
             ),
         ],

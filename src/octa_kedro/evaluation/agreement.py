@@ -1,0 +1,88 @@
+"""The leak guard of evaluation: predictions against the splits, and against what the networks have seen."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from octa_kedro.cohort.leak import require_disjoint
+from octa_kedro.cohort.splits import fold_columns, validated_by
+from octa_kedro.cohort.table import patients_of
+from octa_kedro.errors import DataError, LeakError
+from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, REQUIRED_COLUMNS, require_columns
+
+REMEDY = "run the training and evaluation pipelines again with these splits"
+SEEN_COLUMNS = ("model", "fold", "subject", "patient", "used_for")
+
+
+def count_repeats(splits: pd.DataFrame) -> int:
+    """How many times the development subjects are divided into folds."""
+    return len(fold_columns(splits))
+
+
+def require_agreement(table: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """LeakError unless every model's rows, before they are pooled, are those that the splits ask for.
+
+    That is: out of fold k are the validation subjects of fold k, held out are the held-out subjects, by every
+    fold. DataError for a subject that the splits do not know, one that is missing, or another target.
+    """
+    require_columns(table, REQUIRED_COLUMNS, "predictions")
+    require_columns(splits, ("subject", "target", "held_out", "fold"), "splits")
+    validated = validated_by(splits)
+    held_out = splits.loc[splits["held_out"].astype(bool), "subject"].astype(str)
+    folds = sorted(set(validated["fold"]))
+    expected = {(s, OUT_OF_FOLD, int(k)) for s, k in zip(validated["subject"], validated["fold"], strict=True)}
+    expected |= {(s, HELD_OUT, int(k)) for s in held_out for k in folds}
+    target = dict(zip(splits["subject"].astype(str), splits["target"], strict=True))
+    for model, rows in table.groupby("model", sort=False):
+        subjects = rows["subject"].astype(str)
+        if unknown := sorted(set(subjects) - target.keys()):
+            raise DataError(f"{model}: subject {unknown[0]} is predicted but not in the splits; {REMEDY}")
+        found = set(zip(subjects, rows["part"], rows["fold"].astype(int), strict=True))
+        _require_none(str(model), found - expected)
+        if missing := sorted(expected - found):
+            subject, part, fold = missing[0]
+            raise DataError(f"{model}: fold {fold} has no {_words(part)} prediction of subject {subject}; {REMEDY}")
+        if (odd := subjects[subjects.map(target) != rows["target"]]).size:
+            raise DataError(f"{model}: subject {odd.iloc[0]} has another target than in the splits; {REMEDY}")
+
+
+def require_unseen(table: pd.DataFrame, seen: pd.DataFrame, splits: pd.DataFrame) -> None:
+    """LeakError if a network has learnt from a patient it is judged on, or had its epoch chosen by a held-out one.
+
+    `seen` has a row per model, fold, subject and use (used_for: training, validation or pretraining), taken from
+    the checkpoints that made the predictions. DataError if it lacks a model's fold.
+    """
+    require_columns(seen, SEEN_COLUMNS, "seen")
+    patients = dict(zip(seen["subject"].astype(str), seen["patient"].astype(str), strict=True))
+    patients |= dict(zip(splits["subject"].astype(str), patients_of(splits), strict=True))
+    known = set(zip(seen["model"], seen["fold"], strict=True))
+    for (model, fold), rows in table.groupby(["model", "fold"], sort=False):
+        if (model, fold) not in known:
+            raise DataError(f"{model}, fold {fold}: what its network has seen is not known; {REMEDY}")
+        own = seen[(seen["model"] == model) & (seen["fold"] == fold)]
+        judge, learner = f"{model}, fold {fold}", "the network that is judged on them"
+        learnt = own.loc[own["used_for"] != "validation", "subject"].astype(str)
+        require_disjoint(_subjects(rows), learnt, judge=judge, learner=learner, patients=patients)
+        chosen_by = own.loc[own["used_for"] == "validation", "subject"].astype(str)
+        held_out = _subjects(rows[rows["part"] == HELD_OUT])
+        require_disjoint(
+            held_out, chosen_by, judge=f"{judge}, held out", learner="the choice of its epoch", patients=patients
+        )
+
+
+def _subjects(rows: pd.DataFrame) -> list[str]:
+    return rows["subject"].astype(str).tolist()
+
+
+def _require_none(model: str, odd: Iterable[tuple[str, str, int]]) -> None:
+    """LeakError naming the first of the rows that the splits do not ask for."""
+    for subject, part, fold in sorted(odd):
+        role = f"a validation subject of fold {fold}" if part == OUT_OF_FOLD else "held out from that fold"
+        raise LeakError(
+            f"{model}: subject {subject} is reported {_words(part)} by fold {fold}, but the splits do not say that it "
+            f"is {role}: the network may have learnt from it; {REMEDY}"
+        )
+
+
+def _words(part: str) -> str:
+    return part.replace("_", "-" if part == HELD_OUT else " ")

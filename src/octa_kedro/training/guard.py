@@ -1,0 +1,40 @@
+"""The leak guard of training: what a fold is judged on, against what its weights have seen or will see."""
+
+import pandas as pd
+
+from octa_kedro.cohort.leak import require_disjoint
+from octa_kedro.cohort.splits import subjects_of
+from octa_kedro.cohort.table import patients_of
+from octa_kedro.training.checkpoint import CheckpointCard
+
+TRAINING, VALIDATION, PRETRAINING = "training", "validation", "pretraining"
+
+
+def patients_in(table: pd.DataFrame) -> dict[str, str]:
+    """Subject -> patient, for the subjects of a table that are not patients of their own."""
+    pairs = zip(table["subject"].astype(str), patients_of(table), strict=True)
+    return {subject: patient for subject, patient in pairs if subject != patient}
+
+
+def require_sound_fold(table: pd.DataFrame) -> None:
+    """LeakError if a patient of a fold table has eyes in two of training, validation and held-out.
+
+    The held-out part must not meet the validation part either, which chooses the epoch that is kept.
+    """
+    fold, patients = int(table["fold"].iloc[0]), patients_in(table)
+    train, validation, held_out = (subjects_of(table, role) for role in ("train", "validation", "held_out"))
+    judge = f"fold {fold}"
+    require_disjoint([*validation, *held_out], train, judge=judge, learner="its own training", patients=patients)
+    judge = f"fold {fold}, held out"
+    require_disjoint(held_out, validation, judge=judge, learner="the choice of its epoch", patients=patients)
+
+
+def require_unseen(table: pd.DataFrame, card: CheckpointCard, *, learner: str) -> None:
+    """LeakError if the weights of `card` have learnt from a validation or held-out patient of a fold table, or
+    its epoch was chosen by a held-out one."""
+    fold, patients = int(table["fold"].iloc[0]), {**card.patients, **patients_in(table)}
+    validation, held_out = subjects_of(table, "validation"), subjects_of(table, "held_out")
+    judge = f"fold {fold}"
+    require_disjoint([*validation, *held_out], card.learnt_from(), judge=judge, learner=learner, patients=patients)
+    judge, learner = f"fold {fold}, held out", f"{learner}, to choose its epoch"
+    require_disjoint(held_out, card.seen.get(VALIDATION, ()), judge=judge, learner=learner, patients=patients)
