@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/preprocessing.py [--eye ../shared/data/octa500_10225.zip] [--repeats 3]
 
 One 400 x 400 x 640 eye, one modality, one core, no registration, all in one run and on one file system: bitmaps to a
-NIfTI, the central 3 x 3 mm resized, 256 voxels of depth round the retina, intensities scaled. Three ways: the original's
-(our own code after its description: an image series, sums over colours in double precision, two compressed files a step,
-loops over columns), ours (as a run does it: sources hashed, results written and hashed), and the bare minimum (decode,
-resample, write). Surfaces are found once, beforehand, and given to all, since the original takes them from another
-program. Medians of the repeats.
+NIfTI, the central 3 x 3 mm resized, 256 voxels of depth round the retina, intensities scaled. Three ways: the
+original's (our own code after its description: an image series, sums over colours in double precision, two compressed
+files a step, loops over columns), ours (as a run does it: sources hashed, results written and hashed), and the bare
+minimum (decode, resample, write). Surfaces are found once, beforehand, and given to all, since the original takes them
+from another program. Medians of the repeats.
 """
 
 import argparse

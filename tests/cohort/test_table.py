@@ -105,26 +105,26 @@ def test_unknown_disease_is_named_with_a_guess(release_copy: Path):
     edit_sheet(release_copy, lambda t: t.assign(Disease=["NORMLA", *t["Disease"][1:]]))
     subject = pd.read_excel(next(release_copy.glob("OCTA_3mm/Text labels.xlsx")))["ID"][0]
     with pytest.raises(DataError, match=f"subject {subject}: unknown disease 'NORMLA', did you mean NORMAL"):
-        select_eyes(Octa500Release(release_copy), CONFIG).table
+        select_eyes(Octa500Release(release_copy), CONFIG)
 
 
 def test_eye_without_volume_is_named(release_copy: Path):
     folder = next(release_copy.glob("OCTA_3mm/OCTA/*"))
     shutil.rmtree(folder)
     with pytest.raises(DataError, match=f"eye {folder.name}: no OCTA volume"):
-        select_eyes(Octa500Release(release_copy), CONFIG).table
+        select_eyes(Octa500Release(release_copy), CONFIG)
 
 
 def test_modalities_that_disagree_are_named(release_copy: Path):
     folder = next(release_copy.glob("OCTA_3mm/OCT/*"))
     (folder / "32.bmp").unlink()
     with pytest.raises(DataError, match=f"subject {folder.name}: OCTA is .* but OCT is"):
-        select_eyes(Octa500Release(release_copy), CONFIG).table
+        select_eyes(Octa500Release(release_copy), CONFIG)
 
 
 def test_no_eye_of_the_classes_is_an_error(release):
     with pytest.raises(DataError, match=r"no labelled eye has a disease of the classes AMD, RVO"):
-        select_eyes(release, config(A=["AMD"], B=["RVO"])).table
+        select_eyes(release, config(A=["AMD"], B=["RVO"]))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.cohort.splits import fold_table
-from octa_kedro.io.store import Recipe, Store, Stored
+from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store, Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from tests.conftest import splits_table
@@ -27,7 +27,8 @@ def blob_volume(index: int, diseased: bool) -> Volume:
 
 def store_items(folder: Path, items: dict[str, Volume | PlaneStack]) -> dict[str, Stored]:
     store = Store(folder, unit=True, compress=False)
-    entries = store.put_all({s: Recipe(f"key-{s}", lambda i=i: i) for s, i in items.items()}, "test")
+    recipes = {s: Recipe(f"key-{s}", lambda i=i: i) for s, i in items.items()}
+    entries = store.put_all(Batch(recipes, ExecutionConfig(workers=1)), "test")
     return {subject: store.open(entry) for subject, entry in entries.items()}
 
 

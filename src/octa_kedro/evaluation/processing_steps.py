@@ -44,13 +44,13 @@ def steps_figure(
     figure = Figure(figsize=(PANEL * count, 2 * PANEL + 0.7), layout="constrained")
     axes = figure.subplots(2, count, squeeze=False)
     row, processed_row = scan.array.shape[1] // 2, volume.array.shape[1] // 2
-    _bscan(axes[0, 0], scan, row, surfaces, f"1  scan, B-scan {row + 1}", kept)
+    _bscan(axes[0, 0], scan, row, surfaces, title=f"1  scan, B-scan {row + 1}", kept=kept)
     _plane(axes[1, 0], np.asarray(scan.array).mean(axis=2), scan.affine, "1  scan, mean of its depth", kept)
-    _bscan(axes[0, 1], volume, processed_row, shown, "2  processed, middle B-scan")
+    _bscan(axes[0, 1], volume, processed_row, shown, title="2  processed, middle B-scan")
     _plane(axes[1, 1], volume.array.mean(axis=2), volume.affine, "2  processed, mean of its depth")
-    _histograms(axes[0, 2], scan, volume, kept)
+    _histograms(axes[0, 2], scan, volume)
     if beside is not None:
-        _bscan(axes[1, 2], beside, processed_row, shown, "2  processed OCT")
+        _bscan(axes[1, 2], beside, processed_row, shown, title="2  processed OCT")
     for column, slab in enumerate(() if maps is None else maps.names):
         assert maps is not None
         _plane(axes[0, 3 + column], maps.plane(slab), volume.affine, f"3  en-face {slab}, {config.projection}")
@@ -68,7 +68,8 @@ def _title(scan: Volume, volume: Volume, surfaces: PlaneStack | None, config: Pr
     found = "no surfaces" if surfaces is None else f"{surfaces.note or 'supplied'} surfaces"
     sizes = [" x ".join(map(str, v.array.shape)) for v in (scan, volume)]
     steps = f"registration {config.registration.method}, flattened {config.flatten or 'not'}"
-    return f"{scan.source}\n{scan.modality} {scan.laterality or ''}{turned}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
+    eye = f"{scan.modality} {scan.laterality or ''}{turned}"
+    return f"{scan.source}\n{eye}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
 
 
 def _kept_box(
@@ -82,7 +83,7 @@ def _kept_box(
 
 
 def _bscan(
-    axis: Axes, volume: Volume, row: int, surfaces: PlaneStack | None, title: str, kept: Grid | None = None
+    axis: Axes, volume: Volume, row: int, surfaces: PlaneStack | None, *, title: str, kept: Grid | None = None
 ) -> None:
     picture = np.asarray(volume.array[:, row]).T
     (dx, _, dz), (x0, _, z0) = volume.spacing, volume.affine[:3, 3]
@@ -115,7 +116,7 @@ def _plane(axis: Axes, plane: NDArray, affine: NDArray, title: str, kept: Grid |
     axis.set(title=title, xlabel="mm", ylabel="mm, superior up", xlim=extent[:2], ylim=extent[2:])
 
 
-def _histograms(axis: Axes, scan: Volume, volume: Volume, kept: Grid | None) -> None:
+def _histograms(axis: Axes, scan: Volume, volume: Volume) -> None:
     """Grey levels that are not zero, before (relative to the highest) and after."""
     for name, array in (("scan", np.asarray(scan.array)), ("processed", volume.array)):
         values = array[array > 0].astype(np.float32)

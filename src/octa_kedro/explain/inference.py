@@ -64,8 +64,8 @@ def read_eye(
 ) -> Reading:
     """Process one eye exactly as the checkpoint's card says its training eyes were, predict and explain it.
 
-    `references` are needed if those were registered: the eyes that they were registered to. No label is needed or read. The probability is the network's; it is calibrated for no population but
-    the one it was trained on.
+    `references` are needed if those were registered: the eyes that they were registered to. No label is needed or
+    read. The probability is the network's; it is calibrated for no population but the one it was trained on.
     """
     card = checkpoint.card
     if card.kind != "classifier":
@@ -76,7 +76,7 @@ def read_eye(
     surfaces = surfaces_of(source, subject) if processing.needs_surfaces else None
     field_mm = source.check(subject, processing.modality)["field_of_view_mm"]
     reference = read_reference(references, field_mm)
-    made = process_eye(source, subject, surfaces, processing, reference, (VOLUME, ENFACE, SURFACES))
+    made = process_eye(source, subject, surfaces, processing, reference, parts=(VOLUME, ENFACE, SURFACES))
     enface, placed = (made[part].item if part in made else None for part in (ENFACE, SURFACES))
     assert enface is None or isinstance(enface, PlaneStack)
     assert placed is None or isinstance(placed, PlaneStack)

@@ -62,9 +62,7 @@ def _sideways(fixed: Volume, moving: Volume, method: Any) -> tuple[float, float]
     return float(x), float(y)
 
 
-def _depth_and_tilt(
-    fixed: Volume, moving: Volume, shift: tuple[float, float]
-) -> tuple[float, NDArray[np.float64]]:
+def _depth_and_tilt(fixed: Volume, moving: Volume, shift: tuple[float, float]) -> tuple[float, NDArray[np.float64]]:
     """How much deeper the moving retina lies at the middle of the field, and by how much a mm in x and y."""
     columns, index = _columns(fixed), []
     for axis in range(2):
@@ -163,7 +161,10 @@ def _sampled(bending: Any, fixed: Volume, cell_mm: tuple[float, float, float]) -
     lattice = Displacement(np.zeros((*counts, 3)), (x, y, z), (dx, dy, dz))
     nodes = lattice.nodes()
     # The spline ends at the image's outermost voxel centres and is nothing beyond: stay just inside.
-    low, high = fixed.affine[:3, 3], fixed.affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1)
+    low, high = (
+        fixed.affine[:3, 3],
+        fixed.affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1),
+    )
     within = np.clip(nodes, low + 1e-6, high - 1e-6)
     moved = np.array([bending.TransformPoint(point) for point in within.tolist()])
     return Displacement((moved - within).reshape(*counts, 3), lattice.origin_mm, lattice.spacing_mm)

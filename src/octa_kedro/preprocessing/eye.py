@@ -27,7 +27,6 @@ from octa_kedro.preprocessing.registration import Registered, register, registra
 from octa_kedro.preprocessing.retina import flatten_depths
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
 
-
 Eye = TypeVar("Eye", Volume, PlaneStack)
 
 
@@ -66,6 +65,7 @@ def process_eye(
     surfaces: PlaneStack | None,
     config: ProcessingConfig,
     reference: Reference | None = None,
+    *,
     parts: Container[str] = PARTS,
 ) -> dict[str, Result]:
     """Those `parts` (`config.PARTS`) of one eye that the configuration asks for and the source has.
@@ -116,9 +116,9 @@ def place_eye(
             return Placed(placement, registered, None)
         shown = place_surfaces(surfaces, placement)
         if config.flatten is not None:
-            flat = Placement(
-                placement.grid, placement.transform, flatten_depths(shown, config.flatten), config.sampling_mm
-            )
+            # a column that has to move down shows what lies higher up in the scan
+            upwards = -flatten_depths(shown, config.flatten)
+            flat = replace(placement, flatten_mm=upwards)
             return Placed(flat, registered, place_surfaces(surfaces, flat))
         return Placed(placement, registered, shown)
     except DataError as error:

@@ -5,6 +5,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from octa_kedro.errors import ConfigError
+
 # Surfaces on a voxel centre must not fall to either side by rounding of the last digit.
 TIE = 1e-3
 

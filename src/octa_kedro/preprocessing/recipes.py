@@ -116,7 +116,8 @@ def processed(
             "code": code,
         }
         family = {part: recipe_key(step="process", settings=config.settings_of(part), **common) for part in PARTS}
-        make = partial(_process, source, subject, own, config, read_reference(chosen, float(field_mm)))
+        reference = read_reference(chosen, float(field_mm))
+        make = partial(_process, source, subject, own, config=config, reference=reference)
         for part in PARTS:
             recipes[part][subject] = Recipe(family[part], make, facts, part, family)
     return recipes
@@ -133,7 +134,7 @@ def _reference_subject(field_mm: float, subjects: list[str], surfaces: StoredSet
         subject = named[field_mm]
         if subject not in surfaces:
             raise ConfigError(
-                f"processing.registration.reference: {subject} has no surfaces here; name an eye of the cohort or say auto"
+                f"processing.registration.reference: {subject} has no surfaces; name an eye of the cohort, or say auto"
             )
         return subject
     found = read_surfaces(surfaces, subjects)
@@ -154,8 +155,9 @@ def _process(
     source: Source,
     subject: str,
     surfaces: Stored | None,
+    parts: Sequence[str],
+    *,
     config: ProcessingConfig,
     reference: Reference | None,
-    parts: Sequence[str],
 ) -> dict[str, Result]:
-    return process_eye(source, subject, surfaces() if surfaces else None, config, reference, parts)
+    return process_eye(source, subject, surfaces() if surfaces else None, config, reference, parts=parts)
