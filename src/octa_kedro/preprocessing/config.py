@@ -31,10 +31,10 @@ class ProcessingConfig(Config):
 
     `grid` is the number of voxels along (x, y, z). `field_mm` is the centre field kept laterally and `depth_mm` the
     depth kept round the middle of `depth_slab`; null keeps all of the scan. `mirror_left` turns left eyes, so that x
-    runs from temporal to nasal in all. `flatten` straightens a surface. `sampling_mm` is the lateral sampling that finer
-    scans are first averaged to, so that a field of view cannot be told by its texture. `mask_slab` blackens what lies
-    outside a slab. `slabs` are the en-face maps to make, by `projection`. With `with_oct` the OCT scan is processed
-    the same way beside the `modality` that networks see.
+    runs from temporal to nasal in all. `flatten` straightens a surface. `sampling_mm` is the lateral sampling that
+    finer scans are first averaged to, so that a field of view cannot be told by its texture. `mask_slab` blackens what
+    lies outside a slab. `slabs` are the en-face maps to make, by `projection`. With `with_oct` the OCT scan is
+    processed the same way beside the `modality` that networks see.
     """
 
     modality: str = "OCTA"
