@@ -117,7 +117,7 @@ def test_a_sheet_per_part_folder_becomes_one_table(parts: Path):
 def test_an_eye_that_stands_twice_or_has_two_fields_of_view_is_named(tmp_path: Path):
     write_bscans(tmp_path / "p1" / "OCTA_3mm" / "OCT" / "1", SCAN)
     write_bscans(tmp_path / "p2" / "OCTA_6mm" / "OCTA" / "1", SCAN)
-    with pytest.raises(DataError, match="eye 1: OCT lies in .* are different fields of view"):
+    with pytest.raises(DataError, match=r"eye 1: OCT lies in .* are different fields of view"):
         Octa500Release(tmp_path).subjects()
     write_bscans(tmp_path / "p2" / "OCTA_3M" / "OCT" / "1", SCAN)
     with pytest.raises(DataError, match="eye 1: "):
