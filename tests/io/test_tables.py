@@ -19,6 +19,7 @@ ROWS = "ID,Disease\n10301,NORMAL\n"
         " id , DISEASE \n 10301 ,NORMAL \n,\n",
         "\ufeff" + ROWS,
         "ID;Disease;note\n10301;NORMAL;one, two\n",
+        'ID, Disease, note\n10301, NORMAL, "one, two"\n',
     ],
 )
 def test_separators_spaces_and_case_do_not_matter(tmp_path: Path, text: str):

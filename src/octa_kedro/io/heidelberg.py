@@ -25,8 +25,6 @@ HEADER = struct.Struct("<12siiidddiiddid4sqii")
 BSCAN_HEADER = struct.Struct("<12siddddii")
 NO_VOLUME = {1: "a single line", 2: "a circle", 5: "a star"}
 INVALID = 1e30  # what could not be measured holds the largest float
-DISPLAY_POWER = 0.25
-"""The vendor shows the fourth root of the reflectance; linear values would be black all over."""
 SEGMENTS = {"ILM": 0, "IPL_INL": 4, "OPL_ONL": 6, "IS_OS": 14, "RPE": 16, "BM": 1}
 
 
@@ -134,5 +132,6 @@ def _order(path: Path, places: list[BScanPlace]) -> list[int]:
 
 
 def _displayed(reflectance: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The fourth root, as the vendor shows it; linear values would be black all over."""
     valid = np.where(np.abs(reflectance) < INVALID, np.clip(reflectance, 0, 1), 0)
-    return np.rint(255 * valid**DISPLAY_POWER).astype(np.uint8)
+    return np.rint(255 * np.sqrt(np.sqrt(valid))).astype(np.uint8)

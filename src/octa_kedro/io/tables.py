@@ -72,6 +72,8 @@ def _read(path: Path) -> pd.DataFrame:
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline()
         separator = ";" if first.count(";") > first.count(",") else ","
-        return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        return pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
+        )
     except (ValueError, OSError, KeyError, ImportError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from error
