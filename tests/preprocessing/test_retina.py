@@ -17,7 +17,7 @@ SHAPE = (40, 36, 320)
 LIMIT_MM = 3 * 2 / 640  # three voxels of a native scan
 DISEASES = get_args(Disease)
 CONFIG = PhantomConfig(
-    seed=11, subjects=dict.fromkeys(DISEASES, 1), share_6mm=1, shapes={"6mm": (48, 48, 160)}, severity=(0.9, 1.0)
+    seed=11, subjects=dict.fromkeys(DISEASES, 1), share_6mm=1, shapes={"6mm": (40, 40, 256)}, severity=(0.9, 1.0)
 )
 
 

@@ -105,8 +105,7 @@ def window_index(centre: NDArray, above: int, below: int, depth: int) -> NDArray
 def smooth_surface(
     surface: NDArray, spacing_mm: tuple[float, float], median_mm: float, gauss_mm: float
 ) -> NDArray[np.float64]:
-    """`surface` ``[x, y]`` without outliers narrower than about half `median_mm`, and single ones in any case, blurred by
-    `gauss_mm` (deviation)."""
+    """`surface` ``[x, y]`` by a median filter `median_mm` wide, 3 A-scans at least, then blurred by `gauss_mm`."""
     size = [2 * max(1, round(median_mm / s / 2)) + 1 for s in spacing_mm]
     # what curves away is put aside, or filters would level it at the edges of the field
     bowl = fitted_bowl(surface, order=2)
