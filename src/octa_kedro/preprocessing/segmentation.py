@@ -105,8 +105,8 @@ def window_index(centre: NDArray, above: int, below: int, depth: int) -> NDArray
 def smooth_surface(
     surface: NDArray, spacing_mm: tuple[float, float], median_mm: float, gauss_mm: float
 ) -> NDArray[np.float64]:
-    """`surface` ``[x, y]`` without outliers narrower than about half `median_mm`, blurred by `gauss_mm` (deviation)."""
-    size = [2 * round(median_mm / s / 2) + 1 for s in spacing_mm]
+    """`surface` ``[x, y]`` by a median filter `median_mm` wide, 3 A-scans at least, then blurred by `gauss_mm`."""
+    size = [2 * max(1, round(median_mm / s / 2)) + 1 for s in spacing_mm]
     # what curves away is put aside, or filters would level it at the edges of the field
     bowl = fitted_bowl(surface, order=2)
     kept = median_filter(surface - bowl, size=size, mode="nearest")
@@ -167,8 +167,7 @@ def _relative(grey: Array, spacing_um: list[float]) -> Array:
     background = np.float32(np.percentile(grey[::2, ::2], 10))
     brightest = _band_means(grey, max(1, round(BAND_UM / spacing_um[2]))).max(axis=2)
     level = gaussian_filter(brightest - background, [120 / s for s in spacing_um[:2]], mode="nearest")
-    relative: Array = (grey - background) / np.maximum(level, np.float32(1e-6))[..., None]
-    return relative
+    return ((grey - background) / np.maximum(level, np.float32(1e-6))[..., None]).astype(np.float32, copy=False)
 
 
 def _least_totals(cost: Array, axis: int, penalty: float) -> Array:
