@@ -47,6 +47,7 @@ def align(
             bending = _bspline(method, images, itk, cell_mm)
             break
         itk = itk if stage == "rigid" else _affine_from(itk)
+        method.SetOptimizerScalesFromPhysicalShift()
         method.SetInitialTransform(itk, True)
         method.Execute(*images)
     return Transform(_matrix(itk), None if bending is None else _sampled(bending, fixed, cell_mm))
@@ -65,9 +66,7 @@ def _sideways(fixed: Volume, moving: Volume, method: Any) -> tuple[float, float]
     return float(x), float(y)
 
 
-def _depth_and_tilt(
-    fixed: Volume, moving: Volume, shift: tuple[float, float]
-) -> tuple[float, NDArray[np.float64]]:
+def _depth_and_tilt(fixed: Volume, moving: Volume, shift: tuple[float, float]) -> tuple[float, NDArray[np.float64]]:
     """How much deeper the moving retina lies at the middle of the field, and by how much a mm in x and y."""
     columns, index = _columns(fixed), []
     for axis in range(2):
@@ -152,7 +151,9 @@ def _method(pyramid: tuple[int, ...], iterations: int, voxels: int) -> Any:
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=FIRST_STEP, minStep=LAST_STEP, numberOfIterations=iterations, relaxationFactor=RELAXATION
     )
-    method.SetOptimizerScalesFromPhysicalShift()
+    # Differences of neighbours do; the Gaussian filter that is ITK's default costs a third of the time.
+    method.MetricUseMovingImageGradientFilterOff()
+    method.MetricUseFixedImageGradientFilterOff()
     method.SetShrinkFactorsPerLevel(list(pyramid))
     method.SetSmoothingSigmasPerLevel([SMOOTH * factor for factor in pyramid])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()
@@ -178,7 +179,10 @@ def _sampled(bending: Any, fixed: Volume, cell_mm: tuple[float, float, float]) -
     lattice = Displacement(np.zeros((*counts, 3)), (x, y, z), (dx, dy, dz))
     nodes = lattice.nodes()
     # The spline ends at the image's outermost voxel centres and is nothing beyond: stay just inside.
-    low, high = fixed.affine[:3, 3], fixed.affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1)
+    low, high = (
+        fixed.affine[:3, 3],
+        fixed.affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1),
+    )
     within = np.clip(nodes, low + 1e-6, high - 1e-6)
     moved = np.array([bending.TransformPoint(point) for point in within.tolist()])
     return Displacement((moved - within).reshape(*counts, 3), lattice.origin_mm, lattice.spacing_mm)

@@ -119,9 +119,7 @@ def place_labels(array: NDArray, affine: NDArray[np.float64], placement: Placeme
     out = np.zeros(placement.grid.shape, array.dtype, order="F")
     for slices, points in _blocks(placement):
         index = to_index[:3, :3] @ points.T + to_index[:3, 3:]
-        nearest = tuple(
-            np.clip(np.rint(i), 0, n - 1).astype(np.intp) for i, n in zip(index, array.shape, strict=True)
-        )
+        nearest = tuple(np.clip(np.rint(i), 0, n - 1).astype(np.intp) for i, n in zip(index, array.shape, strict=True))
         values = np.where(inside(index, array.shape), array[nearest], array.dtype.type(0))
         out[:, :, slices] = values.reshape(*out.shape[:2], -1)
     return out

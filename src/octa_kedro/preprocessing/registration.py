@@ -137,6 +137,7 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     B-spline; normalised correlation over evenly spread voxels, regular-step gradient descent, coarse to fine. One thread
     and no random sampling: the same images give the same bits. DataError where it diverges.
     """
+    _require_retinas(fixed, moving, who)
     before = overlap(fixed, moving, Transform())
     transform = Transform()
     if config.method != "none":
@@ -155,6 +156,15 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     result = _judged(fixed, moving, transform, before)
     _require_sound(result, config, who)
     return result
+
+
+def _require_retinas(fixed: Volume, moving: Volume, who: str) -> None:
+    """SimpleITK itself only warns where there is nothing to align."""
+    if (fixed.array < RETINA).all() or (moving.array < RETINA).all():
+        raise DataError(f"{who}: registration failed (no retina in its image or in the reference's); {_remedy()}")
+    distance = np.abs(fixed.affine[:2, 3] - moving.affine[:2, 3])
+    if (distance >= np.minimum(fixed.extent_mm[:2], moving.extent_mm[:2])).any():
+        raise DataError(f"{who}: registration failed (its field and the reference's do not meet); {_remedy()}")
 
 
 def overlap(fixed: Volume, moving: Volume, transform: Transform) -> float:

@@ -36,7 +36,9 @@ class Displacement:
 
     def nodes(self) -> NDArray[np.float64]:
         """Points ``(N, 3)`` of the lattice, in millimetres, in the order of `shifts`."""
-        axes = [o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shifts.shape, strict=False)]
+        axes = [
+            o + s * np.arange(n) for o, s, n in zip(self.origin_mm, self.spacing_mm, self.shifts.shape, strict=False)
+        ]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
 
     def least_stretch(self) -> float:
