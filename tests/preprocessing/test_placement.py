@@ -239,7 +239,7 @@ def test_transforms_compose_invert_and_survive_json():
 
 def test_a_transform_that_lays_the_eye_on_its_side_is_refused():
     rough = np.tile(1 + 0.4 * np.sin(np.arange(40))[:, None, None], (1, 36, 1))
-    with pytest.raises(DataError, match="eye 1.*cannot be followed"):
+    with pytest.raises(DataError, match=r"eye 1.*cannot be followed"):
         place_surfaces(PlaneStack(rough, AFFINE, ("BM",), source="eye 1"), Placement(GRID, turned((0, 80, 0))))
 
 

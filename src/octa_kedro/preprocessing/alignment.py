@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813  (its own spelling)
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.io.volume import Volume
 from octa_kedro.preprocessing.transform import Displacement, Transform, translation
 
-FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 2e-4, 0.5  # of the gradient descent, in millimetres
+FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 2e-4, 0.7  # of the gradient descent, in millimetres
 SAMPLES = 15_000  # voxels that a step of the descent looks at, spread evenly
 MARGIN_MM = 0.15
 SMOOTH = 0.5  # blur at each level of the pyramid, in its voxels
@@ -30,8 +30,8 @@ def align(
 ) -> Transform:
     """The last of `stages` (translation, rigid, affine, bspline), each started where the one before it ended.
 
-    Normalised correlation over evenly spread voxels, on one thread, nothing random: the same bits every time. RuntimeError
-    is what SimpleITK raises where images do not overlap. `cell_mm` is the mesh of the B-spline.
+    Normalised correlation over evenly spread voxels, on one thread, nothing random: the same bits every time.
+    RuntimeError is what SimpleITK raises where images do not overlap. `cell_mm` is the mesh of the B-spline.
     """
     near = _near_retina(fixed)
     images = _image(near.array, near), _image(moving.array, moving)

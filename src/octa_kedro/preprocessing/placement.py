@@ -156,19 +156,19 @@ def place_surfaces(surfaces: PlaneStack, placement: Placement) -> PlaneStack:
     """The surfaces as the placed volume shows them: depths in millimetres of the output frame.
 
     In each column the depth is sought at which the placement points at the surface in the scan (a fixed-point
-    iteration; one round where nothing is turned). Beside the scan the surface is continued from its rim.
-    DataError if it is not found, as where the transform turns the eye on its side.
+    iteration; one round where nothing is turned), and beside the scan the surface is continued from its rim.
+    DataError if it is not found.
     """
     box = scan_box((*surfaces.array.shape[:2], 1), surfaces.affine)
     taps = _lateral_taps(box, placement)
     planes = [_place_depth(plane, box, taps, placement) for plane in np.moveaxis(surfaces.array, 2, 0)]
-    if any(plane is None for plane in planes):
-        raise DataError(f"{surfaces.source}: its surfaces cannot be followed through the transform; register it anew")
     stack = np.stack(planes, axis=2).astype(np.float32)
+    if not np.isfinite(stack).all():
+        raise DataError(f"{surfaces.source}: its surfaces cannot be followed through the transform; register it anew")
     return replace(surfaces, array=stack, affine=placement.grid.affine)
 
 
-def _place_depth(plane: NDArray, box: Grid, taps: NDArray[np.float64], placement: Placement) -> NDArray | None:
+def _place_depth(plane: NDArray, box: Grid, taps: NDArray[np.float64], placement: Placement) -> NDArray:
     slope = float(placement.transform.matrix[2, 2])
     depth = np.full(placement.grid.shape[0] * placement.grid.shape[1], float(np.median(plane)))
     source = np.asarray(plane, np.float64)
@@ -180,7 +180,7 @@ def _place_depth(plane: NDArray, box: Grid, taps: NDArray[np.float64], placement
         depth = depth + missing
         if np.abs(missing).max() < SETTLED_MM:
             break
-    return depth.reshape(placement.grid.shape[:2]) if np.abs(missing).max() < LOST_MM else None
+    return np.where(np.abs(missing) < LOST_MM, depth, np.nan).reshape(placement.grid.shape[:2])
 
 
 def mirror(eye: Eye) -> Eye:

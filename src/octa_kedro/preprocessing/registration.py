@@ -134,8 +134,8 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     """The transform that takes points of `fixed` (the reference) to those of `moving` (the eye `who`).
 
     Stage after stage up to ``config.method``, each from where the last ended: translation, rigid, affine,
-    B-spline; normalised correlation over evenly spread voxels, regular-step gradient descent, coarse to fine. One thread
-    and no random sampling: the same images give the same bits. DataError where it diverges.
+    B-spline; normalised correlation over evenly spread voxels, regular-step gradient descent, coarse to fine.
+    One thread and no random sampling: the same images give the same bits. DataError where it diverges.
     """
     _require_retinas(fixed, moving, who)
     before = overlap(fixed, moving, Transform())
