@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813  (its own spelling)
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.io.volume import Volume
 from octa_kedro.preprocessing.transform import Displacement, Transform, translation
 
-FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 1e-4, 0.5  # of the gradient descent, in voxels
+FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 2e-4, 0.7  # of the gradient descent, in millimetres
+SAMPLES = 15_000  # voxels that a step of the descent looks at, spread evenly
+MARGIN_MM = 0.15
 SMOOTH = 0.5  # blur at each level of the pyramid, in its voxels
 NODES_A_CELL = 2  # at which a B-spline is stored, per cell of its mesh
 
@@ -28,22 +30,24 @@ def align(
 ) -> Transform:
     """The last of `stages` (translation, rigid, affine, bspline), each started where the one before it ended.
 
-    Normalised correlation over all voxels, on one thread, nothing random: the same bits every time. RuntimeError
-    is what SimpleITK raises where images do not overlap. `cell_mm` is the mesh of the B-spline.
+    Normalised correlation over evenly spread voxels, on one thread, nothing random: the same bits every time.
+    RuntimeError is what SimpleITK raises where images do not overlap. `cell_mm` is the mesh of the B-spline.
     """
-    images = _image(fixed.array, fixed), _image(moving.array, moving)
-    shift = _sideways(fixed, moving, _method(pyramid, iterations))
+    near = _near_retina(fixed)
+    images = _image(near.array, near), _image(moving.array, moving)
+    shift = _sideways(fixed, moving, _method(pyramid, iterations, math.prod(fixed.array.shape[:2])))
     depth, tilt = _depth_and_tilt(fixed, moving, shift)
     if stages[-1] == "translation":
         return translation((*shift, depth))
     itk = _first_rigid(fixed, shift, depth, tilt)
     bending = None
     for stage in stages[1:]:
-        method = _method(pyramid, iterations)
+        method = _method(pyramid, iterations, near.array.size)
         if stage == "bspline":
             bending = _bspline(method, images, itk, cell_mm)
             break
         itk = itk if stage == "rigid" else _affine_from(itk)
+        method.SetOptimizerScalesFromPhysicalShift()
         method.SetInitialTransform(itk, True)
         method.Execute(*images)
     return Transform(_matrix(itk), None if bending is None else _sampled(bending, fixed, cell_mm))
@@ -126,16 +130,30 @@ def _image(array: NDArray, volume: Volume) -> Any:
     return image
 
 
-def _method(pyramid: tuple[int, ...], iterations: int) -> Any:
+def _near_retina(volume: Volume) -> Volume:
+    """The depths of `volume` within MARGIN_MM of its retina: elsewhere there is nothing to align."""
+    used = np.flatnonzero(volume.array.any(axis=(0, 1)))
+    margin = math.ceil(MARGIN_MM / volume.spacing[2])
+    first = max(int(used[0]) - margin, 0) if len(used) else 0
+    last = int(used[-1]) + 1 + margin if len(used) else volume.array.shape[2]
+    affine = volume.affine.copy()
+    affine[2, 3] += first * volume.spacing[2]
+    return volume.with_array(volume.array[:, :, first:last], affine)
+
+
+def _method(pyramid: tuple[int, ...], iterations: int, voxels: int) -> Any:
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetMetricAsCorrelation()
-    method.SetMetricSamplingStrategy(method.NONE)
+    method.SetMetricSamplingStrategy(method.REGULAR)  # every n-th voxel: nothing random
+    method.SetMetricSamplingPercentagePerLevel([min(1.0, SAMPLES * f**3 / voxels) for f in pyramid], 1)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=FIRST_STEP, minStep=LAST_STEP, numberOfIterations=iterations, relaxationFactor=RELAXATION
     )
-    method.SetOptimizerScalesFromPhysicalShift()
+    # Differences of neighbours do; the Gaussian filter that is ITK's default costs a third of the time.
+    method.MetricUseMovingImageGradientFilterOff()
+    method.MetricUseFixedImageGradientFilterOff()
     method.SetShrinkFactorsPerLevel(list(pyramid))
     method.SetSmoothingSigmasPerLevel([SMOOTH * factor for factor in pyramid])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()

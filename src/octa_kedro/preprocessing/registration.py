@@ -37,9 +37,9 @@ class RegistrationConfig(Config):
     method: Method = "none"
     on: Literal["surfaces", "oct"] = "surfaces"
     reference: Literal["auto"] | dict[float, Annotated[str, Field(coerce_numbers_to_str=True)]] = "auto"
-    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.06, 0.06, 0.02)
-    pyramid: tuple[PositiveInt, ...] = (4, 2, 1)
-    iterations: PositiveInt = 100
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.08, 0.08, 0.02)
+    pyramid: tuple[PositiveInt, ...] = (2, 1)
+    iterations: PositiveInt = 60
     bspline_cell_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 0.5)
     min_overlap: Annotated[float, Field(ge=0, le=1)] = 0.8
     max_shift_mm: PositiveFloat = 1.0
@@ -134,9 +134,10 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     """The transform that takes points of `fixed` (the reference) to those of `moving` (the eye `who`).
 
     Stage after stage up to ``config.method``, each from where the last ended: translation, rigid, affine,
-    B-spline; normalised correlation over all voxels, regular-step gradient descent, coarse to fine. One thread
-    and no random sampling: the same images give the same bits. DataError where it diverges.
+    B-spline; normalised correlation over evenly spread voxels, regular-step gradient descent, coarse to fine.
+    One thread and no random sampling: the same images give the same bits. DataError where it diverges.
     """
+    _require_retinas(fixed, moving, who)
     before = overlap(fixed, moving, Transform())
     transform = Transform()
     if config.method != "none":
@@ -155,6 +156,15 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     result = _judged(fixed, moving, transform, before)
     _require_sound(result, config, who)
     return result
+
+
+def _require_retinas(fixed: Volume, moving: Volume, who: str) -> None:
+    """SimpleITK itself only warns where there is nothing to align."""
+    if (fixed.array < RETINA).all() or (moving.array < RETINA).all():
+        raise DataError(f"{who}: registration failed (no retina in its image or in the reference's); {_remedy()}")
+    distance = np.abs(fixed.affine[:2, 3] - moving.affine[:2, 3])
+    if (distance >= np.minimum(fixed.extent_mm[:2], moving.extent_mm[:2])).any():
+        raise DataError(f"{who}: registration failed (its field and the reference's do not meet); {_remedy()}")
 
 
 def overlap(fixed: Volume, moving: Volume, transform: Transform) -> float:

@@ -79,11 +79,11 @@ class Transform:
         """From the scan to the target frame; ValueError if the transform bends, see `invert_points`."""
         if self.displacement is not None:
             raise ValueError("a bending transform has no closed inverse; use invert_points")
-        return type(self)(np.linalg.inv(self.matrix))
+        return type(self)(inverse_of(self.matrix))
 
     def invert_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Target points ``(N, 3)`` that `apply` takes to `points`, by fixed-point iteration where it bends."""
-        straight = type(self)(np.linalg.inv(self.matrix)).apply(points)
+        straight = type(self)(inverse_of(self.matrix)).apply(points)
         if self.displacement is None:
             return straight
         found = straight
@@ -102,7 +102,7 @@ class Transform:
         lattice = inner.displacement or _lattice_before(self.displacement, inner.matrix)
         nodes = lattice.nodes()
         whole = self.apply(inner.apply(nodes))
-        shifts = type(self)(np.linalg.inv(matrix)).apply(whole) - nodes
+        shifts = type(self)(inverse_of(matrix)).apply(whole) - nodes
         shaped = shifts.reshape(lattice.shifts.shape)
         return type(self)(matrix, Displacement(shaped, lattice.origin_mm, lattice.spacing_mm))
 
@@ -136,6 +136,11 @@ class Transform:
         return cls(matrix, bending)
 
 
+def inverse_of(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse matrix, in double precision."""
+    return np.asarray(np.linalg.inv(matrix), np.float64)
+
+
 def translation(shift_mm: tuple[float, float, float]) -> Transform:
     """The transform that moves points by `shift_mm`."""
     matrix = np.eye(4)
@@ -145,7 +150,7 @@ def translation(shift_mm: tuple[float, float, float]) -> Transform:
 
 def _lattice_before(displacement: Displacement, matrix: NDArray[np.float64]) -> Displacement:
     """A lattice with as many nodes in the frame that `matrix` comes from, round all of `displacement`'s."""
-    nodes = Transform(np.linalg.inv(matrix)).apply(displacement.nodes())
+    nodes = Transform(inverse_of(matrix)).apply(displacement.nodes())
     low, high = nodes.min(axis=0), nodes.max(axis=0)
     steps = (high - low) / np.maximum(np.asarray(displacement.shifts.shape[:3]) - 1, 1)
     x, y, z = map(float, low)
