@@ -12,6 +12,7 @@ LINE_ROWS = 7
 JITTER_MM = 0.04  # how far neighbouring B-scans are shifted against each other in search of their offset
 SACCADE_MM, SACCADE_REACH_MM = 0.04, 0.3  # the least sideways step that counts, and the largest looked for
 SACCADE_ROWS = 3
+SACCADE_SPACING_MM = 0.025  # B-scans farther apart show other capillaries, and seem shifted where they are not
 SACCADE_GAIN = 0.35  # in correlation, that a shift must bring
 
 
@@ -31,8 +32,9 @@ def axial_jitter_um(volume: Volume, ilm: NDArray, bm: NDArray) -> float:
     """
     depth, spacing = volume.array.shape[2], volume.spacing[2]
     reach = max(2, round(JITTER_MM / spacing))
-    begin = max(int(np.nanmin(ilm)) - reach, 0)
-    end = min(int(np.nanmax(bm)) + reach, depth)
+    # with room for the shift and for what the borders of the retina are told by
+    begin = max(int(np.nanmin(ilm)) - 3 * reach, 0)
+    end = min(int(np.nanmax(bm)) + 3 * reach, depth)
     if volume.array.shape[1] < 3 or end - begin < 4 * reach:
         return np.nan
     step = max(1, volume.array.shape[0] // COLUMNS)
@@ -53,11 +55,11 @@ def axial_jitter_um(volume: Volume, ilm: NDArray, bm: NDArray) -> float:
 
 def saccade_share(map_: NDArray, volume: Volume) -> float:
     """Share of places between B-scans at which the en-face map ``[x, y]`` goes on sideways: the B-scans before and
-    after it fit clearly better when shifted. NaN where the field is too small for it.
+    after it fit clearly better when shifted. NaN where B-scans lie too far apart to tell, or the field is too small.
     """
     spacing = volume.spacing[0]
     reach, ny = round(SACCADE_REACH_MM / spacing), map_.shape[1]
-    if map_.shape[0] < 4 * reach or ny <= 2 * SACCADE_ROWS:
+    if volume.spacing[1] > SACCADE_SPACING_MM or map_.shape[0] < 4 * reach or ny <= 2 * SACCADE_ROWS:
         return np.nan
     fine = np.log(np.maximum(map_, 0) + 1)
     fine = fine - gaussian_filter(fine, [SACCADE_REACH_MM / s for s in volume.spacing[:2]], mode="nearest")
