@@ -40,17 +40,17 @@ def axial_jitter_um(volume: Volume, ilm: NDArray, bm: NDArray) -> float:
     step = max(1, volume.array.shape[0] // COLUMNS)
     profiles = np.asarray(volume.array[::step, :, begin:end]).transpose(1, 0, 2).astype(np.float32)
     profiles -= profiles.mean(axis=2, keepdims=True)
-    own = np.ascontiguousarray(profiles[1:-1, :, reach:-reach])
-    around = profiles[:-2] + profiles[2:]
+    own, following = np.ascontiguousarray(profiles[:-1, :, reach:-reach]), profiles[1:]
     n = own.shape[2]
     lags = range(2 * reach + 1)
-    likeness = np.stack([np.einsum("yxz,yxz->y", own, around[:, :, lag : lag + n]) for lag in lags])
+    likeness = np.stack([np.einsum("yxz,yxz->y", own, following[:, :, lag : lag + n]) for lag in lags])
     # the top of a parabola through the best lag and its neighbours
     best = np.clip(likeness.argmax(axis=0), 1, 2 * reach - 1)
     before, at, after = (np.take_along_axis(likeness, best[None] + d, 0)[0] for d in (-1, 0, 1))
     bend = np.minimum(before - 2 * at + after, -1e-6)
-    offset = best - reach + np.clip((before - after) / (2 * bend), -1, 1)
-    return float(offset.std() * spacing * 1000)
+    step_down = best - reach + np.clip((before - after) / (2 * bend), -1, 1)
+    # half the difference of the steps before and after a B-scan is its distance from between its neighbours
+    return float(np.diff(step_down).std() / 2 * spacing * 1000)
 
 
 def saccade_share(map_: NDArray, volume: Volume) -> float:
