@@ -29,6 +29,7 @@ COLUMNS = 32  # A-scans along each axis that are looked at where all would be sl
 ABOVE_ILM_MM = 0.06  # what lies nearer than this above the ILM does not count as vitreous
 SMOOTH_MM = 0.08
 PIT_SURROUND_MM = 0.6
+PIT_BORDER_MM = 0.4
 PIT_UM = 20.0  # a shallower dip of the retina is no fovea to centre on
 BORDER_MM = 0.02
 DARK = 0.5  # of the scan's median signal
@@ -57,7 +58,7 @@ class QualityConfig(Config):
     ones (`benchmarks/quality_control.py`).
     """
 
-    min_signal_db: float | None = 13.0
+    min_signal_db: float | None = 12.8
     min_flow_contrast_grey: float | None = Field(2.0, ge=0)
     max_motion_line_share: float | None = Field(0.1, ge=0, le=1)
     max_axial_jitter_um: float | None = Field(4.5, gt=0)
@@ -151,12 +152,8 @@ def thumbnail(oct_volume: Volume, octa: Volume | None, surfaces: PlaneStack, *, 
     columns = ((np.arange(len(bscan)) + 0.5) * lines.shape[1] / len(bscan)).astype(int)
     pixels = (lines[:, columns] + 0.5 - begin) * bscan.shape[1] / (end - begin) - 0.5
     width, height, _ = oct_volume.extent_mm
-    return Thumbnail(
-        _shrink(project(shown.array, ilm, middle), size),
-        bscan,
-        pixels.astype(np.float32),
-        (width, height, (end - begin) * spacing),
-    )
+    enface = _shrink(project(shown.array, ilm, middle), size)
+    return Thumbnail(enface, bscan, pixels.astype(np.float32), (width, height, (end - begin) * spacing))
 
 
 def _shrink(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -169,11 +166,9 @@ def _require_same_plane(oct_volume: Volume, octa: Volume | None, surfaces: Plane
     for name, shape in shapes.items():
         if shape != oct_volume.array.shape[: len(shape)]:
             raise DataError(f"{oct_volume.source}: {name} of shape {shape}, but the OCT has {oct_volume.array.shape}")
-    if missing := [name for name in ("ILM", "BM") if name not in surfaces.names]:
-        raise DataError(f"{oct_volume.source}: quality needs the surface {missing[0]}; there is {surfaces.names}")
     for name in ("ILM", "BM"):
-        if not np.isfinite(surfaces.plane(name)).any():
-            raise DataError(f"{oct_volume.source}: the surface {name} is unknown everywhere; estimate it anew")
+        if name not in surfaces.names or not np.isfinite(surfaces.plane(name)).any():
+            raise DataError(f"{oct_volume.source}: quality needs the surface {name}, which is missing; estimate it")
 
 
 def _index(volume: Volume, surfaces: PlaneStack, name: str) -> NDArray:
@@ -223,8 +218,13 @@ def _fovea(inner_mm: NDArray, volume: Volume) -> tuple[float, float]:
     """Depth in um of the deepest dip of the inner retina, and its distance in mm from the scan's centre."""
     thickness = np.nan_to_num(inner_mm, nan=float(np.nanmedian(inner_mm)))
     dip = _smooth(thickness, volume, PIT_SURROUND_MM) - _smooth(thickness, volume, SMOOTH_MM)
-    at = np.unravel_index(int(dip.argmax()), dip.shape)
     x, y = _places(volume)
+    width, height, _ = volume.extent_mm
+    # at the border there are no surroundings to be deeper than
+    within = (np.abs(x) <= width / 2 - PIT_BORDER_MM) & (np.abs(y) <= height / 2 - PIT_BORDER_MM)
+    if not within.any():
+        return np.nan, np.nan
+    at = np.unravel_index(int(np.where(within, dip, -np.inf).argmax()), dip.shape)
     return float(1000 * dip[at]), float(np.hypot(x[at], y[at]))
 
 
