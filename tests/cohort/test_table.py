@@ -49,6 +49,10 @@ def test_excluded_eyes_are_left_out_with_their_reasons(release, listed: list | d
     assert left == dict(zip(["10002", "10003"], words, strict=True))
 
 
+def test_nobody_is_excluded_by_default():
+    assert CohortConfig.model_validate(CONFIG.model_dump() | {"exclude": None}).exclude == CONFIG.exclude == {}
+
+
 def test_a_class_can_be_a_bare_word_and_there_can_be_many(release):
     config = CohortConfig.model_validate({"classes": ["NORMAL", " dr ", "CNV"], "diseases": ["normal", "Dr", "cnv"]})
     table = select_eyes(release, config).table

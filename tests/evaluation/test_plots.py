@@ -128,7 +128,7 @@ def test_confusion_of_an_absent_class_has_no_percentage():
 
 
 def test_confusion_refuses_three_classes(pooled: pd.DataFrame):
-    with pytest.raises(ConfigError, match="binary"):
+    with pytest.raises(ConfigError, match="are not the 2 classes of the predictions"):
         confusion_figure(pooled, CONFIG, ["NORMAL", "AMD", "DR"])
 
 

@@ -61,6 +61,8 @@ class CohortConfig(Config):
     @field_validator("exclude", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
+        if value is None:  # what a list or a mapping of another environment can be laid over
+            return {}
         listed = isinstance(value, list | tuple)
         return {str(s).strip(): ON_THE_LIST for s in value} if listed else _with_text_keys(value)
 

@@ -1,0 +1,113 @@
+"""Leaks planted in every place that trains or applies a network; each is stopped before anything is computed."""
+
+import pandas as pd
+import pytest
+
+from octa_kedro.cohort.splits import fold_table
+from octa_kedro.errors import LeakError
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
+from octa_kedro.training.guard import require_unseen
+from octa_kedro.training.loop import fit_classifier
+from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.pretrain import fit_autoencoder
+from tests.training.test_training import PROCESSING, changed
+
+
+def with_role(table: pd.DataFrame, subject: str, role: str) -> pd.DataFrame:
+    """The fold table with one more row, in which `subject` has another role too."""
+    return pd.concat([table, table[table["subject"] == subject].assign(role=role)], ignore_index=True)
+
+
+def sharing_a_patient(table: pd.DataFrame, *subjects: str) -> pd.DataFrame:
+    return table.assign(patient=[("p" if s in subjects else s) for s in table["subject"]])
+
+
+def first(table: pd.DataFrame, role: str) -> str:
+    return str(table.loc[table["role"] == role, "subject"].iloc[0])
+
+
+def encoder_of(config: TrainingConfig) -> AutoencoderConfig:
+    return AutoencoderConfig(model=config.model, max_epochs=1, device="cpu")
+
+
+def card_of(table: pd.DataFrame, kind: str = "classifier", **seen: list[str]) -> CheckpointCard:
+    train = table.loc[table["role"] == "train", "subject"].tolist()
+    return CheckpointCard.model_validate(
+        {
+            "kind": kind,
+            "model": {"name": "resnet10", "widths": [4, 4, 8, 8]},
+            "processing": PROCESSING.model_dump(),
+            "classes": ["NORMAL", "DISEASED"],
+            "fold": 1,
+            "epoch": 1,
+            "metrics": {},
+            "seen": {"training": train} | seen,
+            "parameters": {},
+            "code_version": "0",
+        }
+    )
+
+
+@pytest.mark.parametrize(("role", "by"), [(r, b) for r in ("validation", "held_out") for b in ("subject", "patient")])
+def test_a_judged_eye_in_training(volumes, table, config, role: str, by: str):
+    judged = first(table, role)
+    if by == "subject":
+        leaky = with_role(table, judged, "train")
+    else:
+        leaky = sharing_a_patient(table, judged, first(table, "train"))
+    for run in (
+        lambda: fit_classifier(volumes, leaky, config, PROCESSING),
+        lambda: fit_autoencoder(volumes, leaky, encoder_of(config), PROCESSING),
+        lambda: predict_fold(volumes, leaky, Checkpoint({}, card_of(table)), config),
+    ):
+        with pytest.raises(LeakError, match=rf"fold 1: 1 subject \({judged}\).* seen by its own training"):
+            run()
+
+
+@pytest.mark.parametrize("by", ["subject", "patient"])
+def test_a_held_out_eye_that_chooses_the_epoch(volumes, table, config, by: str):
+    held_out, validation = first(table, "held_out"), first(table, "validation")
+    leaky = (
+        with_role(table, held_out, "validation") if by == "subject" else sharing_a_patient(table, held_out, validation)
+    )
+    with pytest.raises(LeakError, match=rf"fold 1, held out: 1 subject \({held_out}\).* the choice of its epoch"):
+        fit_classifier(volumes, leaky, config, PROCESSING)
+
+
+@pytest.mark.parametrize("role", ["validation", "held_out"])
+@pytest.mark.parametrize("by", ["subject", "patient"])
+def test_weights_that_were_pretrained_on_a_judged_eye(volumes, table, config, role: str, by: str):
+    judged = first(table, role)
+    if by == "subject":
+        card = card_of(table, "encoder", pretraining=[judged])
+    else:
+        # Another eye of the judged one's patient, which only the encoder has ever met.
+        card = card_of(table, "encoder", pretraining=["other"]).model_copy(update={"patients": {"other": "p"}})
+        table = sharing_a_patient(table, judged)
+    with pytest.raises(LeakError, match=rf"\({judged}\).* seen by the pre-training"):
+        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, Checkpoint({}, card))
+    with pytest.raises(LeakError, match=rf"\({judged}\).* seen by its checkpoint"):
+        predict_fold(volumes, table, Checkpoint({}, card), config)
+
+
+def test_a_checkpoint_of_another_fold_or_other_splits(volumes, splits, table, config):
+    with pytest.raises(LeakError, match="seen by its checkpoint"):
+        predict_fold(volumes, fold_table(splits, 2), Checkpoint({}, card_of(table)), config)
+    chosen = card_of(table, validation=[first(table, "held_out")])
+    with pytest.raises(LeakError, match=r"held out: 1 subject .* seen by its checkpoint, to choose its epoch"):
+        predict_fold(volumes, table, Checkpoint({}, chosen), config)
+
+
+def test_cards_know_patients(volumes, table, config):
+    paired = sharing_a_patient(table, *table.loc[table["role"] == "train", "subject"].iloc[:2])
+    card = fit_classifier(volumes, paired, changed(config, max_epochs=1), PROCESSING).checkpoint.card
+    one, two = table.loc[table["role"] == "train", "subject"].iloc[:2]
+    assert card.patients == {one: "p", two: "p"}
+    require_unseen(paired, card, learner="itself")
+    assert card.has_learnt_from("new eye", {"new eye": "p"})
+    assert not card.has_learnt_from("new eye")
+    seen = card.seen_table()
+    assert list(seen.columns) == ["fold", "subject", "patient", "used_for"]
+    assert seen["used_for"].value_counts().to_dict() == {"training": 12, "validation": 6}
+    assert seen.set_index("subject").loc[one, "patient"] == "p"

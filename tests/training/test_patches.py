@@ -1,0 +1,95 @@
+"""2D networks that see an eye in patches, on a cutting function of the test's own."""
+
+import sys
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from octa_kedro.config import Config
+from octa_kedro.errors import ConfigError
+from octa_kedro.io.volume import PlaneStack
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.loop import fit_classifier, predict_logits
+from octa_kedro.training.patches import CUTTING, pool_patches
+from octa_kedro.training.predict import predict_fold
+from tests.training.conftest import store_items
+from tests.training.test_training import PROCESSING
+
+PATCHES = {"n": 2, "size": 16}
+SLABS = ("ILM_OPL", "OPL_BM")
+
+
+class PatchConfig(Config):
+    n: int
+    size: int
+
+
+def split_patches(plane: NDArray, config: PatchConfig) -> NDArray:
+    """Cut in `n` along x, and each piece in `n` along y."""
+    return np.stack([piece for part in np.split(plane, config.n) for piece in np.split(part, config.n, axis=1)])
+
+
+@pytest.fixture(autouse=True)
+def cutting(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType(CUTTING)
+    module.PatchConfig, module.split_patches = PatchConfig, split_patches
+    monkeypatch.setitem(sys.modules, CUTTING, module)
+
+
+@pytest.fixture
+def config() -> TrainingConfig:
+    model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 2}
+    return TrainingConfig.model_validate(
+        {"model": model, "slabs": SLABS, "patches": PATCHES, "max_epochs": 1, "batch_size": 8, "device": "cpu"}
+    )
+
+
+def test_each_patch_is_an_image_with_its_eyes_target(tmp_path):
+    arrays = [np.arange(64, dtype=np.float32).reshape(4, 8, 2) / 100 + 0.1 * i for i in range(2)]
+    items = {f"s{i}": PlaneStack(array, np.eye(4), SLABS, "OD", f"s{i}") for i, array in enumerate(arrays)}
+    data = EyeDataset(store_items(tmp_path, items), ["s0", "s1"], [1, 0], slabs=SLABS, patches={"n": 2, "size": 4})
+    assert (len(data), data.per_eye) == (8, 4)
+    assert [data[i][1] for i in range(8)] == [1] * 4 + [0] * 4
+    # Patch 1 is the first half along x and the second along y; tensors are (channel, y, x).
+    expected = torch.from_numpy(arrays[1][:2, 4:].transpose(2, 1, 0).copy())
+    torch.testing.assert_close(data[4 + 1][0], expected, atol=1e-4, rtol=0)
+
+
+def test_probabilities_are_averaged_over_patches():
+    shares = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.4, 0.6]], dtype=torch.float64)
+    logits = torch.log(shares) + torch.tensor([[3.0], [-1.0], [0.0], [7.0]])
+    pooled = torch.softmax(pool_patches(logits, 2), dim=1)
+    torch.testing.assert_close(pooled, torch.tensor([[0.7, 0.3], [0.3, 0.7]], dtype=torch.float64))
+    assert pool_patches(logits, 1) is logits
+
+
+def test_training_and_prediction_by_patches(planes, table, config):
+    fitted = fit_classifier(planes, table, config, PROCESSING)
+    card = fitted.checkpoint.card
+    assert card.patches == PATCHES
+    assert card.learnt_from() == set(table.loc[table["role"] == "train", "subject"])
+    predictions = predict_fold(planes, table, fitted.checkpoint, config)
+    judged = table[table["role"] != "train"]
+    assert predictions["subject"].tolist() == judged["subject"].tolist()
+    assert predictions["target"].tolist() == judged["target"].tolist()
+    subject = str(judged["subject"].iloc[0])
+    data = EyeDataset(planes, [subject], slabs=SLABS, patches=PATCHES)
+    from octa_kedro.training.checkpoint import restore_model
+
+    model = restore_model(fitted.checkpoint)
+    logits, _ = predict_logits(model, loader(data, config, shuffle_seed=None), torch.device("cpu"))
+    mean = torch.softmax(logits.double(), dim=1)[:, 1].mean()
+    assert predictions["probability"].iloc[0] == pytest.approx(float(mean), rel=1e-4)
+
+
+def test_wrong_patches_are_named(planes, table, config):
+    with pytest.raises(ValidationError, match="patches: en-face maps are cut into patches, volumes are not"):
+        TrainingConfig.model_validate({"model": {"spatial_dims": 3}, "patches": PATCHES})
+    wrong = config.model_copy(update={"patches": {"n": 2, "sise": 16}})
+    with pytest.raises(ConfigError, match=r"patches\.(sise|size)"):
+        fit_classifier(planes, table, wrong, PROCESSING)
