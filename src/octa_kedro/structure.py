@@ -40,7 +40,7 @@ class Structure(Config):
     lists those that get maps. With `pretraining` there is an autoencoder per fold.
     """
 
-    source: Literal["phantom", "octa500", "nifti_folder"]
+    source: Literal["phantom", "octa500", "nifti_folder", "vendor"]
     folds: int = Field(ge=1)
     repeats: int = Field(1, ge=1)
     pretraining: bool

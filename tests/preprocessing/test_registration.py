@@ -159,7 +159,7 @@ def test_registration_image_by_hand():
 
 
 def test_the_oct_may_take_the_layers_place():
-    config = CONFIG.model_copy(update={"on": "oct"})
+    config = CONFIG.model_copy(update={"image": "oct"})
     truth = translation((0.1, 0.0, 0.1))
     rng = np.random.default_rng(0)
     images = []

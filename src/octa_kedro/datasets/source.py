@@ -11,8 +11,13 @@ from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.release_writer import PhantomCohort, write_release
 from octa_kedro.io.source import Source
+from octa_kedro.io.vendor import VendorFolder
 
-LAYOUTS: dict[str, Callable[[Path, Path | None], Source]] = {"octa500": Octa500Release, "nifti_folder": NiftiFolder}
+LAYOUTS: dict[str, Callable[[Path, Path | None], Source]] = {
+    "octa500": Octa500Release,
+    "nifti_folder": NiftiFolder,
+    "vendor": VendorFolder,
+}
 
 
 class SourceDataset(AbstractDataset[PhantomCohort, Source]):

@@ -35,8 +35,8 @@ class VendorFolder(Source):
     projection with the fundus picture (`preprocessing.orientation`) before you trust their y axis.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, remembered: Path | None = None) -> None:
+        self.root, self.remembered = Path(root), remembered
         self.table = SubjectTable(self.root, tuple(READERS))
 
     def subjects(self) -> list[str]:
@@ -87,7 +87,8 @@ class VendorFolder(Source):
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         told = f"{self.table.laterality(subject)}-{self.table.size_mm(subject)}"
-        return f"{told}-{hash_files([*self.table.files(subject, *modalities), self.table.file(subject, 'OCT')])}"
+        files = [*self.table.files(subject, *modalities), self.table.file(subject, "OCT")]
+        return f"{told}-{hash_files(files, self.remembered)}"
 
     def _extent(self, subject: str, path: Path, shape: tuple[int, ...], told: Spacing) -> tuple[float, float, float]:
         """Edges of the scan: what the table says, else what the file does; DataError if neither does."""

@@ -77,7 +77,7 @@ class ProcessingConfig(Config):
     @property
     def reads_oct(self) -> bool:
         """Whether an eye's OCT scan is needed beside its `modality`."""
-        return self.with_oct or (self.registration.method != "none" and self.registration.on == "oct")
+        return self.with_oct or (self.registration.method != "none" and self.registration.image == "oct")
 
     def settings_of(self, part: str) -> dict[str, Any]:
         """The settings that a part of the processed eye (`PARTS`) depends on; a change of others leaves it as it is."""

@@ -53,9 +53,9 @@ class Placed:
 
 def make_reference(source: Source, subject: str, surfaces: PlaneStack, config: ProcessingConfig) -> Reference:
     """The reference that this eye is to others, in the frame of right eyes if left ones are mirrored."""
-    scan = _turned(source.volume(subject, "OCT" if config.registration.on == "oct" else config.modality), config)
+    scan = _turned(source.volume(subject, "OCT" if config.registration.image == "oct" else config.modality), config)
     turned = _turned(surfaces, config)
-    image = registration_image(turned, scan if config.registration.on == "oct" else None, config.registration)
+    image = registration_image(turned, scan if config.registration.image == "oct" else None, config.registration)
     return Reference(image, turned, scan.array.shape)
 
 

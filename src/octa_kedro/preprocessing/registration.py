@@ -35,7 +35,7 @@ class RegistrationConfig(Config):
     """
 
     method: Method = "none"
-    on: Literal["surfaces", "oct"] = "surfaces"
+    image: Literal["surfaces", "oct"] = "surfaces"
     reference: Literal["auto"] | dict[float, Annotated[str, Field(coerce_numbers_to_str=True)]] = "auto"
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.08, 0.08, 0.02)
     pyramid: tuple[PositiveInt, ...] = (2, 1)
@@ -92,7 +92,7 @@ def _shape(surfaces: PlaneStack) -> NDArray[np.float64]:
 def registration_image(surfaces: PlaneStack, oct_volume: Volume | None, config: RegistrationConfig) -> Volume:
     """A coarse image of the retina alone: 0 outside, ILM to OPL/ONL 1, from there to BM 0.5 (float32).
 
-    With ``on: oct`` and the eye's OCT the brightness inside is the OCT's instead, from 0.5 to 1. Both are the
+    With ``image: oct`` and the eye's OCT the brightness inside is the OCT's instead, from 0.5 to 1. Both are the
     mean over a voxel, so that a surface is found to a fraction of it. `surfaces` span the scan laterally; in
     depth the image reaches `max_shift_mm` beyond them.
     """
@@ -103,7 +103,7 @@ def registration_image(surfaces: PlaneStack, oct_volume: Volume | None, config: 
     grid = _coarse_grid(box, float(edges["ILM"].min()), float(edges["BM"].max()), config)
     planes = {name: resample(plane, surfaces.affine, grid) for name, plane in edges.items()}
     retina = _between(planes["ILM"], planes["BM"], grid)
-    if config.on == "oct" and oct_volume is not None:
+    if config.image == "oct" and oct_volume is not None:
         bright = resample(oct_volume.array, oct_volume.affine, grid)
         top = max(float(np.percentile(bright[retina > RETINA], BRIGHT_PERCENTILE)), 1e-6)
         image = retina * (OUTER + (INNER - OUTER) * np.clip(bright / top, 0, 1))

@@ -9,7 +9,11 @@ from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort
 from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
 
-CODE = ("octa_kedro.phantom", "octa_kedro.io.release_writer", "octa_kedro.io.release", "octa_kedro.preprocessing")
+CODE = (
+    "octa_kedro.phantom",
+    "octa_kedro.preprocessing.projection",
+    *(f"octa_kedro.io.{name}" for name in ("release_writer", "release", "release_files", "layers")),
+)
 
 
 def plan_phantom(config: PhantomConfig) -> PhantomCohort:
