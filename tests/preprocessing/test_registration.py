@@ -76,8 +76,8 @@ def test_a_known_rotation_and_shift_are_found(method: str):
     # the diagonal of a voxel: a pit that is nearly round says little about turns within the en-face plane
     assert error_of(result.transform, truth) < 0.14 < error_of(Transform(), truth)
     assert result.overlap_after > 0.95 > result.overlap_before
-    axis = result.transform.matrix[:3, 2] / np.linalg.norm(result.transform.matrix[:3, 2])
-    assert axis @ truth.matrix[:3, 2] > np.cos(np.radians(1))  # tilt; a turn in the en-face plane is not seen
+    axis = result.transform.matrix[2, :3] / np.linalg.norm(result.transform.matrix[2, :3])
+    assert axis @ truth.matrix[2, :3] > np.cos(np.radians(1))  # tilt; a turn in the en-face plane is not seen
     assert result.scale == pytest.approx(1, abs=0.05)
 
 
