@@ -76,7 +76,8 @@ def test_a_known_rotation_and_shift_are_found(method: str):
     # the diagonal of a voxel: a pit that is nearly round says little about turns within the en-face plane
     assert error_of(result.transform, truth) < 0.14 < error_of(Transform(), truth)
     assert result.overlap_after > 0.95 > result.overlap_before
-    assert result.rotation_deg == pytest.approx(6.1, abs=2.5)
+    axis = result.transform.matrix[2, :3] / np.linalg.norm(result.transform.matrix[2, :3])
+    assert axis @ truth.matrix[2, :3] > np.cos(np.radians(1))  # tilt; a turn in the en-face plane is not seen
     assert result.scale == pytest.approx(1, abs=0.05)
 
 
@@ -92,9 +93,14 @@ def test_a_spline_bends_what_an_affine_map_leaves():
     x = AFFINE[0, 3] + AFFINE[0, 0] * np.arange(60)
     array = bumpy.array + (0.04 * np.sin(4 * x)).astype(np.float32)[:, None, None]
     moving = PlaneStack(array, AFFINE, bumpy.names, source="eye 7")
-    affine = registered(moving, CONFIG.model_copy(update={"method": "affine"}))
+    affine = registered(moving, CONFIG.model_copy(update={"method": "affine", "spacing_mm": (0.2, 0.2, 0.05)}))
     config = CONFIG.model_copy(
-        update={"method": "bspline", "bspline_cell_mm": (0.75, 0.75, 0.7), "iterations": 15, "pyramid": (2,)}
+        update={
+            "method": "bspline",
+            "bspline_cell_mm": (0.75, 0.75, 0.7),
+            "iterations": 15,
+            "spacing_mm": (0.2, 0.2, 0.05),
+        }
     )
     bent = registered(moving, config)
     assert bent.transform.displacement is not None

@@ -12,7 +12,7 @@ from scipy.ndimage import map_coordinates
 from octa_kedro.io.volume import Volume
 from octa_kedro.preprocessing.transform import Displacement, Transform, translation
 
-FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 2e-4, 0.7  # of the gradient descent, in millimetres
+FIRST_STEP, LAST_STEP, RELAXATION = 0.1, 2e-4, 0.5  # of the gradient descent, in millimetres
 SAMPLES = 15_000  # voxels that a step of the descent looks at, spread evenly
 MARGIN_MM = 0.15
 SMOOTH = 0.5  # blur at each level of the pyramid, in its voxels

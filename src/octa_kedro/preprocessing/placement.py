@@ -21,6 +21,7 @@ from octa_kedro.preprocessing.resampling import (
 )
 from octa_kedro.preprocessing.transform import Transform
 
+LATERAL, DEPTH = slice(0, 2), slice(2, 3)
 Eye = TypeVar("Eye", Volume, PlaneStack)
 FINER = 0.99  # a scan this much finer than the sampling to match is thinned out; nearly equal ones are left alone
 SETTLED_MM, MAX_ROUNDS, LOST_MM = 1e-4, 30, 0.01  # of the search for a surface along a column
@@ -80,10 +81,10 @@ def place_volume(array: NDArray, affine: NDArray[np.float64], placement: Placeme
 
 def _place_aligned(array: NDArray, box: Grid, coarse: Grid, placement: Placement) -> NDArray[np.float32]:
     grid = placement.in_scan()
-    lateral = axis_matrices(_lateral(coarse), _lateral(grid))
+    lateral = axis_matrices(_axes(coarse, LATERAL), _axes(grid, LATERAL))
     lateral = [matrix @ binned for matrix, binned in zip(lateral, _coarsening(box, coarse), strict=True)]
     if placement.flatten_mm is None:
-        return resample_axes(array, [*lateral, *axis_matrices(_depth(box), _depth(grid))])
+        return resample_axes(array, [*lateral, *axis_matrices(_axes(box, DEPTH), _axes(grid, DEPTH))])
     scale = float(placement.transform.matrix[2, 2])
     starts = (grid.origin_mm[2] + scale * placement.flatten_mm - box.origin_mm[2]) / box.spacing[2]
     step = float(grid.spacing[2] / box.spacing[2])
@@ -141,7 +142,7 @@ def place_plane(
     coarse = coarse_box(box, placement.sampling_mm)
     one = [np.ones((1, 1), np.float32)]
     if placement.transform.is_aligned:
-        lateral = axis_matrices(_lateral(coarse), _lateral(placement.in_scan()))
+        lateral = axis_matrices(_axes(coarse, LATERAL), _axes(placement.in_scan(), LATERAL))
         lateral = [matrix @ binned for matrix, binned in zip(lateral, _coarsening(box, coarse), strict=True)]
         return resample_axes(plane[:, :, None], lateral + one)[:, :, 0]
     binned_plane = resample_axes(plane[:, :, None], _coarsening(box, coarse) + one)
@@ -217,12 +218,8 @@ def _coarsening(box: Grid, coarse: Grid) -> list[NDArray[np.float32]]:
     return matrices
 
 
-def _lateral(box: Grid) -> Grid:
-    return Grid(box.shape[:2], box.origin_mm[:2], box.extent_mm[:2])
-
-
-def _depth(box: Grid) -> Grid:
-    return Grid(box.shape[2:], box.origin_mm[2:], box.extent_mm[2:])
+def _axes(box: Grid, kept: slice) -> Grid:
+    return Grid(box.shape[kept], box.origin_mm[kept], box.extent_mm[kept])
 
 
 def _lateral_index(points: NDArray[np.float64], box: Grid) -> NDArray[np.float64]:

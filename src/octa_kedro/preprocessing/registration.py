@@ -136,6 +136,9 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
     Stage after stage up to ``config.method``, each from where the last ended: translation, rigid, affine,
     B-spline; normalised correlation over evenly spread voxels, regular-step gradient descent, coarse to fine.
     One thread and no random sampling: the same images give the same bits. DataError where it diverges.
+
+    Depth and tilt are found to a fraction of a voxel, the shift sideways to about one; a turn within the en-face
+    plane, or a sideways scale, only as far as the retina's thickness is not round and even, which it nearly is.
     """
     _require_retinas(fixed, moving, who)
     before = overlap(fixed, moving, Transform())
