@@ -54,8 +54,8 @@ class Thumbnail:
 class QualityConfig(Config):
     """Limits ``min_`` and ``max_`` of the measures (see `measure_quality`); null switches one off.
 
-    The defaults are for native scans with 8-bit grey levels. They pass the phantom's good eyes and stop its poor
-    ones (`benchmarks/quality_control.py`).
+    The defaults are for native scans with 8-bit grey levels. They pass the phantom's good eyes and stop
+    nine in ten of its poor ones (`benchmarks/quality_control.py`); real eyes of other devices want other limits.
     """
 
     min_signal_db: float | None = 12.8
