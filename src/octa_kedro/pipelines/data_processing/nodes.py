@@ -48,11 +48,16 @@ def screen_eyes(
     cohort: pd.DataFrame, quality: pd.DataFrame, surfaces: StoredSet, flow: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cohort, quality and what could not be inspected -> the eyes that are processed, and the flow after this step."""
-    bad = quality[quality["reasons"].fillna("") != ""]
-    reasons = dict(zip(bad["subject"].astype(str), bad["reasons"], strict=True))
+    reasons = _reasons(quality)
     after = leave(leave(flow, "files", surfaces.failed), "quality", reasons)
     kept = cohort[~cohort["subject"].astype(str).isin([*reasons, *surfaces.failed])]
     return kept.reset_index(drop=True), after
+
+
+def _reasons(quality: pd.DataFrame) -> dict[str, str]:
+    """Why eyes are left out, by subject; a CSV file has turned empty text into NaN."""
+    texts = zip(quality["subject"].astype(str), quality["reasons"], strict=True)
+    return {subject: text for subject, text in texts if isinstance(text, str) and text}
 
 
 def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
@@ -120,7 +125,7 @@ def draw_contact_sheets(
     thumbnails: Mapping[str, Stored], cohort: pd.DataFrame, quality: pd.DataFrame
 ) -> dict[str, Figure]:
     """Every eye as a small picture with what it is and, if it was left out for its quality, why."""
-    reasons = dict(zip(quality["subject"].astype(str), quality["reasons"].fillna("").str.split("; "), strict=True))
+    reasons = {subject: tuple(text.split("; ")) for subject, text in _reasons(quality).items()}
     words = cohort["disease"] if "disease" in cohort else pd.Series("", index=cohort.index)
     cards = [
         Card(
