@@ -15,7 +15,7 @@ def test_folds_of_repeats_are_numbered_on():
 
 def test_parameters_that_disagree_are_named_with_the_place_to_change():
     TWICE.check_splits({"folds": 3, "repeats": 2})
-    with pytest.raises(ConfigError, match=r"splits\.folds is 7, but the pipelines have 3 folds.* structure\.yml"):
+    with pytest.raises(ConfigError, match=r"splits\.folds is 7, but the pipelines have 3 folds.*structure\.yml"):
         TWICE.check_splits({"folds": 7, "repeats": 2})
     with pytest.raises(ConfigError, match=r"splits\.repeats is 1, but the pipelines have 2 repeats"):
         TWICE.check_splits({"folds": 3})

@@ -16,7 +16,7 @@ from octa_kedro.cohort.splits import (
     subjects_of,
     validated_by,
 )
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, LeakError
 
 
 def cohort(n: int = 16) -> pd.DataFrame:
@@ -101,6 +101,12 @@ def test_official_split_is_kept():
 def test_bad_official_split_is_named(words: list[str], message: str):
     with pytest.raises(DataError, match=message):
         make_splits(cohort(4).assign(split=words), SplitConfig(folds=1))
+
+
+def test_official_split_that_parts_a_patient_is_a_leak():
+    table = cohort(4).assign(split=["train", "val", "test"] * 4, patient=["p", "p", *map(str, range(10))])
+    with pytest.raises(LeakError, match="patient p: its eyes differ in fold"):
+        make_splits(table, SplitConfig(folds=1))
 
 
 def test_official_split_and_several_folds_disagree():

@@ -109,6 +109,14 @@ def test_the_other_eye_of_a_patient_counts(splits: pd.DataFrame):
         require_unseen(predicted(paired), seen_by(paired), paired)
 
 
+def test_splits_that_part_the_eyes_of_a_patient_are_refused(splits: pd.DataFrame):
+    torn = splits.assign(patient=["p", "b", "p", "d", "t", "h", "i"])
+    with pytest.raises(LeakError, match="patient p: its eyes differ in fold of the splits"):
+        require_agreement(predicted(splits), torn)
+    with pytest.raises(LeakError, match="patient p: its eyes differ in held_out of the splits"):
+        require_agreement(predicted(splits), splits.assign(patient=["a", "b", "c", "d", "p", "p", "i"]))
+
+
 def test_a_network_of_which_nothing_is_known_is_refused(splits: pd.DataFrame):
     seen = seen_by(splits)
     with pytest.raises(DataError, match="net, fold 2: what its network has seen is not known"):

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.cohort.table import patients_of
 from octa_kedro.config import Config
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, LeakError
 
 ROLES = ("train", "validation", "held_out")
 SPLIT_WORDS = {
@@ -176,7 +176,21 @@ def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
         if (roles == role).sum() == 0:
             raise DataError(f"no subject has the split {role!r}; training, validation and test each need some")
     table = cohort.drop(columns="split")
-    return table.assign(held_out=(roles == "held_out"), fold=(roles == "validation").astype(int))
+    splits = table.assign(held_out=(roles == "held_out"), fold=(roles == "validation").astype(int))
+    require_whole_patients(splits)
+    return splits
+
+
+def require_whole_patients(splits: pd.DataFrame) -> None:
+    """LeakError if two eyes of one patient are in different parts of the splits or validated by different folds."""
+    patients = pd.Series(patients_of(splits), index=splits.index)
+    for name in ("held_out", *fold_columns(splits)):
+        parts = splits[name].groupby(patients).nunique()
+        if len(torn := parts[parts > 1]):
+            raise LeakError(
+                f"patient {torn.index[0]}: its eyes differ in {name} of the splits, so a network would be judged on a "
+                "person it has learnt from; put all eyes of a patient into one part"
+            )
 
 
 def fold_table(splits: pd.DataFrame, fold: int) -> pd.DataFrame:

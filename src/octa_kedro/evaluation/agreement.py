@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.splits import fold_columns, validated_by
+from octa_kedro.cohort.splits import fold_columns, require_whole_patients, validated_by
 from octa_kedro.cohort.table import patients_of
 from octa_kedro.errors import DataError, LeakError
 from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, REQUIRED_COLUMNS, require_columns
@@ -23,10 +23,12 @@ def require_agreement(table: pd.DataFrame, splits: pd.DataFrame) -> None:
     """LeakError unless every model's rows, before they are pooled, are those that the splits ask for.
 
     That is: out of fold k are the validation subjects of fold k, held out are the held-out subjects, by every
-    fold. DataError for a subject that the splits do not know, one that is missing, or another target.
+    fold, and no patient is in two of these. DataError for a subject that the splits do not know, one that is
+    missing, or another target.
     """
     require_columns(table, REQUIRED_COLUMNS, "predictions")
     require_columns(splits, ("subject", "target", "held_out", "fold"), "splits")
+    require_whole_patients(splits)
     validated = validated_by(splits)
     held_out = splits.loc[splits["held_out"].astype(bool), "subject"].astype(str)
     folds = sorted(set(validated["fold"]))
