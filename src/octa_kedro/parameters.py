@@ -70,9 +70,4 @@ def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
         slabs = set(parameters[name].get("slabs") or ()) - set(parameters["processing"].get("slabs") or ())
         if slabs:
             raise ConfigError(f"{name}.slabs: {', '.join(sorted(slabs))} is not among processing.slabs; add it there")
-    folds = parameters.get("splits", {}).get("folds", structure.folds)
-    if folds != structure.folds:
-        raise ConfigError(
-            f"splits.folds is {folds}, but the pipelines have {structure.folds} folds; the number of folds is "
-            "structural, change it in conf/<env>/structure.yml"
-        )
+    structure.check_splits(parameters.get("splits", {}))

@@ -1,62 +1,54 @@
-"""2D networks that see an eye in patches, on a cutting function of the test's own."""
-
-import sys
-from types import ModuleType
+"""2D networks that see an eye in patches."""
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from octa_kedro.config import Config
-from octa_kedro.errors import ConfigError
 from octa_kedro.io.volume import PlaneStack
+from octa_kedro.preprocessing.patches import PatchConfig
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset, loader
 from octa_kedro.training.loop import fit_classifier, predict_logits
-from octa_kedro.training.patches import CUTTING, pool_patches
+from octa_kedro.training.patches import pool_patches
 from octa_kedro.training.predict import predict_fold
 from tests.training.conftest import store_items
 from tests.training.test_training import PROCESSING
 
-PATCHES = {"n": 2, "size": 16}
+PATCHES = PatchConfig(n=2, size=16, match_contrast=False)
 SLABS = ("ILM_OPL", "OPL_BM")
-
-
-class PatchConfig(Config):
-    n: int
-    size: int
-
-
-def split_patches(plane: NDArray, config: PatchConfig) -> NDArray:
-    """Cut in `n` along x, and each piece in `n` along y."""
-    return np.stack([piece for part in np.split(plane, config.n) for piece in np.split(part, config.n, axis=1)])
-
-
-@pytest.fixture(autouse=True)
-def cutting(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType(CUTTING)
-    module.PatchConfig, module.split_patches = PatchConfig, split_patches
-    monkeypatch.setitem(sys.modules, CUTTING, module)
 
 
 @pytest.fixture
 def config() -> TrainingConfig:
     model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 2}
     return TrainingConfig.model_validate(
-        {"model": model, "slabs": SLABS, "patches": PATCHES, "max_epochs": 1, "batch_size": 8, "device": "cpu"}
+        {
+            "model": model,
+            "slabs": SLABS,
+            "patches": PATCHES.model_dump(),
+            "max_epochs": 1,
+            "batch_size": 8,
+            "device": "cpu",
+        }
     )
 
 
 def test_each_patch_is_an_image_with_its_eyes_target(tmp_path):
-    arrays = [np.arange(64, dtype=np.float32).reshape(4, 8, 2) / 100 + 0.1 * i for i in range(2)]
+    arrays = [np.arange(128, dtype=np.float32).reshape(8, 8, 2) / 200 + 0.1 * i for i in range(2)]
     items = {f"s{i}": PlaneStack(array, np.eye(4), SLABS, "OD", f"s{i}") for i, array in enumerate(arrays)}
-    data = EyeDataset(store_items(tmp_path, items), ["s0", "s1"], [1, 0], slabs=SLABS, patches={"n": 2, "size": 4})
+    data = EyeDataset(
+        store_items(tmp_path, items),
+        ["s0", "s1"],
+        [1, 0],
+        slabs=SLABS,
+        patches=PatchConfig(n=2, size=4, match_contrast=False),
+    )
     assert (len(data), data.per_eye) == (8, 4)
     assert [data[i][1] for i in range(8)] == [1] * 4 + [0] * 4
-    # Patch 1 is the first half along x and the second along y; tensors are (channel, y, x).
-    expected = torch.from_numpy(arrays[1][:2, 4:].transpose(2, 1, 0).copy())
+    # Patch 1 is the second half along x and, rows running from superior to inferior, the second along y; tensors are
+    # (channel, y, x).
+    expected = torch.from_numpy(arrays[1][4:, 4:].transpose(2, 1, 0).copy())
     torch.testing.assert_close(data[4 + 1][0], expected, atol=1e-4, rtol=0)
 
 
@@ -87,9 +79,8 @@ def test_training_and_prediction_by_patches(planes, table, config):
     assert predictions["probability"].iloc[0] == pytest.approx(float(mean), rel=1e-4)
 
 
-def test_wrong_patches_are_named(planes, table, config):
+def test_wrong_patches_are_named(config):
     with pytest.raises(ValidationError, match="patches: en-face maps are cut into patches, volumes are not"):
-        TrainingConfig.model_validate({"model": {"spatial_dims": 3}, "patches": PATCHES})
-    wrong = config.model_copy(update={"patches": {"n": 2, "sise": 16}})
-    with pytest.raises(ConfigError, match=r"patches\.(sise|size)"):
-        fit_classifier(planes, table, wrong, PROCESSING)
+        TrainingConfig.model_validate({"model": {"spatial_dims": 3}, "patches": {"n": 2}})
+    with pytest.raises(ValidationError, match=r"patches\.sise"):
+        TrainingConfig.model_validate(config.model_dump() | {"patches": {"n": 2, "sise": 16}})

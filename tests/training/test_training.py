@@ -80,6 +80,12 @@ def test_autoencoder_reads_training_subjects_only(volumes, table, encoder_config
     assert fitted.history["train_loss"].iloc[-1] < fitted.history["train_loss"].iloc[0]
 
 
+def test_the_autoencoder_does_not_learn_from_excluded_subjects(volumes, table, encoder_config):
+    first, *others = subjects_of(table, "train")
+    fitted = fit_autoencoder(volumes, table, changed(encoder_config, exclude={first: "tilted"}), PROCESSING)
+    assert fitted.checkpoint.card.learnt_from() == set(others)
+
+
 def test_training_starts_from_pretrained_weights(volumes, table, config, encoder_config):
     encoder = fit_autoencoder(volumes, table, encoder_config, PROCESSING).checkpoint
     slow = changed(config, weights="pretraining", max_epochs=1, learning_rate=1e-12, weight_decay=0)

@@ -1,6 +1,7 @@
 """Per-eye volumes and maps, versioned by a manifest over content-addressed files."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,8 +20,9 @@ class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], Sto
     """A mapping subject -> result, as one small JSON manifest a version.
 
     Saving takes recipes and makes only those whose result is not in `store` yet, one after the other here or, for
-    a `Batch`, in as many processes as it says; loading gives lazily read results. `filepath` is the manifest; `store`
-    (default: ``files`` beside it) is shared by all versions, and by results that are made together.
+    a `Batch`, in as many processes as it says; loading gives lazily read results. `filepath` is the manifest; `store`,
+    a folder relative to the manifest's (default: ``files``), is shared by all versions, and by results that are made
+    together.
     With `unit`, values in [0, 1] are stored as scaled 16-bit integers. With `optional`, loading gives nothing where
     nothing has been saved yet.
     """
@@ -29,7 +31,7 @@ class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], Sto
         self,
         *,
         filepath: str,
-        store: str | None = None,
+        store: str = "files",
         unit: bool = False,
         compress: bool = False,
         optional: bool = False,
@@ -37,8 +39,8 @@ class ManifestDataset(AbstractVersionedDataset[Batch | Mapping[str, Recipe], Sto
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
-        folder = Path(store) if store else Path(filepath).parent / "files"
-        self._store = Store(folder, unit=unit, compress=compress)
+        folder = os.path.normpath(Path(filepath).parent / store)
+        self._store = Store(Path(folder), unit=unit, compress=compress)
         self._optional = optional
         self.metadata = metadata
 

@@ -1,6 +1,6 @@
 """Where the raw scans come from: an OCTA-500 release, the phantom in its layout, or a folder of NIfTI files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ LAYOUTS: dict[str, Callable[[Path, Path | None], Source]] = {
 class SourceDataset(AbstractDataset[PhantomCohort, Source]):
     """Read scans in one of the known layouts; only an entry marked `writable` can be saved to.
 
-    Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin. In the folder
-    `remembered` hashes of files are kept, so that a run need not read all of an unchanged release again.
+    Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin. The folder
+    ``remembered: {path: FOLDER}`` keeps hashes of files, so that a run need not read an unchanged release again.
     """
 
     def __init__(
@@ -33,13 +33,14 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
         filepath: str,
         layout: str = "octa500",
         writable: bool = False,
-        remembered: str | None = None,
+        remembered: Mapping[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if layout not in LAYOUTS:
             raise ConfigError(f"source layout {layout!r} is unknown; choose {' or '.join(LAYOUTS)}")
         self._root, self._layout, self._writable = Path(filepath), layout, writable
-        self._remembered = Path(remembered) if remembered else None
+        # Kedro makes a nested `path` relative to the project, and no other key
+        self._remembered = Path(remembered["path"]) if remembered else None
         self.metadata = metadata
 
     def load(self) -> Source:

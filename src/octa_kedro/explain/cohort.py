@@ -18,6 +18,7 @@ from octa_kedro.io.store import Recipe, Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.guard import patients_in
 
 KEPT = ("model", "subject", "part", "disease", "target", "probability")
 CODE = tuple(f"octa_kedro.{name}" for name in ("explain", "models", "io", "preprocessing", "training.checkpoint"))
@@ -31,16 +32,17 @@ def map_recipes(
 ) -> dict[str, Recipe]:
     """A raw map for every subject that some checkpoint has not learnt from.
 
-    An eye is explained by all checkpoints whose weights were not moved by it: a held-out eye by every fold's,
-    a development eye by that of the fold that validated it. LeakError if a held-out subject was
+    An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
+    every fold's, a development eye by that of the fold that validated it. LeakError if a held-out subject was
     learnt from.
     """
     for checkpoint in checkpoints:
         require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
+    patients = patients_in(splits)
     recipes = {}
     for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
-        chosen = [e for e in explainers if subject not in e.checkpoint.card.learnt_from()]
+        chosen = [e for e in explainers if not e.checkpoint.card.has_learnt_from(subject, patients)]
         if held_out and len(chosen) < len(explainers):
             raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
         if not chosen:

@@ -13,7 +13,7 @@ class ExplainConfig(Config):
     None. `lesion_slabs` says in which slab a disease's lesions lie, for scoring.
     """
 
-    target_class: int = Field(1, ge=0, le=1)
+    target_class: int = Field(1, ge=0)
     depth_cell_mm: PositiveFloat | None = 0.1
     lateral_cell_mm: PositiveFloat | None = 0.4
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})

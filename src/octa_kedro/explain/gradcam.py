@@ -16,7 +16,9 @@ from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import from_tensor, to_tensor
 from octa_kedro.models.factory import stages
 from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
+from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
+from octa_kedro.training.patches import cut_patches
 from octa_kedro.training.seeding import pick_device
 
 
@@ -129,19 +131,46 @@ class Explainer:
         return self._model
 
     def layer(self, image: Volume | PlaneStack) -> Layer:
-        """The layer that is looked at for inputs like `image`."""
-        tensor = to_tensor(image, self.checkpoint.card.slabs)
-        x, y, z = np.linalg.norm(image.affine[:3, :3], axis=0)
-        spacing = (z, y, x) if isinstance(image, Volume) else (y, x)
-        return choose_layer(measure_layers(self.model, tuple(tensor.shape), tuple(map(float, spacing))), self.config)
+        """The layer that is looked at for inputs like `image`; its stride is in pixels of what the network sees."""
+        seen = self._seen(image)[0]
+        tensor = to_tensor(seen, self.checkpoint.card.slabs)
+        x, y, z = np.linalg.norm(seen.affine[:3, :3], axis=0)
+        spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
+        layer = choose_layer(measure_layers(self.model, tuple(tensor.shape), tuple(map(float, spacing))), self.config)
+        classes = self.checkpoint.card.classes
+        if self.config.target_class >= len(classes):
+            raise ConfigError(
+                f"explainability.target_class is {self.config.target_class}, but the network has the classes "
+                f"{', '.join(classes)}, counted from 0"
+            )
+        return layer
 
     def explain(self, image: Volume | PlaneStack) -> Volume | PlaneStack:
-        """The raw map of one eye on its image's grid and affine."""
-        tensor = to_tensor(image, self.checkpoint.card.slabs)[None]
-        raw = from_tensor(torch.from_numpy(grad_cam(self.model, self.layer(image), tensor, self.config.target_class)))
+        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together."""
+        layer, slabs = self.layer(image), self.checkpoint.card.slabs
+        tensors = [to_tensor(seen, slabs)[None] for seen in self._seen(image)]
+        maps = [grad_cam(self.model, layer, tensor, self.config.target_class) for tensor in tensors]
+        raws = [from_tensor(torch.from_numpy(one)) for one in maps]
         if isinstance(image, Volume):
-            return Volume(raw, image.affine, "gradcam", image.laterality, image.source)
+            return Volume(raws[0], image.affine, "gradcam", image.laterality, image.source)
+        x, y = image.array.shape[:2]
+        raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
         return PlaneStack(raw[..., None], image.affine, ("gradcam",), image.laterality, image.source)
+
+    def probabilities(self, image: Volume | PlaneStack) -> list[float]:
+        """Of each class, for one eye; of one seen in patches, the mean over them."""
+        device = next(self.model.parameters()).device
+        batch = torch.stack([to_tensor(seen, self.checkpoint.card.slabs) for seen in self._seen(image)])
+        with torch.no_grad():
+            logits = self.model(batch.to(device)).double().cpu()
+        return torch.softmax(logits, 1).mean(0).tolist()
+
+    def _seen(self, image: Volume | PlaneStack) -> Sequence[Volume | PlaneStack]:
+        """What the network is given of an eye: its image, or its patches."""
+        card = self.checkpoint.card
+        if card.patches is None or isinstance(image, Volume):
+            return (image,)
+        return cut_patches(image, card.slabs, card.patches)
 
 
 def mean_map(explainers: Sequence[Explainer], image: Volume | PlaneStack) -> Volume | PlaneStack:

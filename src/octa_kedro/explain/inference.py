@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
 from octa_kedro.config import Config
@@ -16,7 +15,6 @@ from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
 from octa_kedro.io.source import Source
 from octa_kedro.io.store import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.models.axes import to_tensor
 from octa_kedro.preprocessing.config import ENFACE, SURFACES, VOLUME
 from octa_kedro.preprocessing.eye import process_eye
 from octa_kedro.preprocessing.recipes import read_reference
@@ -86,10 +84,7 @@ def read_eye(
             raise CheckpointError("the checkpoint's network sees en-face maps, but its card names no slabs to make")
         image = enface.only(card.slabs)
     explainer = Explainer(checkpoint, config)
-    with torch.no_grad():
-        device = next(explainer.model.parameters()).device
-        logits = explainer.model(to_tensor(image, card.slabs)[None].to(device))
-    probabilities = torch.softmax(logits[0].double().cpu(), 0).tolist()
+    probabilities = explainer.probabilities(image)
     layer, heat = explainer.layer(image), explainer.explain(image)
     by_class = dict(zip(card.classes, probabilities, strict=True))
     prediction = {
@@ -103,7 +98,7 @@ def read_eye(
         "surfaces": surfaces.note or "supplied" if surfaces is not None else "none",
         "weights_sha256": card.weights_sha256,
         "trained_with": card.code_version,
-        "learnt_from_this_subject": subject in card.learnt_from(),
+        "learnt_from_this_subject": card.has_learnt_from(subject),
     }
     title = f"{subject}: " + ", ".join(f"p({n}) = {p:.2f}" for n, p in by_class.items())
     figure = _draw(image, heat, enface, placed, title)

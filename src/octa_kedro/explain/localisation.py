@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.projection import TIE
-from octa_kedro.preprocessing.slabs import slab_edges
+from octa_kedro.preprocessing.slabs import slab_mask
 
 SCORE_COLUMNS = (
     "peak_x_mm", "peak_y_mm", "peak_z_mm", "peak_below_ilm_mm", "peak_value",
@@ -27,14 +26,6 @@ SUMMARY_COLUMNS = (
 def peak_voxel(array: NDArray) -> tuple[int, ...]:
     """Index of the map's maximum."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(array)), array.shape))
-
-
-def slab_mask(image: Volume, surfaces: PlaneStack, slab: str) -> NDArray[np.bool_]:
-    """Which voxels ``[x, y, z]`` of `image` have their centre inside `slab`; `surfaces` are on its A-scans."""
-    depth_mm = image.affine[2, 2] * np.arange(image.array.shape[2]) + image.affine[2, 3]
-    top, bottom = slab_edges(surfaces, slab)
-    tie = TIE * image.affine[2, 2]  # as in `project_mean`
-    return (depth_mm >= top[..., None] - tie) & (depth_mm < bottom[..., None] - tie)
 
 
 def score_map(heat: Volume, surfaces: PlaneStack | None, lesion: Volume | None, slab: str | None) -> dict[str, float]:
@@ -55,7 +46,8 @@ def score_map(heat: Volume, surfaces: PlaneStack | None, lesion: Volume | None, 
     if surfaces is not None:
         scores["peak_below_ilm_mm"] = z - float(surfaces.plane("ILM")[peak[:2]])
     if surfaces is not None and slab is not None:
-        inside, retina = slab_mask(heat, surfaces, slab), slab_mask(heat, surfaces, "ILM_BM")
+        nx, ny, nz = heat.array.shape
+        inside, retina = (slab_mask(surfaces, name, (nx, ny, nz), heat.affine) for name in (slab, "ILM_BM"))
         centre = tuple(n // 2 for n in heat.array.shape)
         scores["peak_in_slab"] = float(inside[peak])
         scores["slab_share_of_retina"] = float(inside.sum() / max(retina.sum(), 1))

@@ -18,6 +18,7 @@ from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.patches import PatchConfig
 
 
 class CheckpointCard(Config):
@@ -31,7 +32,7 @@ class CheckpointCard(Config):
     model: ModelConfig
     processing: ProcessingConfig
     slabs: tuple[str, ...] = ()
-    patches: dict[str, Any] | None = None
+    patches: PatchConfig | None = None
     classes: tuple[str, ...] = ()
     fold: int
     epoch: int

@@ -1,11 +1,12 @@
 """Parameters of a training run."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from octa_kedro.config import Config
 from octa_kedro.models.factory import ModelConfig
+from octa_kedro.preprocessing.patches import PatchConfig
 
 
 class AugmentationConfig(Config):
@@ -53,9 +54,9 @@ class OptimiserConfig(Config):
 class TrainingConfig(OptimiserConfig):
     """One classifier: what it looks at, its network, and how it is fitted.
 
-    `slabs` are the en-face maps a 2D network sees as channels. With `patches` (those of
-    `preprocessing.patches.PatchConfig`) it sees them in pieces: each patch is an image with its eye's label,
-    and an eye's probability is the mean over its patches. `weights` is what a 3D network starts from.
+    `slabs` are the en-face maps a 2D network sees as channels. With `patches` it sees them in pieces: each patch is
+    an image with its eye's label, and an eye's probability is the mean over its patches. `weights` is what a 3D
+    network starts from.
     `model.classes` follows the cohort where it is not given.
     The best epoch is the one with the lowest validation loss after the share `keep_from` of all epochs: before
     that the rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
@@ -64,7 +65,7 @@ class TrainingConfig(OptimiserConfig):
 
     model: ModelConfig
     slabs: tuple[str, ...] = ()
-    patches: dict[str, Any] | None = None
+    patches: PatchConfig | None = None
     weights: Literal["random", "pretraining"] = "random"
     patience: PositiveInt = 15
     keep_from: float = Field(0.0, ge=0, lt=1)
@@ -86,10 +87,14 @@ class TrainingConfig(OptimiserConfig):
 
 
 class AutoencoderConfig(OptimiserConfig):
-    """The pre-training of one fold: an autoencoder of `model`'s convolutions, fitted to training subjects."""
+    """The pre-training of one fold: an autoencoder of `model`'s convolutions, fitted to training subjects.
+
+    `exclude` maps subjects that it does not learn from to the reason; they take part in everything else.
+    """
 
     model: ModelConfig
     max_epochs: PositiveInt = 8
+    exclude: dict[str, str] | None = None
 
     @model_validator(mode="after")
     def _volumes(self) -> "AutoencoderConfig":

@@ -1,7 +1,6 @@
 """Stored eyes, or patches of them, as batches of tensors."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -9,8 +8,9 @@ from torch.utils.data import DataLoader, Dataset
 from octa_kedro.errors import DataError
 from octa_kedro.io.store import Stored
 from octa_kedro.models.axes import to_tensor
+from octa_kedro.preprocessing.patches import PatchConfig
 from octa_kedro.training.config import OptimiserConfig
-from octa_kedro.training.patches import PatchCutter
+from octa_kedro.training.patches import cut_patches
 from octa_kedro.training.seeding import generator
 
 CACHE_BYTES = 2 << 30  # images are kept in memory up to this size in all, and read from disk beyond it
@@ -30,7 +30,7 @@ class EyeDataset(Dataset[tuple[torch.Tensor, int]]):
         targets: Sequence[int] | None = None,
         *,
         slabs: tuple[str, ...] = (),
-        patches: Mapping[str, Any] | None = None,
+        patches: PatchConfig | None = None,
     ) -> None:
         if missing := [s for s in subjects if s not in images]:
             raise DataError(
@@ -39,8 +39,8 @@ class EyeDataset(Dataset[tuple[torch.Tensor, int]]):
             )
         self.images, self.subjects, self.slabs = images, list(subjects), slabs
         self.targets = list(targets) if targets is not None else [0] * len(self.subjects)
-        self.cut = PatchCutter(patches) if patches is not None else None
-        self.per_eye = self.cut.per_eye if self.cut is not None else 1
+        self.patches = patches
+        self.per_eye = patches.n**2 if patches is not None else 1
         self._cache: dict[int, tuple[torch.Tensor, ...]] = {}
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class EyeDataset(Dataset[tuple[torch.Tensor, int]]):
         tensors = self._cache.get(index)
         if tensors is None:
             item = self.images[self.subjects[index]]()
-            items = (item,) if self.cut is None else self.cut(item, self.slabs)
+            items = (item,) if self.patches is None else cut_patches(item, self.slabs, self.patches)
             tensors = tuple(to_tensor(one, self.slabs) for one in items)
             if sum(tensor.nbytes for tensor in tensors) * len(self.subjects) <= CACHE_BYTES:
                 self._cache[index] = tensors

@@ -27,7 +27,8 @@ from octa_kedro.training.seeding import seed_everything
 def fit_autoencoder(
     images: Mapping[str, Stored], table: pd.DataFrame, config: AutoencoderConfig, processing: ProcessingConfig
 ) -> Fitted:
-    """Train on the fold's training subjects for all epochs; neither validation nor held-out eyes are read.
+    """Train on the fold's training subjects, but those in ``config.exclude``, for all epochs; neither validation
+    nor held-out eyes are read.
 
     LeakError if a patient has eyes in two parts of the fold.
 
@@ -38,7 +39,7 @@ def fit_autoencoder(
     require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     require_sound_fold(table)
-    data = EyeDataset(images, subjects_of(table, "train"))
+    data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])
     variance, mean = _grey_levels(data)
     seed_everything(config.seed, "autoencoder", fold)
     model = Autoencoder(config.model, mean)

@@ -128,9 +128,7 @@ def draw_contact_sheets(
     reasons = {subject: tuple(text.split("; ")) for subject, text in _reasons(quality).items()}
     words = cohort["disease"] if "disease" in cohort else pd.Series("", index=cohort.index)
     cards = [
-        Card(
-            subject, str(word), stored.meta["laterality"], read_thumbnail(stored), tuple(filter(None, reasons[subject]))
-        )
+        Card(subject, str(word), stored.meta["laterality"], read_thumbnail(stored), reasons.get(subject, ()))
         for subject, word in zip(cohort["subject"].astype(str), words, strict=True)
         if (stored := thumbnails.get(subject)) is not None
     ]
