@@ -55,6 +55,19 @@ def test_area_of_the_faz_lies_in_its_range():
     assert high - 0.4 * (high - low) < max(area) < 1.2 * high
 
 
+@pytest.mark.parametrize("count", [0, 5])
+def test_watershed_zones_are_as_many_and_as_wide_as_asked(count: int):
+    sparse = an_anatomy(1, sparse_places=(count, count), sparse_diameter_mm=(0.4, 0.5)).sparse
+    assert sparse.shape == (count, 3)
+    r = np.hypot(sparse[:, 0], sparse[:, 1])
+    assert ((r > 0.45) & (r < 1.3)).all()
+    assert ((sparse[:, 2] >= 0.2) & (sparse[:, 2] <= 0.25)).all()
+
+
+def test_watershed_zones_are_the_same_in_every_scan():
+    np.testing.assert_array_equal(an_anatomy(1).sparse, an_anatomy(1, a_grid(64, 6.0)).sparse)
+
+
 def test_faz_radius_of_a_direction_is_the_maps():
     grid, anatomy = a_grid(), an_anatomy(0)
     np.testing.assert_allclose(anatomy.faz_radius(np.arctan2(grid.fine[1], grid.fine[0])), anatomy.faz_radius_mm, 1e-4)

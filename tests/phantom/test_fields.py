@@ -21,6 +21,16 @@ def test_field_at_a_place_does_not_depend_on_the_others():
     np.testing.assert_allclose(alone, together[[0, 100, 499]], atol=1e-5)
 
 
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize("correlation_mm", [0.05, 0.5])
+def test_field_on_a_grid_is_that_of_its_places(correlation_mm: float, moved: bool):
+    x, y = a_grid(np.where(np.arange(40) > 30, 0.2, 0.0) if moved else None).coarse
+    whole = smooth_field(np.random.default_rng(3), (x, y), correlation_mm)
+    alone = smooth_field(np.random.default_rng(3), (x.ravel(), y.ravel()), correlation_mm)
+    # where the spline ends, 4 mm from the fovea, the two continue it in ways of their own
+    np.testing.assert_allclose(whole.ravel(), alone, atol=0.02)
+
+
 @pytest.mark.parametrize("correlation_mm", [0.05, 0.5, 2.0])
 def test_field_has_zero_mean_and_unit_deviation_over_draws(correlation_mm: float):
     at = places(100)

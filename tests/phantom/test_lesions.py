@@ -246,6 +246,16 @@ def test_dropout_is_marked_only_where_disease_took_most_of_the_flow():
     assert (deep < 0.5).sum() > (superficial < 0.5).sum()
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_capillaries_close_first_where_they_were_sparse(seed: int):
+    eye = an_eye("DR", seed=seed)
+    closed = eye.grid.sample(eye.lesions.kept_deep) < 0.5
+    x, y = eye.grid.coarse
+    first = an_anatomy(eye.grid, seed).sparse[: LesionConfig().dr.patches[0]]
+    for at in first:
+        assert closed[np.hypot(x - at[0], y - at[1]) < 0.5 * at[2]].mean() > 0.9
+
+
 def test_an_occluded_vein_harms_its_sector_only():
     eye = an_eye("RVO", sampling=WIDE)
     sector = eye.lesions.congestion

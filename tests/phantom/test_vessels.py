@@ -167,6 +167,30 @@ def test_congestion_spares_the_deep_plexus_and_the_choroid():
         np.testing.assert_array_equal(getattr(congested(), name), getattr(healthy(), name))
 
 
+def test_capillaries_thin_out_in_watershed_zones_and_nowhere_else():
+    full, thin = (
+        vessels(a_grid(), config=SPARSE.model_copy(update={"sparse_loss": (loss, loss)})) for loss in (0.0, 0.8)
+    )
+    x, y = a_grid().coarse
+    away = np.min([np.hypot(x - at[0], y - at[1]) - at[2] for at in an_anatomy(a_grid()).sparse], axis=0)
+    # the superficial map holds arterioles too, which keep their flow
+    for name, left in (("superficial", 0.6), ("deep", 0.4)):
+        before, after = getattr(full, name), getattr(thin, name)
+        assert after[away < -0.15].sum() < left * before[away < -0.15].sum()
+        np.testing.assert_allclose(after[away > 0.6], before[away > 0.6], atol=0.01)
+    np.testing.assert_array_equal(thin.large, full.large)
+
+
+def test_capillaries_dim_towards_the_faz():
+    even, dim = (
+        vessels(a_grid(), config=SPARSE.model_copy(update={"foveal_dimming": (share, share)})) for share in (0.0, 0.5)
+    )
+    away = np.hypot(*a_grid().coarse) - an_anatomy(a_grid()).faz_radius_mm
+    rim, far = (away > 0) & (away < 0.05), away > 1
+    assert 0.45 < dim.superficial[rim].sum() / even.superficial[rim].sum() < 0.6
+    np.testing.assert_allclose(dim.superficial[far], even.superficial[far], atol=0.01)
+
+
 def test_finer_nets_cover_more():
     fine = vessels(a_grid(), config=SPARSE.model_copy(update={"spacing_um": (50.0, 50.0), "diffuse": (0.0, 0.0)}))
     coarse = vessels(a_grid(), config=SPARSE.model_copy(update={"diffuse": (0.0, 0.0)}))

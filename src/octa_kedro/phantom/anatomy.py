@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from octa_kedro.errors import ConfigError
 from octa_kedro.phantom.eye_config import AnatomyConfig
 from octa_kedro.phantom.fields import Grid, Map, Outline, draw_outline, smooth_field
+from octa_kedro.phantom.shapes import CENTRAL_MM, Places, ring
 
 NASAL_UM_PER_MM = 4.0
 """Nerve fibres gather towards the disc: the inner retina gains this much towards the nose."""
@@ -24,13 +25,15 @@ UNDULATION, UNDULATION_MM = 0.03, 0.35
 class Anatomy:
     """Surfaces (6, X, Y), depth in micrometres from the top of the scan, and the FAZ.
 
-    `faz_radius_mm` maps fine pixels to the radius of the FAZ in their direction from the fovea.
+    `faz_radius_mm` maps fine pixels to the radius of the FAZ in their direction from the fovea. `sparse` are rows
+    (x, y, radius) in millimetres of the places where capillaries thin out.
     """
 
     surfaces_um: Map
     faz_radius_mm: Map
     faz_mean_mm: float
     faz_outline: Outline
+    sparse: Places
 
     def faz_radius(self, angle: NDArray) -> NDArray:
         """Radius of the FAZ in millimetres in a direction (radians) from the fovea."""
@@ -53,7 +56,7 @@ def draw_anatomy(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) ->
     mean = float(np.sqrt(rng.uniform(*config.faz_area_mm2) / np.pi))
     shape = draw_outline(rng, config.faz_irregularity)
     x, y = grid.fine
-    return Anatomy(surfaces, np.float32(mean) * shape(np.arctan2(y, x)), mean, shape)
+    return Anatomy(surfaces, np.float32(mean) * shape(np.arctan2(y, x)), mean, shape, _sparse(rng, config))
 
 
 def _layer_thickness(rng: np.random.Generator, grid: Grid, layers: Map, config: AnatomyConfig) -> Map:
@@ -79,6 +82,12 @@ def _bruch(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
     tilt_x, tilt_y = rng.uniform(*config.tilt_um_per_mm, 2)
     bowl = rng.uniform(*config.curvature_um_per_mm2)
     return 1000 * rng.uniform(*config.ilm_depth_mm) + tilt_x * x + tilt_y * y - bowl * (x**2 + y**2)
+
+
+def _sparse(rng: np.random.Generator, config: AnatomyConfig) -> Places:
+    """Rows (x, y, radius) of the places that the last branches of neighbouring trees barely reach."""
+    count = int(rng.integers(config.sparse_places[0], config.sparse_places[1] + 1))
+    return np.column_stack([ring(rng, count, CENTRAL_MM), 0.5 * rng.uniform(*config.sparse_diameter_mm, count)])
 
 
 def _reference_shift(surfaces: Map, depth_um: float) -> np.float32:

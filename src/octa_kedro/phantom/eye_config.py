@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.phantom.ranges import AmountSpan, PositiveSpan, Span
+from octa_kedro.phantom.ranges import AmountSpan, CountSpan, PositiveSpan, Span
 
 DISC_MM = 4.6
 """Distance of the optic disc from the fovea."""
@@ -29,7 +29,7 @@ class AnatomyConfig(Config):
     """IS/OS to RPE."""
     rpe_um: Annotated[float, Field(gt=0)] = 16.0
     """RPE to Bruch's membrane."""
-    thickness_um: PositiveSpan = (255.0, 315.0)
+    thickness_um: PositiveSpan = (285.0, 345.0)
     """Whole retina, ILM to BM, between eyes; the layers above are scaled to it."""
     pit_width_mm: PositiveSpan = (1.3, 1.7)
     pit_depth_um: PositiveSpan = (85.0, 115.0)
@@ -41,6 +41,9 @@ class AnatomyConfig(Config):
     fovea_offset_mm: Span = (-0.15, 0.15)
     faz_area_mm2: PositiveSpan = (0.2, 0.56)
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
+    sparse_places: CountSpan = (3, 9)
+    """Watershed zones in the central 3 x 3 mm, where any eye has fewer capillaries."""
+    sparse_diameter_mm: PositiveSpan = (0.35, 0.7)
 
 
 class VesselConfig(Config):
@@ -62,12 +65,18 @@ class VesselConfig(Config):
     flow: PositiveSpan = (0.55, 0.95)
     """Flow in a superficial capillary, between eyes; likewise in a deep one."""
     deep_flow: PositiveSpan = (0.4, 0.75)
-    diffuse: AmountSpan = (0.17, 0.3)
+    diffuse: AmountSpan = (0.18, 0.3)
     """Share of capillary flow that is seen between the capillaries resolved."""
-    patchiness: AmountSpan = (0.03, 0.1)
+    patchiness: AmountSpan = (0.02, 0.06)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
-    variation: AmountSpan = (0.2, 0.36)
-    """Deviation of the log of flow from capillary to capillary."""
+    sparse_loss: AmountSpan = (0.4, 0.85)
+    """Share of capillary flow that is missing in the middle of a watershed zone."""
+    foveal_dimming: AmountSpan = (0.1, 0.5)
+    """Share of capillary flow that is missing at the border of the FAZ, where the ganglion cells thin out."""
+    foveal_dimming_mm: PositiveSpan = (0.15, 0.4)
+    """Distance from the FAZ over which it comes back."""
+    variation: AmountSpan = (0.25, 0.4)
+    """Relative deviation of flow from capillary to capillary."""
     connecting: PositiveSpan = (10.0, 20.0)
     """Vessels between the plexuses, per mm2."""
     choriocapillaris: PositiveSpan = (0.5, 0.8)
@@ -97,9 +106,9 @@ class SignalConfig(Config):
     """OCTA grey value of flow 1."""
     depth_gain_sd: Annotated[float, Field(ge=0)] = 0.25
     """Deviation of the log of a smooth random gain along the depth of the retina, between eyes."""
-    shading: AmountSpan = (0.02, 0.1)
+    shading: AmountSpan = (0.01, 0.06)
     """Uneven signal over millimetres: deviation of its log."""
-    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 3)
+    opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
     """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
     opacity_mm: PositiveSpan = (0.3, 0.9)
     opacity: AmountSpan = (0.2, 0.55)
@@ -111,13 +120,13 @@ class SignalConfig(Config):
     """Projection of the whole inner retina on the bright layers below it, as flow."""
     outer_patchiness: AmountSpan = (0.15, 0.4)
     """Deviation of the log of that projection over about half a millimetre."""
-    noise_flow: AmountSpan = (0.1, 0.2)
+    noise_flow: AmountSpan = (0.15, 0.27)
     """Flow read where nothing moves, at the brightest layer."""
-    noise_floor: AmountSpan = (0.3, 0.9)
+    noise_floor: AmountSpan = (0.2, 0.6)
     """Grey values below this are shown as 0, as the device does."""
     speckle: PositiveSpan = (0.2, 0.32)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.06, 0.12)
+    column: PositiveSpan = (0.15, 0.23)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)

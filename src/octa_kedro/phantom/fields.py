@@ -102,26 +102,55 @@ REACH_MM = 4.0
 def smooth_field(rng: np.random.Generator, at: tuple[Map, Map], correlation_mm: float) -> Map:
     """Gaussian field of zero mean and unit deviation (over many draws), correlated over `correlation_mm`.
 
-    `at` are coordinates (x, y) in millimetres from the fovea, of any shape; the field at a place does not
-    depend on which other places are asked for.
+    `at` are coordinates (x, y) in millimetres from the fovea, of a `Grid` or of single places (N,); the field at a
+    place does not depend on which other places are asked for.
     """
     nodes = int(np.ceil(2 * REACH_MM / correlation_mm)) + 4
     white = rng.standard_normal((nodes, nodes), dtype=np.float32)
-    places = np.stack(at) / np.float32(correlation_mm)
     shift = (rng.uniform(-0.5, 0.5, 2) + nodes / 2).astype(np.float32)
-    places += shift.reshape(2, *([1] * (places.ndim - 1)))
+    x, y = (axis / np.float32(correlation_mm) + offset for axis, offset in zip(at, shift, strict=True))
     # a cubic spline through white nodes has about 0.8 of their deviation between them
-    field = ndimage.map_coordinates(white, places, order=3, mode="nearest", output=np.float32)
-    return field / np.float32(0.8)
+    return _spline(white / np.float32(0.8), x, y)
+
+
+def _spline(values: Map, x: Map, y: Map) -> Map:
+    """Cubic spline through `values` (N, N), read at fractional indices, of which those along x tell the column.
+
+    On a scan's grid rows and columns are interpolated one after the other, ten times as fast as point by point;
+    columns that a movement of the eye has shifted alike are read together.
+    """
+    if x.ndim != 2:
+        return ndimage.map_coordinates(values, np.stack([x, y]), order=3, mode="nearest", output=np.float32)
+    coefficients = ndimage.spline_filter(values, order=3, output=np.float32, mode="nearest")
+    across = _weighted(coefficients.T, y[0])
+    field = np.empty(x.shape, np.float32)
+    starts, group = np.unique(x[0], return_inverse=True)
+    for number in range(len(starts)):
+        columns = np.flatnonzero(group == number)
+        field[:, columns] = _weighted(np.ascontiguousarray(across[columns].T), x[:, columns[0]])
+    return field
+
+
+def _weighted(coefficients: Map, at: Map) -> Map:
+    """Rows of a cubic B-spline's `coefficients` (N, M), blended at the fractional indices `at` (K,): (K, M)."""
+    first = np.floor(at).astype(np.intp)
+    t = (at - first)[:, None]
+    # https://en.wikipedia.org/wiki/B-spline, uniform and cubic
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    blended = np.zeros((len(at), coefficients.shape[1]), np.float32)
+    for step, weight in enumerate(weights, start=-1):
+        row = np.clip(first + step, 0, len(coefficients) - 1)
+        blended += (weight / np.float32(6)) * coefficients[row]
+    return blended
 
 
 def grain_noise(
     rng: np.random.Generator,
     shape: tuple[int, ...],
-    voxel_um: tuple[float, float, float],
-    grain_um: tuple[float, float, float],
+    voxel_um: tuple[float, ...],
+    grain_um: tuple[float, ...],
 ) -> Map:
-    """Gaussian noise (X, Y, Z) of unit deviation, blurred by `grain_um` along each axis where voxels resolve that."""
+    """Gaussian noise (X, Y, ...) of unit deviation, blurred by `grain_um` along each axis where voxels resolve that."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     for axis, (size, voxel) in enumerate(zip(grain_um, voxel_um, strict=True)):
         if size > 0.3 * voxel:  # else neighbours are as good as independent

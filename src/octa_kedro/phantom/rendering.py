@@ -15,6 +15,8 @@ GAIN_NODES = 22
 """Knots of the random gain from above the ILM to below BM: about one in 35 um."""
 GRAIN_UM = (0.0, 0.0, 14.0)
 """Deviations (x, y, z) of the speckle's grain, from the autocorrelation of subject 10225."""
+COLUMN_GRAIN_UM = (6.0, 6.0)
+"""Deviations (x, y) of the grain of what differs from A-scan to A-scan: about the beam's."""
 OPACITY_REACH_MM = 3.2
 NOISE_GRAIN = 0.8
 """Deviation of the log of the speckle of decorrelation noise."""
@@ -60,7 +62,8 @@ def render_octa(
     still = np.float32(rng.uniform(*config.noise_flow)) * (1 + 4 * (motion - 1).clip(0)).astype(np.float32)[:, None]
     flow += still * reflection * _lognormal(grain, NOISE_GRAIN)
     shading = rng.uniform(*config.shading) * smooth_field(rng, grid.coarse, 1.2)
-    shading += rng.uniform(*config.column) * rng.standard_normal(shading.shape)
+    column = grain_noise(rng, shading.shape, grid.voxel_um[:2], COLUMN_GRAIN_UM)
+    shading += np.float32(rng.uniform(*config.column)) * column
     gain = rng.uniform(*config.gain) * np.exp(shading) * motion * transmission
     flow *= gain.astype(np.float32)[..., None]
     flow -= np.float32(rng.uniform(*config.noise_floor))

@@ -11,6 +11,7 @@ from octa_kedro.phantom.fields import Grid, Map, edge, smooth_field
 from octa_kedro.phantom.growth import Points, Tree, grow_deep, grow_retinal
 from octa_kedro.phantom.lesions.model import Congestion, Lesions
 from octa_kedro.phantom.raster import CAPILLARY_UM, CLASSES_UM, calibre, coverage, keep, lines_of, spots
+from octa_kedro.phantom.shapes import distance_to_patches
 
 PATCH_MM = 0.7
 CAPILLARY_MM = 0.025
@@ -19,6 +20,10 @@ SPARED_RADIUS_UM = 14.0
 """Vessels wider than this keep their flow where the capillaries around them have closed."""
 DEEP_FAZ_GAP_MM = 0.05
 """The deep plexus ends this much farther from the fovea than the superficial one."""
+LEAST_FLOW = 0.1
+"""No capillary has less than this share of the usual flow."""
+SPARSE_EDGE_MM = 0.3
+"""Width of the soft border of a watershed zone."""
 FAZ_EDGE_MM = 0.2
 """Unresolved capillaries thin out this gradually towards the FAZ."""
 WINDING = ((0.35, 0.035), (0.12, 0.012))
@@ -67,10 +72,12 @@ def draw_vessels(
     outside = edge(FAZ_EDGE_MM / 2 - _from_faz(grid, anatomy), FAZ_EDGE_MM)
     thin = lines.radius_um < ARTERIOLE_UM
     arterioles = 1 - np.exp(np.float32(-OPACITY) * coverage(keep(lines, ~wide & ~thin), grid))
-    superficial = _net(signal, coverage(keep(lines, thin), grid), outside, grid=grid, flow=config.flow, config=config)
+    net = coverage(keep(lines, thin), grid)
+    usual = _healthy_share(signal, grid, anatomy, config)
+    superficial = usual * _net(signal, net, outside, grid=grid, flow=config.flow, config=config)
     at, radius = _winding(stray, below, None)
     outside = edge(FAZ_EDGE_MM / 2 + DEEP_FAZ_GAP_MM - _from_faz(grid, anatomy), FAZ_EDGE_MM)
-    deep = _net(
+    deep = usual * _net(
         signal,
         coverage(lines_of(below, at, radius, grid), grid),
         outside,
@@ -114,6 +121,16 @@ def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
     return np.hypot(x, y) - anatomy.faz_radius_mm
 
 
+def _healthy_share(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, config: VesselConfig) -> Map:
+    """Share (fine pixels) of capillary flow that is there in health: less in watershed zones and next to the FAZ."""
+    distance = distance_to_patches(rng, grid.fine, anatomy.sparse)
+    kept = 1 - np.float32(rng.uniform(*config.sparse_loss)) * edge(distance, SPARSE_EDGE_MM)
+    reach = np.float32(rng.uniform(*config.foveal_dimming_mm))
+    rim = np.exp(-np.square(np.maximum(_from_faz(grid, anatomy), 0) / reach))
+    kept *= 1 - np.float32(rng.uniform(*config.foveal_dimming)) * rim
+    return kept
+
+
 def _net(
     rng: np.random.Generator,
     covered: Map,
@@ -127,7 +144,7 @@ def _net(
     patches = smooth_field(rng, grid.fine, PATCH_MM)
     uneven = np.float32(rng.uniform(*config.patchiness)) * patches
     uneven += np.float32(rng.uniform(*config.variation)) * smooth_field(rng, grid.fine, CAPILLARY_MM)
-    level = rng.uniform(*flow) * np.exp(uneven)
+    level = rng.uniform(*flow) * np.maximum(1 + uneven, LEAST_FLOW)
     seen = 1 - np.exp(np.float32(-OPACITY) * covered)
     np.maximum(seen, np.float32(rng.uniform(*config.diffuse)) * outside_faz, out=seen)
     return level.astype(np.float32) * seen

@@ -10,8 +10,8 @@ from octa_kedro.phantom.fields import Grid, Map, edge
 from octa_kedro.phantom.lesions.config import MOUND_SHARES, AmdConfig
 from octa_kedro.phantom.lesions.model import Finding, Layer, Lesions
 from octa_kedro.phantom.lesions.severity import loss, number, size
-from octa_kedro.phantom.lesions.shapes import Places, Window, distance_to_patches, dome, ring, window
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
+from octa_kedro.phantom.shapes import Places, Window, distance_to_patches, dome, ring, window
 
 GREY = 140.0
 STEEPEST = 0.6

@@ -9,8 +9,8 @@ from octa_kedro.phantom.fields import Grid, Map, edge, mesh, smooth_field
 from octa_kedro.phantom.lesions.config import MOUND_SHARES, CnvConfig
 from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Layer, Lesions, Sheets
 from octa_kedro.phantom.lesions.severity import extent, loss
-from octa_kedro.phantom.lesions.shapes import Window, dome, point, relative_radius, window
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
+from octa_kedro.phantom.shapes import Window, dome, point, relative_radius, window
 
 GREY = 168.0
 MESH_MM = 0.1

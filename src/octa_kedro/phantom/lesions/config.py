@@ -37,10 +37,10 @@ class CystConfig(Config):
 class DrConfig(Config):
     """Diabetic retinopathy. The counts hold for the central 3 x 3 mm; as many again lie farther out."""
 
-    patches: CountSpan = (4, 8)
+    patches: CountSpan = (3, 6)
     """Patches of closed capillaries."""
     patch_diameter_mm: PositiveSpan = (0.35, 0.7)
-    residual_flow: AmountSpan = (0.03, 0.15)
+    residual_flow: AmountSpan = (0.08, 0.25)
     deep_margin_mm: AmountSpan = (0.02, 0.06)
     """The deep plexus is closed this much farther out."""
     patches_at_faz: CountSpan = (1, 3)

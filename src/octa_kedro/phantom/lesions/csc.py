@@ -9,8 +9,8 @@ from octa_kedro.phantom.fields import Grid, edge, smooth_field
 from octa_kedro.phantom.lesions.config import CscConfig
 from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Layer, Lesions
 from octa_kedro.phantom.lesions.severity import extent, loss
-from octa_kedro.phantom.lesions.shapes import dome, point, relative_radius
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
+from octa_kedro.phantom.shapes import dome, point, relative_radius
 
 ABOVE_RPE = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0)
 ABOVE_BM = (1.0, 1.0, 1.0, 1.0, 1.0, 0.0)

@@ -5,7 +5,7 @@ import numpy as np
 from octa_kedro.phantom.lesions.config import CystConfig
 from octa_kedro.phantom.lesions.model import FLUID_GREY, Balls, Finding
 from octa_kedro.phantom.lesions.severity import size
-from octa_kedro.phantom.lesions.shapes import Places
+from octa_kedro.phantom.shapes import Places
 
 
 def draw_cysts(

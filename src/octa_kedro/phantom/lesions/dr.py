@@ -10,7 +10,7 @@ from octa_kedro.phantom.lesions.config import DrConfig
 from octa_kedro.phantom.lesions.cysts import draw_cysts
 from octa_kedro.phantom.lesions.model import Balls, Finding, Lesions
 from octa_kedro.phantom.lesions.severity import loss, number, size
-from octa_kedro.phantom.lesions.shapes import CENTRAL_MM, OUTER_MM, Places, distance_to_patches, ring
+from octa_kedro.phantom.shapes import CENTRAL_MM, OUTER_MM, Places, distance_to_patches, ring
 
 SOFT_MM = 0.06
 CYST_MM = (0.3, 1.2)
@@ -19,7 +19,8 @@ CYST_ONSET = 0.5
 
 def draw_dr(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: float, config: DrConfig) -> Lesions:
     """The lesions of one eye with diabetic retinopathy."""
-    central, outer = (_patches(rng, reach, config) for reach in (CENTRAL_MM, OUTER_MM))
+    central = _patches(rng, CENTRAL_MM, anatomy.sparse, config)
+    outer = _patches(rng, OUTER_MM, anatomy.sparse[:0], config)
     at_faz = _patches_at_faz(rng, anatomy, config)
     there = [p[: int(len(p) * severity + rng.random())] for p in (central, outer, at_faz)]
     patches = np.concatenate(there) * [1, 1, size(severity)]
@@ -39,17 +40,22 @@ def draw_dr(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: fl
     )
 
 
-def _patches(rng: np.random.Generator, reach_mm: tuple[float, float], config: DrConfig) -> Places:
-    """Rows (x, y, radius) in millimetres of the closed patches at severity 1."""
+def _patches(rng: np.random.Generator, reach_mm: tuple[float, float], sparse: Places, config: DrConfig) -> Places:
+    """Rows (x, y, radius) in millimetres of the closed patches at severity 1.
+
+    Where capillaries were `sparse` before (likewise rows) they close first; elsewhere only if that is not enough.
+    """
     count, _ = number(rng, config.patches, 1)
-    return np.column_stack([ring(rng, count, reach_mm), 0.5 * rng.uniform(*config.patch_diameter_mm, count)])
+    radius = 0.5 * rng.uniform(*config.patch_diameter_mm, count)
+    anywhere = np.column_stack([ring(rng, count, reach_mm), radius])
+    return np.concatenate([sparse, anywhere[len(sparse) :]])[:count]
 
 
 def _patches_at_faz(rng: np.random.Generator, anatomy: Anatomy, config: DrConfig) -> Places:
     count, _ = number(rng, config.patches_at_faz, 1)
     angle = rng.uniform(0, 2 * np.pi, count)
     border = anatomy.faz_radius(angle)
-    r, radius = border * rng.uniform(0.9, 1.2, count), border * rng.uniform(0.5, 0.8, count)
+    r, radius = border * rng.uniform(0.9, 1.2, count), border * rng.uniform(0.35, 0.6, count)
     return np.column_stack([r * np.cos(angle), r * np.sin(angle), radius])
 
 

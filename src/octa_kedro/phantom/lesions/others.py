@@ -10,8 +10,8 @@ from octa_kedro.phantom.lesions.config import MembraneConfig, OedemaConfig, Othe
 from octa_kedro.phantom.lesions.cysts import draw_cysts
 from octa_kedro.phantom.lesions.model import Finding, Layer, Lesions
 from octa_kedro.phantom.lesions.severity import extent, number
-from octa_kedro.phantom.lesions.shapes import point, read, relative_radius, ring
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
+from octa_kedro.phantom.shapes import point, read, relative_radius, ring
 
 MEMBRANE_GREY = 190.0
 WRINKLE_MM = 0.22

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.fields import Map
 from octa_kedro.phantom.lesions.model import Balls, Finding, Layer, Lesions, Sheets
-from octa_kedro.phantom.lesions.shapes import window
+from octa_kedro.phantom.shapes import window
 
 EDGE_UM = 6.0
 """Depth over which a border is blurred; at least a voxel."""

@@ -10,8 +10,8 @@ from octa_kedro.phantom.lesions.config import RvoConfig
 from octa_kedro.phantom.lesions.cysts import draw_cysts
 from octa_kedro.phantom.lesions.model import Congestion, Lesions
 from octa_kedro.phantom.lesions.severity import loss, number, size
-from octa_kedro.phantom.lesions.shapes import Places, distance_to_patches
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
+from octa_kedro.phantom.shapes import Places, distance_to_patches
 
 CENTRAL_MM, OUTER_MM = (0.25, 1.4), (1.4, 2.9)
 CANDIDATES = 600

@@ -1,4 +1,4 @@
-"""Places and outlines that the diseases share, in millimetres from the fovea whatever the sampling."""
+"""Places and outlines that anatomy and the diseases share, in millimetres from the fovea whatever the sampling."""
 
 import numpy as np
 from numpy.typing import NDArray
