@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from octa_kedro.explain.localisation import format_hits, score_map, slab_mask, summarise_hits
+from octa_kedro.explain.localisation import format_hits, score_map, summarise_hits
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 
 SHAPE = (8, 6, 20)
@@ -26,12 +26,6 @@ def surfaces() -> PlaneStack:
     planes = np.stack([np.full(SHAPE[:2], d, np.float32) for d in (0.2, 0.4, 0.6)], axis=2)
     planes[-1] += 0.1
     return PlaneStack(planes, AFFINE, ("ILM", "OPL_ONL", "BM"))
-
-
-def test_slab_mask_follows_the_surfaces(surfaces: PlaneStack):
-    mask = slab_mask(heat_at((0, 0, 0)), surfaces, "OPL_BM")
-    assert np.flatnonzero(mask[0, 0]).tolist() == [8, 9, 10, 11]
-    assert np.flatnonzero(mask[-1, 0]).tolist() == [10, 11, 12, 13]
 
 
 def test_scores_by_hand(surfaces: PlaneStack):

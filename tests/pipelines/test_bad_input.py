@@ -76,7 +76,7 @@ def test_duplicate_ids(with_release: Path):
         ({"trainign_3d": {"max_epochs": 1}}, "'trainign_3d' is unknown, did you mean 'training_3d'?"),
         ({"trainng_3d": {"model": {"name": "resnet34"}}}, "'trainng_3d' is unknown, did you mean 'training_3d'?"),
         ({"seed": 2}, "'seed' is unknown"),
-        ({"processing": {"slabs": ["ILM_OLP"]}}, "processing.slabs: no slab 'ILM_OLP'"),
+        ({"processing": {"slabs": ["ILM_OLP"]}}, "processing.slabs: slab 'ILM_OLP' is unknown; did you mean ILM_OPL"),
         ({"processing": {"slabs": ["OPL_BM"]}}, "training_2d.slabs: ILM_OPL is not among processing.slabs"),
         ({"training_3d": {"max_epoch": 1}}, "training_3d.max_epoch: unknown parameter, did you mean max_epochs?"),
         ({"training_3d": {"model": {"name": "resnet19"}}}, "no 3D network 'resnet19'"),

@@ -8,7 +8,6 @@ import pytest
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import PlaneStack, scan_affine
 from octa_kedro.preprocessing.heights import HEIGHT_COLUMNS, describe_misfits, misfits, tabulate_heights
-from octa_kedro.preprocessing.retina import retina_centre_mm
 
 AFFINE = scan_affine((30, 20, 200), (3.0, 3.0, 2.0))  # 0.01 mm of depth a voxel
 
@@ -41,7 +40,6 @@ def test_a_dome_needs_twice_its_longer_half():
     domed = with_depths(eye(0.6, 0.9), (slice(0, 3),), 0.4, 0.9)
     row = tabulate_heights({"a": domed}).iloc[0]
     assert (row["centre_mm"], row["first_mm"], row["needed_mm"]) == pytest.approx((0.75, 0.4, 0.7))
-    assert row["centre_mm"] == pytest.approx(retina_centre_mm(domed))
 
 
 def test_single_ascans_do_not_count():

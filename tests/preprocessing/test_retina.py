@@ -11,7 +11,7 @@ from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
 from octa_kedro.phantom.config import Disease
-from octa_kedro.preprocessing.retina import check_surfaces, estimate_surfaces, flatten_depths, surfaces_of
+from octa_kedro.preprocessing.retina import estimate_surfaces, flatten_depths, surfaces_of
 
 SHAPE = (40, 36, 320)
 LIMIT_MM = 3 * 2 / 640  # three voxels of a native scan
@@ -63,7 +63,7 @@ def test_a_drawn_eye_is_found_within_a_voxel(tilt: float):
         assert np.median(errors) < volume.spacing[2], name
         if name in ("ILM", "BM"):
             assert np.percentile(errors, 99) < 3 * volume.spacing[2], name
-    check_surfaces(found, 2.0)
+    assert (np.diff(found.array, axis=2) >= 0).all()  # none crosses another
 
 
 def test_what_the_layout_and_the_type_are_changes_nothing():
@@ -145,28 +145,6 @@ def test_supplied_surfaces_come_first():
     supplied = flat(ILM=0.4, BM=0.8)
     assert surfaces_of(OneEye(volume, supplied), "eye 3") is supplied
     assert surfaces_of(OneEye(volume, None), "eye 3").note == "estimated"
-
-
-def test_sound_surfaces_pass():
-    check_surfaces(flat(ILM=0.4, OPL_ONL=0.6, BM=0.8), 2.0)
-    check_surfaces(flat(BM=0.8, ILM=0.4), 2.0)  # order of names is free
-    check_surfaces(flat(ILM=0.4, BM=0.395), 2.0)  # touching, within the tolerance
-    check_surfaces(changed(flat(ILM=0.4, BM=0.8), "ILM", (0, slice(0, 2)), 1.0), 2.0)  # 2 of 200 A-scans
-
-
-@pytest.mark.parametrize(
-    ("surfaces", "words"),
-    [
-        (changed(flat(ILM=0.4, BM=0.8), "BM", (3, 4), np.nan), r"BM has no depth at 0\.5%"),
-        (changed(flat(ILM=0.4, BM=0.8), "ILM", (slice(0, 5), slice(None)), 1.0), r"ILM lies below BM at 25\.0%"),
-        (flat(ILM=0.4, BM=2.3), r"BM lies outside the scan at 100\.0%"),
-        (flat(ILM=-0.2, BM=0.8), r"ILM lies outside the scan"),
-        (changed(flat(ILM=0.4, RPE=0.7, BM=0.8), "RPE", (0, slice(0, 3)), 0.9), r"RPE lies below BM at 1\.5%"),
-    ],
-)
-def test_unsound_surfaces_are_named_with_their_share(surfaces: PlaneStack, words: str):
-    with pytest.raises(DataError, match=f"eye 5: surface {words}.*leave the eye out"):
-        check_surfaces(surfaces, 2.0)
 
 
 def test_flattening_moves_every_ascan_to_the_median():

@@ -224,7 +224,8 @@ def admit_subjects(splits: pd.DataFrame, processed: Container[str]) -> pd.DataFr
 
     DataError if a part is left without a class by that.
     """
-    kept = splits[[subject in processed for subject in splits["subject"].astype(str)]].reset_index(drop=True)
+    there = splits["subject"].astype(str).map(lambda subject: subject in processed).astype(bool)
+    kept = splits[there].reset_index(drop=True)
     if len(kept) < len(splits):
         _check_classes(kept)
     return kept

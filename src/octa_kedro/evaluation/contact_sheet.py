@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from octa_kedro.errors import DataError
 from octa_kedro.io.release import plane_to_picture
 from octa_kedro.preprocessing.quality import Thumbnail
 
@@ -39,10 +38,14 @@ class Card:
 def contact_sheet(cards: Sequence[Card], *, title: str = "Eyes", per_page: int = COLUMNS * ROWS) -> list[Figure]:
     """Return the pages: en-face map and middle B-scan with its surfaces, eyes left out framed in red.
 
+    Without cards (no step needs a retina, so none was looked for) one page says so.
+
     Grey levels share one scale over all pages, so that a weak scan looks weak.
     """
     if not cards:
-        raise DataError("no eyes to show on a contact sheet; choose at least one")
+        page = Figure(figsize=(6, 1), dpi=DPI)
+        page.text(0.5, 0.5, f"{title}: none was inspected, since no step needs its retina", ha="center", va="center")
+        return [page]
     whites = _white([card.picture for card in cards])
     pages = [cards[start : start + per_page] for start in range(0, len(cards), per_page)]
     out = sum(bool(card.reasons) for card in cards)

@@ -1,5 +1,7 @@
 """One eye on its way from scan to network input, in pictures: to be looked at before anything is trained."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -69,7 +71,7 @@ def _title(scan: Volume, volume: Volume, surfaces: PlaneStack | None, config: Pr
     sizes = [" x ".join(map(str, v.array.shape)) for v in (scan, volume)]
     steps = f"registration {config.registration.method}, flattened {config.flatten or 'not'}"
     eye = f"{scan.modality} {scan.laterality or ''}{turned}"
-    return f"{scan.source}\n{eye}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
+    return f"{'/'.join(Path(scan.source).parts[-3:])}\n{eye}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
 
 
 def _kept_box(

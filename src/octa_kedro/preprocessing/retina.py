@@ -1,6 +1,5 @@
 """Where the retina lies in a scan: from supplied surfaces, or estimated from the OCT volume."""
 
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -18,7 +17,6 @@ MIN_CONTRAST = 1.5
 """Of the retina's mean grey level against the rest, in deviations of the noise; phantom eyes have 3.4 and more."""
 MIN_EDGE = 0.2
 """Median rise at the ILM, relative to the brightest band; phantom eyes have 0.5 and more, noise 0.1."""
-CROSSING_MM = 0.01
 FLAT_MEDIAN_MM, FLAT_GAUSS_MM = 0.15, 0.06
 
 
@@ -51,29 +49,6 @@ def surfaces_of(source: Source, subject: str) -> PlaneStack:
     return supplied if supplied is not None else estimate_surfaces(source.volume(subject, "OCT"))
 
 
-def retina_centre_mm(surfaces: PlaneStack) -> float:
-    """Median depth of the middle of the retina, in millimetres of the world frame."""
-    return float(np.median((surfaces.plane("ILM") + surfaces.plane("BM")) / 2))
-
-
-def check_surfaces(surfaces: PlaneStack, depth_mm: float, *, allowed_share: float = 0.01) -> None:
-    """DataError unless the surfaces are finite, in order and inside a scan `depth_mm` deep.
-
-    One that lies up to CROSSING_MM on the wrong side of its neighbour or outside the scan passes, and so does
-    an eye of whose A-scans at most `allowed_share` are wrong. Every depth must be finite. Surfaces of other names
-    than LAYER_BORDERS may lie in any order.
-    """
-    top = float(surfaces.affine[2, 3] - surfaces.affine[2, 2] / 2) - CROSSING_MM
-    bottom = top + depth_mm + 2 * CROSSING_MM
-    for name in surfaces.names:
-        plane = surfaces.plane(name)
-        _require_few(~np.isfinite(plane), 0.0, surfaces, f"{name} has no depth")
-        _require_few((plane < top) | (plane > bottom), allowed_share, surfaces, f"{name} lies outside the scan")
-    for upper, lower in pairwise(name for name in LAYER_BORDERS if name in surfaces.names):
-        crossed = surfaces.plane(upper) > surfaces.plane(lower) + CROSSING_MM
-        _require_few(crossed, allowed_share, surfaces, f"{upper} lies below {lower}")
-
-
 def flatten_depths(surfaces: PlaneStack, to: Literal["BM", "ILM"]) -> NDArray[np.float32]:
     """Millimetres ``[x, y]`` by which each A-scan has to move into the eye for surface `to` to become flat.
 
@@ -83,14 +58,6 @@ def flatten_depths(surfaces: PlaneStack, to: Literal["BM", "ILM"]) -> NDArray[np
     x, y = (float(s) for s in np.linalg.norm(surfaces.affine[:3, :2], axis=0))
     smooth = smooth_surface(plane, (x, y), FLAT_MEDIAN_MM, FLAT_GAUSS_MM)
     return (np.median(smooth) - smooth).astype(np.float32)
-
-
-def _require_few(wrong: NDArray[np.bool_], allowed_share: float, surfaces: PlaneStack, what: str) -> None:
-    if (share := float(wrong.mean())) > allowed_share:
-        raise DataError(
-            f"{surfaces.source or 'surfaces'}: surface {what} at {share:.1%} of the A-scans; mend the layer file, "
-            "remove it so that surfaces are estimated, or leave the eye out"
-        )
 
 
 def _require_retina(squares: Squares, found: NDArray, source: str) -> None:

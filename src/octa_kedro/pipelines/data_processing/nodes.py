@@ -132,8 +132,7 @@ def draw_contact_sheets(
         for subject, word in zip(cohort["subject"].astype(str), words, strict=True)
         if (stored := thumbnails.get(subject)) is not None
     ]
-    pages = contact_sheet(cards) if cards else []
-    return {f"page_{number}.png": page for number, page in enumerate(pages, start=1)}
+    return {f"page_{number}.png": page for number, page in enumerate(contact_sheet(cards), start=1)}
 
 
 def draw_steps(
