@@ -37,7 +37,7 @@ def damage(path: Path) -> None:
 def test_a_damaged_eye_is_left_out_with_its_reason_and_the_rest_goes_on(with_release: Path):
     eye = one_eye(with_release)
     damage(eye / "7.bmp")
-    run(with_release, params=QUARANTINE | {"splits": {"hold_out": 0.34}}, **PROCESSING)
+    run(with_release, params=QUARANTINE | {"splits": {"hold_out": 0.3}}, **PROCESSING)
     loaded = catalog(with_release)
     flow = loaded.load("eye_flow").set_index("subject")
     assert flow.loc[eye.name, "left_at"] == "files"

@@ -77,6 +77,11 @@ def test_unknown_slab_is_named_with_the_nearest(key: str):
         config(**{key: wrong})
 
 
+def test_the_whole_depth_is_nothing_to_crop_round():
+    with pytest.raises(ValidationError, match="FULL has no depth of its own"):
+        config(depth_slab="FULL")
+
+
 def test_whole_scan_without_a_retina(volume: Volume):
     settings = config(grid=(10, 10, 10), field_mm=None, depth_mm=None, slabs=())
     assert not settings.needs_surfaces

@@ -40,7 +40,7 @@ def _hash_stats(paths: Sequence[Path]) -> str:
 
 
 def _hash_bytes(paths: Sequence[Path]) -> str:
-    digest = hashlib.blake2b(digest_size=20)
+    digest = hashlib.sha256()  # for which processors have instructions: twice as fast as blake2b on long files
     for path in paths:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:

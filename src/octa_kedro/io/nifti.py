@@ -27,7 +27,8 @@ def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit
         low, high = float(array.min()), float(array.max())
         if not (low >= 0 and high <= 1):
             raise DataError(f"{path.name}: values in [0, 1] expected, got {low:g} .. {high:g}")
-        array = np.rint(np.asarray(array) * UNIT_SCALE).astype(np.uint16)
+        quanta = np.multiply(array, np.float32(UNIT_SCALE), dtype=np.float32)
+        array = np.rint(quanta, out=quanta).astype(np.uint16)
     image = nib.Nifti1Image(np.asarray(array), affine)
     image.header.set_xyzt_units("mm")
     if unit:

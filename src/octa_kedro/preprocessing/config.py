@@ -63,6 +63,13 @@ class ProcessingConfig(Config):
                 raise ValueError(str(error)) from error
         return given
 
+    @field_validator("depth_slab")
+    @classmethod
+    def _has_a_middle(cls, slab: str) -> str:
+        if slab == "FULL":
+            raise ValueError("slab FULL has no depth of its own to crop round; choose one between two surfaces")
+        return slab
+
     @property
     def needs_surfaces(self) -> bool:
         """Whether the retina has to be found in each eye."""

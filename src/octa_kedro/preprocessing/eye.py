@@ -13,6 +13,7 @@ from octa_kedro.io.store import Result
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
+from octa_kedro.preprocessing.heights import slab_centre_mm
 from octa_kedro.preprocessing.intensity import clip_and_scale
 from octa_kedro.preprocessing.placement import (
     Placement,
@@ -170,17 +171,10 @@ def _turned(eye: Eye, config: ProcessingConfig) -> Eye:
 def _grid(box: Grid, surfaces: PlaneStack | None, config: ProcessingConfig) -> Grid:
     """The part of the scan's `box` that is kept: the centre field, and the depth round the slab's middle within that
     field, since a tilted eye differs outside it."""
-    field = processing_grid(box, config.grid, field_mm=config.field_mm, depth_mm=None, centre_depth_mm=None)
-    if surfaces is None or config.depth_mm is None:
-        return field
-    top, bottom = slab_edges(place_surfaces(surfaces, Placement(field)), config.depth_slab)
-    return processing_grid(
-        box,
-        config.grid,
-        field_mm=config.field_mm,
-        depth_mm=config.depth_mm,
-        centre_depth_mm=float(np.median((top + bottom) / 2)),
-    )
+    centre = None
+    if surfaces is not None and config.depth_mm is not None:
+        centre = slab_centre_mm(surfaces, config.depth_slab, config.field_mm)
+    return processing_grid(box, config.grid, field_mm=config.field_mm, depth_mm=config.depth_mm, centre_depth_mm=centre)
 
 
 def _register(

@@ -36,6 +36,12 @@ def tabulate_heights(
     return pd.DataFrame(rows, columns=list(HEIGHT_COLUMNS))
 
 
+def slab_centre_mm(surfaces: PlaneStack, slab: str, field_mm: tuple[float, float] | None) -> float:
+    """Median depth of the slab's middle over the centre `field_mm` of the scan (None: all of it), in millimetres."""
+    top, bottom = (edge[_centre(surfaces, field_mm)] for edge in slab_edges(surfaces, slab))
+    return float(np.median((top + bottom) / 2))
+
+
 def misfits(heights: pd.DataFrame) -> list[str]:
     """Subjects whose slab does not fit into the depth that `heights` was made for."""
     return heights.loc[~heights["fits"].astype(bool), "subject"].tolist()
@@ -62,7 +68,7 @@ def _row(
             raise ConfigError("slab FULL has no height of its own; choose one between two surfaces")
         raise DataError(f"subject {subject}: slab {slab} has A-scans without a depth; check its surfaces")
     first, last = float(np.percentile(top, EDGE_PERCENT)), float(np.percentile(bottom, 100 - EDGE_PERCENT))
-    centre = float(np.median((top + bottom) / 2))
+    centre = slab_centre_mm(surfaces, slab, field_mm)
     needed = 2 * max(centre - first, last - centre)
     step, start = float(surfaces.affine[2, 2]), float(surfaces.affine[2, 3])
     voxels = [(depth - start) / step for depth in (first, last, centre)]

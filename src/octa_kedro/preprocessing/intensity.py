@@ -64,7 +64,7 @@ def clip_and_scale(
     low, high = percentiles(counted, (config.lower, config.upper), skip_zeros=skip_zeros)
     if np.isnan(low):
         raise DataError(f"{what}: is empty (all zero, or nothing in the mask); replace the volume or leave the eye out")
-    clipped = np.empty(array.shape, np.float32)
+    clipped = np.empty_like(array, np.float32)  # laid out as the array is, or each pass would stride through memory
     np.clip(array, -np.inf if config.below == "zero" else low, high, out=clipped, casting="unsafe")
     if config.below == "zero" and lowest < low:
         np.multiply(clipped, clipped >= np.float32(low), out=clipped)
