@@ -81,3 +81,12 @@ def mission(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return new_project(tmp_path)
+
+
+@pytest.fixture
+def with_release(project: Path, release_copy: Path) -> Path:
+    """A project whose phantom folder holds the small cohort, to be damaged."""
+    target = project / "data" / "01_raw" / "phantom"
+    target.parent.mkdir(parents=True)
+    shutil.move(release_copy, target)
+    return project

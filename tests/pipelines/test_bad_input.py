@@ -1,6 +1,5 @@
 """Bad input ends in a one-line error that names it, before any training starts."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,6 @@ from kedro.io import DatasetError
 from octa_kedro.errors import OctaError
 from octa_kedro.hooks import find_user_error
 from tests.pipelines.conftest import kedro, run
-
-
-@pytest.fixture
-def with_release(project: Path, release_copy: Path) -> Path:
-    target = project / "data" / "01_raw" / "phantom"
-    target.parent.mkdir(parents=True)
-    shutil.move(release_copy, target)
-    return project
 
 
 def first_error(project: Path, **what: Any) -> str:

@@ -1,6 +1,5 @@
 """What data processing leaves beside its images: who takes part and why, and everything that belongs to an eye."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,6 @@ from tests.pipelines.conftest import catalog, run
 
 PROCESSING = {"pipeline_names": ["data_processing"]}
 QUARANTINE = {"execution": {"on_error": "quarantine"}}
-
-
-@pytest.fixture
-def with_release(project: Path, release_copy: Path) -> Path:
-    target = project / "data" / "01_raw" / "phantom"
-    target.parent.mkdir(parents=True)
-    shutil.move(release_copy, target)
-    return project
 
 
 def one_eye(project: Path, modality: str = "OCTA") -> Path:

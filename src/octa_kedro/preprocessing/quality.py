@@ -60,7 +60,7 @@ class QualityConfig(Config):
 
     min_signal_db: float | None = 12.8
     min_flow_contrast_grey: float | None = Field(2.0, ge=0)
-    max_motion_line_share: float | None = Field(0.1, ge=0, le=1)
+    max_motion_line_share: float | None = Field(0.15, ge=0, le=1)
     max_axial_jitter_um: float | None = Field(4.5, gt=0)
     max_saccade_share: float | None = Field(0.2, ge=0, le=1)
     max_tilt_deg: float | None = Field(3.0, gt=0, le=90)
