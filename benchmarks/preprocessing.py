@@ -44,7 +44,8 @@ from octa_kedro.preprocessing.slabs import slab_mask
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 MODALITY = "OCTA"
-CONFIG = ProcessingConfig(grid=(192, 192, 256), field_mm=(3.0, 3.0), depth_mm=256 * 2 / 640)
+# No en-face maps: the original makes them in a step of its own, which is not counted.
+CONFIG = ProcessingConfig(grid=(192, 192, 256), field_mm=(3.0, 3.0), depth_mm=256 * 2 / 640, slabs=())
 
 Seconds = dict[str, float]
 
@@ -176,7 +177,7 @@ def main() -> None:
     parser.add_argument("--eye", type=Path, default=SHARED / "octa500_10225.zip")
     parser.add_argument("--subject", default="10225")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--original-repeats", type=int, default=1)
+    parser.add_argument("--original-repeats", type=int, default=1, help="0 leaves the original out")
     arguments = parser.parse_args()
     if not arguments.eye.exists():
         sys.exit(f"{arguments.eye}: not there; give --eye")

@@ -65,7 +65,10 @@ def clip_and_scale(
     if np.isnan(low):
         raise DataError(f"{what}: is empty (all zero, or nothing in the mask); replace the volume or leave the eye out")
     clipped = np.empty_like(array, np.float32)  # laid out as the array is, or each pass would stride through memory
-    np.clip(array, -np.inf if config.below == "zero" else low, high, out=clipped, casting="unsafe")
+    # in single precision throughout: numpy would take the array to double and back
+    np.minimum(array, np.float32(high), out=clipped, casting="unsafe")
+    if config.below == "lower":
+        np.maximum(clipped, np.float32(low), out=clipped)
     if config.below == "zero" and lowest < low:
         np.multiply(clipped, clipped >= np.float32(low), out=clipped)
     floor, ceiling = float(clipped.min()), float(clipped.max())
