@@ -79,7 +79,7 @@ def to_solid(flat: nn.Module, kind: str, name: str) -> nn.Module:
         raise ConfigError(f"{name} inflated would have {weights / 1e6:.0f} million weights; choose convolution: native")
     inflated = _converted(flat, acs=False, name=name)
     if next(flat.parameters()).device.type != "meta" and not _agrees(flat, inflated):
-        raise ConfigError(f"{name} cannot be made 3D layer by layer; choose a ResNet or VGG, or convolution: native")
+        raise ConfigError(f"{name} cannot be made 3D layer by layer; choose a ResNet or a DenseNet, or convolution: native")
     return inflated if kind == "inflated" else _converted(flat, acs=True, name=name)
 
 
@@ -96,7 +96,7 @@ def _converted(flat: nn.Module, *, acs: bool, name: str) -> nn.Module:
             setattr(solid.get_submodule(parent), leaf, new)
     left = [f"{path} ({type(m).__name__})" for path, m in solid.named_modules() if type(m).__name__.endswith("2d")]
     if left:
-        raise ConfigError(f"{name} cannot be made 3D: {left[0]} is flat; choose a ResNet or VGG, or convolution: native")
+        raise ConfigError(f"{name} cannot be made 3D: {left[0]} is flat; choose a ResNet or a DenseNet, or convolution: native")
     return solid
 
 

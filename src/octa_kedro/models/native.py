@@ -91,7 +91,7 @@ def _efficientnet(config: ModelConfig) -> nn.Module:
         width_coefficient=width * config.width,
         depth_coefficient=depth,
         dropout_rate=config.dropout,
-        norm=("batch", {"eps": 1e-3, "momentum": 0.01}) if config.norm == "batch" else NORMS[config.norm],
+        norm=NORMS[config.norm],  # batch norm with PyTorch's epsilon, as timm's; MONAI's is TensorFlow's
         drop_connect_rate=0.0,
     )
     network.set_swish(memory_efficient=False)

@@ -32,13 +32,12 @@ BATCH_TRIED = 2  # batch norm cannot train on a single value
 
 
 def smallest_input(config: ModelConfig) -> int | None:
-    """The smallest side, in voxels, of a square or cubic input that the network can take; None if none up to 512.
+    """The smallest side, in voxels, of a square or cubic input that the network can train on; None if none up to 512.
 
-    For networks outside the model table it is found by running them without data.
+    Outside the model table, and with instance norm, which needs more than one voxel, it is found by running the
+    network without data.
     """
-    known = SOLIDS[config.canonical_name].smallest if config.family != "timm" else None
-    if config.spatial_dims == 2 and not config.auxiliary:
-        known = SMALLEST_FLAT.get(config.canonical_name)
+    known = _tabled(config)
     return known if known is not None else _search(config)
 
 
@@ -49,21 +48,27 @@ def require_input(config: ModelConfig, shape: Sequence[int], batch: int = BATCH_
     """
     if len(shape) != config.spatial_dims:
         raise ConfigError(f"model.spatial_dims is {config.spatial_dims}, but the images have {len(shape)} dimensions")
-    smallest = smallest_input(config)
+    known = _tabled(config)
     grid = " x ".join(map(str, shape))
-    if smallest is None:
-        raise ConfigError(f"model.name: {config.name} takes no square input up to {LARGEST_TRIED}; choose another")
-    table = config.family != "timm" or config.canonical_name in SMALLEST_FLAT
-    if min(shape) < smallest or not (table or takes(_without_data(config), config, shape)):
+    if min(shape) < known if known is not None else not takes(_without_data(config), config, shape):
+        smallest = smallest_input(config)
+        remedy = f"the smallest side it can take is {smallest}" if smallest else f"it takes no cube up to {LARGEST_TRIED}"
         raise ConfigError(
-            f"model.name: {config.name} cannot take images of {grid}; the smallest side it can take is {smallest}: "
-            "raise processing.grid, or choose another network"
+            f"model.name: {config.name} cannot take images of {grid}; {remedy}: change processing.grid, or choose "
+            "another network"
         )
     if batch == 1 and not takes(_without_data(config), config, shape, batch):
         raise ConfigError(
             f"model.name: {config.name} cannot train on one image of {grid} at a time, since a norm would see one value "
             "a channel; raise batch_size or the grid, or choose norm: group"
         )
+
+
+def _tabled(config: ModelConfig) -> int | None:
+    """The smallest side as the tables have it, for batches of more than one and no auxiliary head in 2D."""
+    if config.family == "timm":
+        return SMALLEST_FLAT.get(config.canonical_name) if config.spatial_dims == 2 and not config.auxiliary else None
+    return None if config.norm == "instance" else SOLIDS[config.canonical_name].smallest
 
 
 def takes(model: nn.Module, config: ModelConfig, shape: Sequence[int], batch: int = BATCH_TRIED) -> bool:

@@ -31,7 +31,11 @@ INCEPTION_CELLS = {
     "Mixed_6e": Cells(16, 21),
     "Mixed_7c": Cells(32, 37),
 }
-DENSENET_CELLS = {name: Cells(4 * 2**n, 2 * (2**n - 1)) for n, name in enumerate(DENSE_BLOCKS)}
+DENSENET_CELLS = {name: Cells(4 * 2**n, 2 * (2**n - 1)) for n, name in enumerate(DENSE_BLOCKS)} | {
+    "features.norm0": Cells(2, 0),
+    "features.norm5": Cells(32, 14),
+}
+GOOGLENET_CELLS = {"inception3b": Cells(8, 6), "inception4e": Cells(16, 14), "inception5b": Cells(32, 22)}
 
 
 def stages(model: nn.Module) -> dict[str, nn.Module]:
@@ -53,6 +57,8 @@ def cells_of(model: nn.Module) -> dict[str, Cells]:
     found: dict[str, Cells] = {}
     if kind == "InceptionV3":
         found = INCEPTION_CELLS
+    elif kind == "GoogLeNet":
+        found = GOOGLENET_CELLS
     elif kind == "DenseNet":
         found = DENSENET_CELLS
     elif kind in {"VGG", "VGG3D"}:
