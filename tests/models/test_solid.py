@@ -64,7 +64,10 @@ def test_in_the_interior_of_a_real_volume_too():
 @pytest.mark.parametrize("name", [*SAME, *SLOW])
 def test_the_layer_plan_is_the_2d_networks(name: str):
     with torch.device("meta"):
-        flat, solid = timm.create_model(SOLIDS[name].timm, in_chans=1, num_classes=2), build_model(ModelConfig(name=name))
+        flat, solid = (
+            timm.create_model(SOLIDS[name].timm, in_chans=1, num_classes=2),
+            build_model(ModelConfig(name=name)),
+        )
     heads = HEADS[SOLIDS[name].family]
     theirs = [plan_of(layer) for _, layer in layers_of(flat)][:-heads]
     own = [plan_of(layer) for _, layer in layers_of(solid)][:-1]
@@ -85,7 +88,9 @@ def test_inflated_the_auxiliary_head_answers_alike():
     solid = InceptionV3(auxiliary=True).AuxLogits
     pairs = zip(layers_of(solid), layers_of(flat), strict=True)
     for (_, own), (_, theirs) in pairs:
-        state = {k: inflate_kernel(v, own.weight.shape[2]) if v.ndim == 4 else v for k, v in theirs.state_dict().items()}
+        state = {
+            k: inflate_kernel(v, own.weight.shape[2]) if v.ndim == 4 else v for k, v in theirs.state_dict().items()
+        }
         own.load_state_dict(state)
     features = torch.rand(2, 768, 17, 17)
     with torch.no_grad():
@@ -116,7 +121,10 @@ def test_the_narrow_vgg_is_the_originals():
     # At the full size of 256 x 192 x 192 (z, y, x) the grid is the features' own: nothing is averaged.
     features = torch.rand(1, 32, 8, 6, 6)
     torch.testing.assert_close(model.pool(features), features)
-    assert build_model(ModelConfig(name="vgg16_narrow", norm="batch", widths=(1, 2, 3, 4, 5))).features[1].num_features == 1
+    assert (
+        build_model(ModelConfig(name="vgg16_narrow", norm="batch", widths=(1, 2, 3, 4, 5))).features[1].num_features
+        == 1
+    )
 
 
 @pytest.mark.parametrize(("name", "blocks"), [("cv3fc2", 3), ("cv5fc2", 5)])

@@ -98,7 +98,8 @@ def upsample_cells(
     centred; stretching the map to the input's edges instead would move a peak by up to half a cell.
     """
     weights = [
-        linear_weights(n, (np.arange(size) - offset) / step) for n, size, step in zip(cells.shape, shape, stride, strict=True)
+        linear_weights(n, (np.arange(size) - offset) / step)
+        for n, size, step in zip(cells.shape, shape, stride, strict=True)
     ]
     return apply_weights(np.asarray(cells, np.float32), [w.astype(np.float32) for w in weights])
 

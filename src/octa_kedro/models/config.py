@@ -46,7 +46,11 @@ class ModelConfig(Config):
     @classmethod
     def _defaults_of_the_network(cls, data: Any) -> Any:
         """Stage widths of the network that is named, and the instance norm of the original's narrow VGG."""
-        if not isinstance(data, dict) or data.get("spatial_dims", 3) != 3 or data.get("convolution", "native") != "native":
+        if (
+            not isinstance(data, dict)
+            or data.get("spatial_dims", 3) != 3
+            or data.get("convolution", "native") != "native"
+        ):
             return data
         name = canonical(str(data.get("name", "resnet18")), 3)
         solid = SOLIDS.get(name)

@@ -1,7 +1,6 @@
 """A 2D network made 3D layer by layer: inflated (I3D), or with ACS convolutions."""
 
 import copy
-import math
 
 import torch
 from timm.layers import BatchNormAct2d, SelectAdaptivePool2d
@@ -31,13 +30,14 @@ class ACSConv3d(nn.Module):
             raise ConfigError(f"convolution: acs cannot take {flat}; choose inflated, or another network")
         self.stride, self.padding = flat.stride[0], int(p)
         self.weight, self.bias = flat.weight, flat.bias
-        third = math.ceil(flat.out_channels / 3)
-        self.parts = (third, min(third, flat.out_channels - third), max(0, flat.out_channels - 2 * third))
+        self.parts = tuple(flat.out_channels // 3 + (axis < flat.out_channels % 3) for axis in range(3))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         outputs = []
         biases = self.bias.split(self.parts) if self.bias is not None else (None,) * 3
         for axis, (weight, bias) in enumerate(zip(self.weight.split(self.parts), biases, strict=True)):
+            if not len(weight):  # fewer than three channels
+                continue
             padding = [self.padding] * 3
             padding[axis] = 0
             outputs.append(functional.conv3d(features, weight.unsqueeze(2 + axis), bias, self.stride, padding))
@@ -79,7 +79,9 @@ def to_solid(flat: nn.Module, kind: str, name: str) -> nn.Module:
         raise ConfigError(f"{name} inflated would have {weights / 1e6:.0f} million weights; choose convolution: native")
     inflated = _converted(flat, acs=False, name=name)
     if next(flat.parameters()).device.type != "meta" and not _agrees(flat, inflated):
-        raise ConfigError(f"{name} cannot be made 3D layer by layer; choose a ResNet or a DenseNet, or convolution: native")
+        raise ConfigError(
+            f"{name} cannot be made 3D layer by layer; choose a ResNet or a DenseNet, or convolution: native"
+        )
     return inflated if kind == "inflated" else _converted(flat, acs=True, name=name)
 
 
@@ -96,7 +98,9 @@ def _converted(flat: nn.Module, *, acs: bool, name: str) -> nn.Module:
             setattr(solid.get_submodule(parent), leaf, new)
     left = [f"{path} ({type(m).__name__})" for path, m in solid.named_modules() if type(m).__name__.endswith("2d")]
     if left:
-        raise ConfigError(f"{name} cannot be made 3D: {left[0]} is flat; choose a ResNet or a DenseNet, or convolution: native")
+        raise ConfigError(
+            f"{name} cannot be made 3D: {left[0]} is flat; choose a ResNet or a DenseNet, or convolution: native"
+        )
     return solid
 
 

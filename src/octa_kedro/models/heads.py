@@ -22,7 +22,9 @@ def logits_of(output: torch.Tensor | TrainingOutput) -> torch.Tensor:
 
 
 def loss_with_auxiliary(
-    output: torch.Tensor | TrainingOutput, loss: Callable[[torch.Tensor], torch.Tensor], weight: float = AUXILIARY_WEIGHT
+    output: torch.Tensor | TrainingOutput,
+    loss: Callable[[torch.Tensor], torch.Tensor],
+    weight: float = AUXILIARY_WEIGHT,
 ) -> torch.Tensor:
     """`loss` of the logits, plus `weight` times that of each auxiliary head."""
     if not isinstance(output, TrainingOutput):

@@ -90,7 +90,9 @@ def load_medicalnet(model: nn.Module, weights_file: str) -> Started:
 
 def layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Convolutions, norms and linear layers with parameters, in order, with their paths."""
-    return [(p, m) for p, m in model.named_modules() if isinstance(m, (*CONVS, *NORMS, nn.Linear)) and [*m.parameters()]]
+    return [
+        (p, m) for p, m in model.named_modules() if isinstance(m, (*CONVS, *NORMS, nn.Linear)) and [*m.parameters()]
+    ]
 
 
 def plan_of(layer: nn.Module) -> tuple[object, ...]:
@@ -163,7 +165,11 @@ def _by_order(flat: nn.Module, solid: nn.Module, name: str) -> dict[str, str | N
 def _is_head(path: str) -> bool:
     """Whether a layer or parameter belongs to a head, the last linear layer of an auxiliary one included."""
     parts = path.split(".")
-    return parts[0] in HEADS or (parts[0] == "AuxLogits" and parts[1] == "fc") or (parts[0] in {"aux1", "aux2"} and parts[1] == "fc2")
+    return (
+        parts[0] in HEADS
+        or (parts[0] == "AuxLogits" and parts[1] == "fc")
+        or (parts[0] in {"aux1", "aux2"} and parts[1] == "fc2")
+    )
 
 
 def _fitted(value: torch.Tensor, own: torch.Tensor, name: str, flat: nn.Module, solid: nn.Module) -> torch.Tensor:

@@ -52,7 +52,9 @@ def require_input(config: ModelConfig, shape: Sequence[int], batch: int = BATCH_
     grid = " x ".join(map(str, shape))
     if min(shape) < known if known is not None else not takes(_without_data(config), config, shape):
         smallest = smallest_input(config)
-        remedy = f"the smallest side it can take is {smallest}" if smallest else f"it takes no cube up to {LARGEST_TRIED}"
+        remedy = (
+            f"the smallest side it can take is {smallest}" if smallest else f"it takes no cube up to {LARGEST_TRIED}"
+        )
         raise ConfigError(
             f"model.name: {config.name} cannot take images of {grid}; {remedy}: change processing.grid, or choose "
             "another network"

@@ -36,7 +36,9 @@ class ConvNet3D(nn.Module):
         )
         self.stage_names = [f"stages.{index}" for index in range(len(widths))]
         self.pool = nn.AdaptiveAvgPool3d(GRID)
-        self.hidden = nn.Sequential(nn.Linear(channels[-1] * GRID[0] * GRID[1] * GRID[2], HIDDEN), nn.ReLU(inplace=True))
+        self.hidden = nn.Sequential(
+            nn.Linear(channels[-1] * GRID[0] * GRID[1] * GRID[2], HIDDEN), nn.ReLU(inplace=True)
+        )
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(HIDDEN, classes)
         kaiming_init(self)
