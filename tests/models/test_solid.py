@@ -49,7 +49,7 @@ def test_in_the_interior_of_a_real_volume_too():
     torch.manual_seed(0)
     flat = timm.create_model("vgg16_bn", in_chans=1, num_classes=2, mlp_ratio=0.01).eval()
     solid = VGG3D((2, 2), (64, 128), classes=2).eval()
-    weights = {k: v for k, v in flat.features[:13].state_dict().items()}
+    weights = flat.features[:13].state_dict()
     solid.features.load_state_dict(
         {k: inflate_kernel(v, 3) if v.ndim == 4 else v for k, v in weights.items()}, strict=True
     )

@@ -1,4 +1,4 @@
-"""What networks start from: timm's files, MedicalNet's files, frozen stages; what was loaded is said, what does not fit refused."""
+"""What networks start from: timm's files and MedicalNet's; what was loaded is said, what does not fit is refused."""
 
 import logging
 import pickle

@@ -26,7 +26,8 @@ class Autoencoder(nn.Module):
         self.encoder.fc = nn.Identity()
         wide = list(config.widths or ())[::-1]
         # A ResNet-50 ends in four times its last width.
-        steps = [*zip([self.encoder.in_planes, *wide[1:]], [*wide[1:], wide[-1]], strict=True)]
+        deepest = wide[0] * (4 if config.canonical_name == "resnet50" else 1)
+        steps = [*zip([deepest, *wide[1:]], [*wide[1:], wide[-1]], strict=True)]
         self.decoder = nn.Sequential(*(_up(narrow_from, to) for narrow_from, to in steps))
         self.last = nn.ConvTranspose3d(wide[-1], config.in_channels, kernel_size=2, stride=2)
         nn.init.constant_(self.last.bias, math.log(mean_grey / (1 - mean_grey)))  # type: ignore[arg-type]

@@ -108,36 +108,50 @@ def _solid_layer(module: nn.Module, *, acs: bool) -> nn.Module:
     """The 3D form of one layer; the layer itself where it is not flat or none is known."""
     if type(module) is nn.Conv2d:
         return ACSConv3d(module) if acs and module.kernel_size != (1, 1) else _inflated_conv(module)
+    if isinstance(module, nn.BatchNorm2d):
+        return _solid_norm(module)
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        return _solid_pool(module)
+    if isinstance(module, SelectAdaptivePool2d) and module.pool_type == "avg":
+        return SolidPool()
+    return nn.Identity() if isinstance(module, nn.Dropout2d) and module.p == 0 else module
+
+
+def _solid_norm(module: nn.BatchNorm2d) -> nn.Module:
     if type(module) is nn.BatchNorm2d:
         norm = nn.BatchNorm3d(module.num_features, module.eps, module.momentum, module.affine)
         norm.load_state_dict(module.state_dict())
         return norm
     if type(module) is BatchNormAct2d and isinstance(module.drop, nn.Identity):
         return BatchNormAct3d(module)
+    return module
+
+
+def _solid_pool(module: nn.MaxPool2d | nn.AvgPool2d) -> nn.Module:
+    size, stride, padding = _cubed(module.kernel_size), _cubed(module.stride), _cubed(module.padding)
     if type(module) is nn.MaxPool2d:
-        return nn.MaxPool3d(module.kernel_size, module.stride, module.padding, ceil_mode=module.ceil_mode)
+        return nn.MaxPool3d(size, stride, padding, ceil_mode=module.ceil_mode)
     if type(module) is nn.AvgPool2d:
-        counted = {"ceil_mode": module.ceil_mode, "count_include_pad": module.count_include_pad}
-        return nn.AvgPool3d(module.kernel_size, module.stride, module.padding, **counted)
-    if isinstance(module, SelectAdaptivePool2d) and module.pool_type == "avg":
-        return SolidPool()
-    return nn.Identity() if isinstance(module, nn.Dropout2d) and module.p == 0 else module
+        return nn.AvgPool3d(size, stride, padding, module.ceil_mode, module.count_include_pad)
+    return module
+
+
+def _cubed(flat: int | tuple[int, ...]) -> tuple[int, int, int]:
+    """``(h, w)`` -> ``(h, h, w)``: all of depth is treated as height is."""
+    height, width = (flat, flat) if isinstance(flat, int) else flat
+    return height, height, width
 
 
 def _inflated_conv(flat: nn.Conv2d) -> nn.Conv3d:
     if isinstance(flat.padding, str):
         raise ConfigError(f"convolution: {flat} pads by name; choose another network")
-
-    def solid(pair: tuple[int, ...]) -> tuple[int, int, int]:
-        return pair[0], pair[0], pair[1]
-
     conv = nn.Conv3d(
         flat.in_channels,
         flat.out_channels,
-        solid(flat.kernel_size),
-        solid(flat.stride),
-        solid(flat.padding),
-        solid(flat.dilation),
+        _cubed(flat.kernel_size),
+        _cubed(flat.stride),
+        _cubed(flat.padding),
+        _cubed(flat.dilation),
         flat.groups,
         flat.bias is not None,
         device=flat.weight.device,

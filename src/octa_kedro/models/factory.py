@@ -2,7 +2,7 @@
 
 import timm
 import torch
-import torchvision
+import torchvision  # type: ignore[import-untyped]
 from torch import nn
 
 from octa_kedro.errors import CheckpointError, ConfigError

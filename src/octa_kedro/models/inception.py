@@ -25,7 +25,7 @@ class Conv(nn.Sequential):
         self, channels: int, to: int, size: int | tuple[int, int], *, stride: int = 1, same: bool = True, norm: str
     ) -> None:
         kernel = solid_kernel(size)
-        padding = tuple(k // 2 if same else 0 for k in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2) if same else 0
         conv = nn.Conv3d(channels, to, kernel, stride, padding, bias=False)
         super().__init__(OrderedDict(conv=conv, bn=make_norm(norm, to, eps=1e-3), act=nn.ReLU(inplace=True)))
 

@@ -1,7 +1,9 @@
 """Weights of other people's networks, brought into ours, strictly."""
 
+from dataclasses import dataclass, field
+
 import torch
-import torchvision
+import torchvision  # type: ignore[import-untyped]
 from timm import create_model
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -11,16 +13,36 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import ACSConv3d, inflate_kernel
 from octa_kedro.models.files import read_weights
 from octa_kedro.models.heads import WithAuxiliary
-from octa_kedro.models.names import TORCHVISION
-from octa_kedro.models.start import Started, flat_name
+from octa_kedro.models.names import SOLIDS, TORCHVISION
 from octa_kedro.models.vit import resize_positions
 
 # First component of the path of what follows the last features, in timm, torchvision, MONAI and here.
 HEADS = ("fc", "_fc", "head", "classifier", "class_layers", "pre_logits", "hidden")
 COUNTER = "num_batches_tracked"
 PUBLISHED_CLASSES = 1000
+COLOURS = 3
 CONVS = (nn.Conv2d, nn.Conv3d, ACSConv3d)
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a network started from: `loaded` parameters and statistics by name; `left` at random (or at zero) and
+    why; `unused` entries of the source and why; `frozen` parameters."""
+
+    source: str
+    loaded: tuple[str, ...] = ()
+    left: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
+    frozen: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """One line for the log."""
+        left = "; ".join(f"{name}: {why}" for name, why in self.left.items()) or "nothing"
+        return (
+            f"weights from {self.source}: {len(self.loaded)} loaded, {len(self.frozen)} frozen, "
+            f"{len(self.unused)} in the source not used, left as built: {left}"
+        )
 
 
 def load_timm(model: nn.Module, config: ModelConfig, weights_file: str | None = None) -> Started:
@@ -88,6 +110,19 @@ def load_medicalnet(model: nn.Module, weights_file: str) -> Started:
     return Started(weights_file, tuple(key for key in new if key not in left), left, unused)
 
 
+def flat_name(config: ModelConfig) -> str:
+    """The 2D network whose weights fit `config`'s; ConfigError where there is none."""
+    if config.family == "timm":
+        return config.canonical_name
+    name = SOLIDS[config.canonical_name].timm
+    if name is None or config.width != 1 or config.widths not in (None, SOLIDS[config.canonical_name].widths):
+        raise ConfigError(
+            f"weights: timm has none of the layers of {config.name} (width {config.width:g}); choose "
+            f"{', '.join(n for n, s in SOLIDS.items() if s.timm)} at full width, or weights: random"
+        )
+    return name
+
+
 def layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     """Convolutions, norms and linear layers with parameters, in order, with their paths."""
     return [
@@ -104,7 +139,7 @@ def plan_of(layer: nn.Module) -> tuple[object, ...]:
         return "conv", into, out, tuple(kernel), (layer.stride,) * 2, 1
     if isinstance(layer, nn.Linear):
         return "linear", layer.in_features, layer.out_features
-    return "norm", layer.weight.numel()  # type: ignore[union-attr, operator]
+    return "norm", layer.weight.numel()  # type: ignore[operator]
 
 
 def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Module:
@@ -175,13 +210,12 @@ def _is_head(path: str) -> bool:
 def _fitted(value: torch.Tensor, own: torch.Tensor, name: str, flat: nn.Module, solid: nn.Module) -> torch.Tensor:
     """`value` in the shape of `own`: channels of the image adapted, kernels inflated, positions resized."""
     if name == "pos_embed" and value.shape != own.shape:
-        grid, to = flat.patch_embed.grid_size, solid.patch_embed.grid_size
-        flat_positions = resize_positions(value, grid, to[1:])
-        cells = flat_positions[:, 1:].repeat(1, to[0], 1)
-        return torch.cat([flat_positions[:, :1], cells], 1)
+        depth, *plane = solid.get_submodule("patch_embed").grid_size  # type: ignore[misc]
+        positions = resize_positions(value, flat.get_submodule("patch_embed").grid_size, tuple(plane))  # type: ignore[arg-type]
+        return torch.cat([positions[:, :1], positions[:, 1:].repeat(1, depth, 1)], 1)
     if own.ndim == value.ndim + 1:
         value = inflate_kernel(value, own.shape[2])
-    if value.ndim > 3 and value.shape[1] != own.shape[1]:
+    if value.ndim > 3 and value.shape[1] == COLOURS:
         value = _channels(value, own.shape[1])
     if value.shape != own.shape:
         raise CheckpointError(f"{name} does not fit: timm's is {tuple(value.shape)}, the network's {tuple(own.shape)}")

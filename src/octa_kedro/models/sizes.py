@@ -61,8 +61,8 @@ def require_input(config: ModelConfig, shape: Sequence[int], batch: int = BATCH_
         )
     if batch == 1 and not takes(_without_data(config), config, shape, batch):
         raise ConfigError(
-            f"model.name: {config.name} cannot train on one image of {grid} at a time, since a norm would see one value "
-            "a channel; raise batch_size or the grid, or choose norm: group"
+            f"model.name: {config.name} cannot train on one image of {grid} at a time, since a norm would see one "
+            "value a channel; raise batch_size or the grid, or choose norm: group"
         )
 
 

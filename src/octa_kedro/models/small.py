@@ -1,6 +1,7 @@
 """CV3FC2 and CV5FC2: three or five convolutional blocks and two linear layers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -31,7 +32,7 @@ class ConvNet3D(nn.Module):
         self.stages = nn.Sequential(
             *(
                 nn.Sequential(nn.Conv3d(a, b, 3, padding=1), make_norm(norm, b), nn.ReLU(inplace=True), nn.MaxPool3d(2))
-                for a, b in zip(channels, channels[1:], strict=False)
+                for a, b in pairwise(channels)
             )
         )
         self.stage_names = [f"stages.{index}" for index in range(len(widths))]

@@ -50,7 +50,7 @@ def stages(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def cells_of(model: nn.Module) -> dict[str, Cells]:
-    """Strides and offsets of the stages of networks with an offset; those of others follow from the sizes, with offset 0."""
+    """Strides and offsets of the stages where cells are displaced; those of others follow from the sizes, offset 0."""
     inner = model.network if isinstance(model, WithAuxiliary) else model
     prefix = "network." if isinstance(model, WithAuxiliary) else ""
     kind, names = type(inner).__name__, [name.removeprefix(prefix) for name in _names(model)]
@@ -66,7 +66,7 @@ def cells_of(model: nn.Module) -> dict[str, Cells]:
     elif kind == "ConvNet3D":
         found = {name: Cells(2 ** (n + 1), (2 ** (n + 1) - 1) / 2) for n, name in enumerate(names)}
     elif kind == "VisionTransformer3D":
-        patch = inner.patch_embed.patch_size[0]  # type: ignore[index, union-attr]
+        patch = int(inner.patch_embed.patch_size[0])  # type: ignore[index, union-attr]
         found = {names[0]: Cells(patch, (patch - 1) / 2)}
     return {prefix + name: cells for name, cells in found.items() if name in names}
 

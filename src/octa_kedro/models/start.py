@@ -1,7 +1,6 @@
 """What a network starts from: random weights, timm's (inflated in 3D), or MedicalNet's; and what of it stays frozen."""
 
 import logging
-from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -10,7 +9,8 @@ from torch import nn
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
 from octa_kedro.models.config import ModelConfig
-from octa_kedro.models.names import SOLIDS
+from octa_kedro.models.pretrained import Started, load_medicalnet, load_timm
+from octa_kedro.models.stages import freeze
 
 logger = logging.getLogger(__name__)
 
@@ -35,35 +35,12 @@ class StartConfig(Config):
         return self
 
 
-@dataclass(frozen=True)
-class Started:
-    """What a network started from: `loaded` parameters and statistics by name; `left` at random (or at zero) and
-    why; `unused` entries of the source and why; `frozen` parameters."""
-
-    source: str
-    loaded: tuple[str, ...] = ()
-    left: dict[str, str] = field(default_factory=dict)
-    unused: dict[str, str] = field(default_factory=dict)
-    frozen: tuple[str, ...] = ()
-
-    def summary(self) -> str:
-        """One line for the log."""
-        left = "; ".join(f"{name}: {why}" for name, why in self.left.items()) or "nothing"
-        return (
-            f"weights from {self.source}: {len(self.loaded)} loaded, {len(self.frozen)} frozen, "
-            f"{len(self.unused)} in the source not used, left as built: {left}"
-        )
-
-
 def start_model(model: nn.Module, config: ModelConfig, start: StartConfig) -> Started:
     """Load what `start` names into the network of `config`, in place, and freeze its first stages.
 
     CheckpointError for a file that does not fit; nothing is loaded then. ConfigError where the network has no
     such weights.
     """
-    from octa_kedro.models.pretrained import load_medicalnet, load_timm  # noqa: PLC0415 - it imports this module
-    from octa_kedro.models.stages import freeze  # noqa: PLC0415
-
     started = Started("random")
     if start.weights == "timm":
         started = load_timm(model, config, start.weights_file)
@@ -75,16 +52,3 @@ def start_model(model: nn.Module, config: ModelConfig, start: StartConfig) -> St
     started = Started(started.source, started.loaded, started.left, started.unused, frozen)
     logger.info(started.summary())
     return started
-
-
-def flat_name(config: ModelConfig) -> str:
-    """The 2D network whose weights fit `config`'s; ConfigError where there is none."""
-    if config.family == "timm":
-        return config.canonical_name
-    name = SOLIDS[config.canonical_name].timm
-    if name is None or config.width != 1 or config.widths not in (None, SOLIDS[config.canonical_name].widths):
-        raise ConfigError(
-            f"weights: timm has none of the layers of {config.name} (width {config.width:g}); choose "
-            f"{', '.join(n for n, s in SOLIDS.items() if s.timm)} at full width, or weights: random"
-        )
-    return name

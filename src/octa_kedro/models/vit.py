@@ -14,7 +14,7 @@ HEAD_WIDTH = 64
 
 
 class PatchEmbed3D(nn.Module):
-    """Non-overlapping cubes -> tokens ``(N, d, h, w, channels)``; sizes the cubes do not divide get zeros at the end."""
+    """Non-overlapping cubes -> tokens ``(N, d, h, w, channels)``; undivided sizes get zeros at the end."""
 
     def __init__(self, *, patch_size: int, in_chans: int, embed_dim: int, bias: bool = True, **_: Any) -> None:
         super().__init__()
