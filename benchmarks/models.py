@@ -146,8 +146,8 @@ def main() -> None:
     print(
         f"Made by `nice python benchmarks/models.py` ({os.cpu_count()} cores shared with other work, one thread, "
         f"float32, torch {torch.__version__}).\n"
-        "One training step with SGD. Memory is what its peak adds to the imports. Times are ratios to ResNet-18 of the\n"
-        "same dimension, timed right after each network in its process; on a shared machine take them as +- 20 %.\n"
+        "One training step with SGD. Memory is what its peak adds to the imports. Times are ratios to ResNet-18 of\n"
+        "the same dimension, timed right after each network in its process; on a shared machine take them as +- 20 %.\n"
         "The smallest side is that of a square or cubic image that can be trained on in batches of 2 or more."
     )
     for dims in (3, 2) if arguments.dims is None else (arguments.dims,):

@@ -110,7 +110,7 @@ def averaging(model: nn.Module) -> nn.Module:
         ({"name": "inception_v3", "width": 0.02}, 139),
         ({"name": "densenet121", "width": 0.05}, 128),
         ({"name": "inception_v3", "spatial_dims": 2}, 299),
-        ({"name": "vgg16", "spatial_dims": 2}, 256),
+        ({"name": "vgg11", "spatial_dims": 2}, 256),
         ({"name": "densenet121", "spatial_dims": 2}, 256),
         ({"name": "googlenet", "spatial_dims": 2}, 256),
     ],
