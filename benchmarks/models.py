@@ -135,6 +135,22 @@ def table(dims: int, only: list[str]) -> None:
         print(settings, cost, file=sys.stderr, flush=True)
 
 
+def header() -> str:
+    """What stands above the tables."""
+    return (
+        "# The networks, and what they cost\n\n"
+        "`model.name` is the same word in 2D and 3D; the rest of a model's parameters are those of `ModelConfig`\n"
+        "(`src/octa_kedro/models/config.py`). 2D takes any other timm name too, 3D any timm network whose layers can\n"
+        "be made 3D (ResNets, ResNeXts, DenseNets) with `convolution: inflated` or `acs`. 3D networks can be narrowed\n"
+        "by `width: 0.25`; the tables are for full width unless said.\n\n"
+        f"Made by `nice python benchmarks/models.py` ({os.cpu_count()} cores shared with other work, one thread, "
+        f"float32, torch {torch.__version__}).\n"
+        "One training step with SGD. Memory is what its peak adds to the imports. Times are ratios to ResNet-18 of\n"
+        "the same dimension, timed right after each network in its process; on a shared machine take them as +- 20 %.\n"
+        "The smallest side is that of a square or cubic image that can be trained on in batches of 2 or more."
+    )
+
+
 def main() -> None:
     """Print the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -142,14 +158,7 @@ def main() -> None:
     parser.add_argument("--dims", type=int, choices=(2, 3), help="only that dimension")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print("# What the networks cost\n")
-    print(
-        f"Made by `nice python benchmarks/models.py` ({os.cpu_count()} cores shared with other work, one thread, "
-        f"float32, torch {torch.__version__}).\n"
-        "One training step with SGD. Memory is what its peak adds to the imports. Times are ratios to ResNet-18 of\n"
-        "the same dimension, timed right after each network in its process; on a shared machine take them as +- 20 %.\n"
-        "The smallest side is that of a square or cubic image that can be trained on in batches of 2 or more."
-    )
+    print(header())
     for dims in (3, 2) if arguments.dims is None else (arguments.dims,):
         table(dims, arguments.only)
 

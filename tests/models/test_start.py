@@ -136,6 +136,16 @@ def test_files_that_do_not_fit_are_refused_and_change_nothing(resnet18, tmp_path
         )
 
 
+def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch):
+    def offline(*_: object, **__: object) -> nn.Module:
+        raise OSError("cannot reach the hub")
+
+    monkeypatch.setattr("octa_kedro.models.pretrained.create_model", offline)
+    config = ModelConfig(name="resnet18", spatial_dims=2)
+    with pytest.raises(CheckpointError, match=r"cannot reach the hub.*give weights_file"):
+        start_model(build_model(config), config, StartConfig(weights="timm"))
+
+
 class Bomb:
     def __reduce__(self) -> tuple[object, ...]:
         return Path.touch, (Path("exploded"),)
