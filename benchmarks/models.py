@@ -146,7 +146,8 @@ def header() -> str:
         f"Made by `nice python benchmarks/models.py` ({os.cpu_count()} cores shared with other work, one thread, "
         f"float32, torch {torch.__version__}).\n"
         "One training step with SGD. Memory is what its peak adds to the imports. Times are ratios to ResNet-18 of\n"
-        "the same dimension, timed right after each network in its process; on a shared machine take them as +- 20 %.\n"
+        "the same dimension, timed right after each network in its process; on a shared machine a row measured twice\n"
+        "differed by a tenth as a rule, and by a factor of 2.7 at worst.\n"
         "The smallest side is that of a square or cubic image that can be trained on in batches of 2 or more."
     )
 
