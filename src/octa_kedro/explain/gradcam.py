@@ -14,7 +14,7 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import from_tensor, to_tensor
-from octa_kedro.models.factory import stages
+from octa_kedro.models.stages import cells_of, stages
 from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
 from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
@@ -25,12 +25,13 @@ from octa_kedro.training.seeding import pick_device
 @dataclass(frozen=True)
 class Layer:
     """A stage of a network and what one of its cells covers: `stride` input voxels, `cell_mm` millimetres,
-    both in tensor order ``([D,] H, W)``."""
+    both in tensor order ``([D,] H, W)``. Cell 0 is centred on voxel `offset` of each axis."""
 
     name: str
     module: nn.Module
     stride: tuple[int, ...]
     cell_mm: tuple[float, ...]
+    offset: float = 0.0
 
 
 class ClassMargin:
@@ -47,7 +48,8 @@ class ClassMargin:
 
 def measure_layers(model: nn.Module, shape: Sequence[int], spacing_mm: Sequence[float]) -> list[Layer]:
     """The stages of `model` with their cells, for inputs ``(C, [D,] H, W)`` of `shape` and voxels of
-    `spacing_mm` ``([D,] H, W)``. Strides are powers of two: each stage of a residual network keeps or halves."""
+    `spacing_mm` ``([D,] H, W)``. Where the network does not say where its cells lie, strides are powers of two, as each
+    stage of a residual network keeps or halves."""
     sizes: dict[str, tuple[int, ...]] = {}
     handles = [
         module.register_forward_hook(lambda _m, _i, out, name=name: sizes.update({name: tuple(out.shape[2:])}))
@@ -60,11 +62,13 @@ def measure_layers(model: nn.Module, shape: Sequence[int], spacing_mm: Sequence[
     finally:
         for handle in handles:
             handle.remove()
-    layers = []
+    layers, known = [], cells_of(model)
     for name, module in stages(model).items():
         stride = tuple(2 ** round(math.log2(n / m)) for n, m in zip(shape[1:], sizes[name], strict=True))
+        if name in known:
+            stride = (known[name].stride,) * len(stride)
         cell = tuple(s * mm for s, mm in zip(stride, spacing_mm, strict=True))
-        layers.append(Layer(name, module, stride, cell))
+        layers.append(Layer(name, module, stride, cell, known[name].offset if name in known else 0.0))
     return layers
 
 
@@ -87,14 +91,17 @@ def choose_layer(layers: Sequence[Layer], config: ExplainConfig) -> Layer:
     return fine[-1]
 
 
-def upsample_cells(cells: NDArray, shape: Sequence[int], stride: Sequence[int]) -> NDArray[np.float32]:
-    """A coarse map linearly interpolated to `shape`, with cell ``i`` centred on input voxel ``i * stride``.
+def upsample_cells(
+    cells: NDArray, shape: Sequence[int], stride: Sequence[int], offset: float = 0.0
+) -> NDArray[np.float32]:
+    """A coarse map linearly interpolated to `shape`, with cell ``i`` centred on input voxel ``i * stride + offset``.
 
-    That is where the receptive field of a stack of odd, symmetrically padded strided convolutions is
+    With offset 0 that is where the receptive field of a stack of odd, symmetrically padded strided convolutions is
     centred; stretching the map to the input's edges instead would move a peak by up to half a cell.
     """
     weights = [
-        linear_weights(n, np.arange(size) / step) for n, size, step in zip(cells.shape, shape, stride, strict=True)
+        linear_weights(n, (np.arange(size) - offset) / step)
+        for n, size, step in zip(cells.shape, shape, stride, strict=True)
     ]
     return apply_weights(np.asarray(cells, np.float32), [w.astype(np.float32) for w in weights])
 
@@ -113,7 +120,7 @@ def grad_cam(model: nn.Module, layer: Layer, images: torch.Tensor, target_class:
         cells = cam.get_cam_image(images, layer.module, [], activations, gradients)[0]
     finally:
         cam.activations_and_grads.release()
-    return upsample_cells(np.maximum(cells, 0), tuple(images.shape[2:]), layer.stride)
+    return upsample_cells(np.maximum(cells, 0), tuple(images.shape[2:]), layer.stride, layer.offset)
 
 
 class Explainer:

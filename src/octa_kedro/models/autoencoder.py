@@ -6,11 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from octa_kedro.errors import ConfigError
 from octa_kedro.models.factory import HEAD_3D, ModelConfig, build_model, encode_3d
 
 
 class Autoencoder(nn.Module):
-    """Compress a volume with the classifier's convolutions and rebuild it; no skip connections.
+    """Compress a volume with the classifier's convolutions and rebuild it; no skip connections. ResNets only.
 
     The decoder mirrors the encoder's stages: each step doubles the grid with a transposed convolution and
     narrows the channels. Input and output ``(N, C, D, H, W)``, values in [0, 1]. `mean_grey` is the mean
@@ -19,10 +20,14 @@ class Autoencoder(nn.Module):
 
     def __init__(self, config: ModelConfig, mean_grey: float = 0.5) -> None:
         super().__init__()
+        if config.family != "resnet":
+            raise ConfigError(f"model.name: {config.name} cannot be an autoencoder's encoder; choose a 3D ResNet")
         self.encoder = build_model(config)
         self.encoder.fc = nn.Identity()
-        wide = list(config.widths)[::-1]
-        steps = [*zip(wide, [*wide[1:], wide[-1]], strict=True)]
+        wide = list(config.widths or ())[::-1]
+        # A ResNet-50 ends in four times its last width.
+        deepest = wide[0] * (4 if config.canonical_name == "resnet50" else 1)
+        steps = [*zip([deepest, *wide[1:]], [*wide[1:], wide[-1]], strict=True)]
         self.decoder = nn.Sequential(*(_up(narrow_from, to) for narrow_from, to in steps))
         self.last = nn.ConvTranspose3d(wide[-1], config.in_channels, kernel_size=2, stride=2)
         nn.init.constant_(self.last.bias, math.log(mean_grey / (1 - mean_grey)))  # type: ignore[arg-type]

@@ -1,0 +1,40 @@
+"""Weights in files that are not this project's checkpoints; nothing in them is ever executed."""
+
+import pickle
+import warnings
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from octa_kedro.errors import CheckpointError
+
+WRAPPERS = ("state_dict_ema", "state_dict", "model", "teacher")
+PARALLEL = "module."
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Tensors by name of a .safetensors file or of a torch file that holds tensors only, on the CPU.
+
+    A dictionary under ``state_dict`` or the like is unwrapped, the prefix ``module.`` of DataParallel dropped.
+    CheckpointError for a missing, damaged or executable file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; give weights_file the path of a downloaded file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of unusual pickles, which are read or refused below
+            content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{path}: not a file of plain tensors ({why})") from error
+    for wrapper in WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+            break
+    weights = {str(k).removeprefix(PARALLEL): v for k, v in content.items()} if isinstance(content, dict) else {}
+    if not weights or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+        raise CheckpointError(f"{path}: holds no dictionary of tensors")
+    return weights

@@ -1,0 +1,84 @@
+"""Which networks there are: one name for the same network in two and three dimensions."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import timm
+
+# The same word in 2D and 3D; the left side is what the project says, the right side what timm says.
+TIMM_NAMES = {
+    "resnet10": "resnet10t",  # timm's ResNet-10 has a tiered stem
+    "vgg16": "vgg16_bn",
+    "vgg19": "vgg19_bn",
+    "vit_b16": "vit_base_patch16_224",
+    "vit_b32": "vit_base_patch32_224",
+    "vit_s16": "vit_small_patch16_224",
+    "vit_base_patch16": "vit_base_patch16_224",
+    "vit_base_patch32": "vit_base_patch32_224",
+    "vit_small_patch16": "vit_small_patch16_224",
+}
+ALIASES_3D = {
+    "vgg16_bn": "vgg16",
+    "vgg19_bn": "vgg19",
+    "vit_base_patch16": "vit_b16",
+    "vit_base_patch32": "vit_b32",
+    "vit_small_patch16": "vit_s16",
+    "vit_base_patch16_224": "vit_b16",
+    "vit_base_patch32_224": "vit_b32",
+    "vit_small_patch16_224": "vit_s16",
+}
+TORCHVISION = ("googlenet",)  # 2D networks that timm lacks
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A 3D network: its `family`, the `smallest` input in voxels an axis, its stages' default channels
+    (None where they are not chosen by `widths`), and the timm network of the same layer plan, if any."""
+
+    family: str
+    smallest: int
+    widths: tuple[int, ...] | None = None
+    timm: str | None = None
+
+
+RESNET_WIDTHS = (64, 128, 256, 512)
+VGG_WIDTHS = (64, 128, 256, 512, 512)
+SOLIDS = {
+    "resnet10": Solid("resnet", 1, RESNET_WIDTHS),
+    "resnet18": Solid("resnet", 1, RESNET_WIDTHS, "resnet18"),
+    "resnet34": Solid("resnet", 1, RESNET_WIDTHS, "resnet34"),
+    "resnet50": Solid("resnet", 1, RESNET_WIDTHS, "resnet50"),
+    "vgg16": Solid("vgg", 32, VGG_WIDTHS, "vgg16_bn"),
+    "vgg19": Solid("vgg", 32, VGG_WIDTHS, "vgg19_bn"),
+    "vgg16_narrow": Solid("vgg", 32, (2, 4, 8, 16, 32)),
+    "inception_v3": Solid("inception", 75, None, "inception_v3"),
+    **{f"efficientnet_b{n}": Solid("efficientnet", 1, None, f"efficientnet_b{n}") for n in range(5)},
+    "densenet121": Solid("densenet", 29, None, "densenet121"),
+    "vit_b16": Solid("vit", 1, None, "vit_base_patch16_224"),
+    "vit_b32": Solid("vit", 1, None, "vit_base_patch32_224"),
+    "vit_s16": Solid("vit", 1, None, "vit_small_patch16_224"),
+    "cv3fc2": Solid("small", 8, (8, 16, 32)),
+    "cv5fc2": Solid("small", 32, (8, 16, 32, 64, 128)),
+}
+
+
+def canonical(name: str, spatial_dims: int) -> str:
+    """The one spelling of a network's name: a key of `SOLIDS` in 3D, timm's or torchvision's in 2D."""
+    name = name.strip().lower()
+    if name.startswith("efficientnet-"):
+        name = name.replace("-", "_")
+    return TIMM_NAMES.get(name, name) if spatial_dims == 2 else ALIASES_3D.get(name, name)
+
+
+def is_flat(name: str) -> bool:
+    """Whether there is a 2D network of that canonical name."""
+    return name in TORCHVISION or timm.is_model(name)
+
+
+def near_names(name: str, spatial_dims: int) -> str:
+    """The names nearest to a misspelt one, for the error that refuses it; all of them in 3D if none is near."""
+    known = list(SOLIDS) if spatial_dims == 3 else [*TIMM_NAMES, *TORCHVISION, *timm.list_models()]
+    near = get_close_matches(name, known, n=5, cutoff=0.6)
+    if not near and spatial_dims == 2:
+        near = timm.list_models(f"*{name[:6]}*")[:5]
+    return ", ".join(near or (SOLIDS if spatial_dims == 3 else ["none"]))
