@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
+from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
 from octa_kedro.training.config import TrainingConfig
@@ -18,7 +19,7 @@ from octa_kedro.training.data import EyeDataset, loader
 from octa_kedro.training.loop import fit_classifier
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.pretrain import fit_autoencoder
-from octa_kedro.training.seeding import derive_seed, generator
+from octa_kedro.training.seeding import derive_seed, generator, seed_everything
 
 PROCESSING = ProcessingConfig()
 
@@ -95,6 +96,24 @@ def test_training_starts_from_pretrained_weights(volumes, table, config, encoder
     assert fitted.checkpoint.card.seen["pretraining"] == tuple(sorted(subjects_of(table, "train")))
     random = fit_classifier(volumes, table, changed(slow, weights="random"), PROCESSING, encoder)
     assert not torch.allclose(random.checkpoint.weights[name], encoder.weights[name])
+
+
+def test_frozen_stages_stay_as_they_start(volumes, table, config):
+    one = changed(config, max_epochs=1)
+    free = fit_classifier(volumes, table, one, PROCESSING).checkpoint.weights
+    kept = fit_classifier(volumes, table, changed(one, start={"frozen_stages": 2}), PROCESSING).checkpoint.weights
+    seed_everything(config.seed, "weights", 1)
+    fresh = build_model(config.model).state_dict()
+    for name in ("conv1.weight", "layer2.0.conv1.weight", "layer1.0.bn1.running_mean"):
+        assert torch.equal(kept[name], fresh[name]), name
+        assert not torch.equal(free[name], fresh[name]), name
+    assert not torch.equal(kept["layer4.0.conv1.weight"], fresh["layer4.0.conv1.weight"])
+
+
+def test_images_that_a_network_cannot_take_are_refused_before_training(volumes, table, config):
+    wide = changed(config, model={"name": "inception_v3", "spatial_dims": 3, "width": 0.1})
+    with pytest.raises(ConfigError, match=r"inception_v3 cannot take images of 32 x 32 x 32; the smallest side .* 75"):
+        fit_classifier(volumes, table, wide, PROCESSING)
 
 
 def test_missing_pretrained_weights_say_what_to_run(volumes, table, config):

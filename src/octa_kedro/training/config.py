@@ -6,6 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from octa_kedro.config import Config
 from octa_kedro.models.factory import ModelConfig
+from octa_kedro.models.start import StartConfig
 from octa_kedro.preprocessing.patches import PatchConfig
 
 
@@ -55,8 +56,8 @@ class TrainingConfig(OptimiserConfig):
     """One classifier: what it looks at, its network, and how it is fitted.
 
     `slabs` are the en-face maps a 2D network sees as channels. With `patches` it sees them in pieces: each patch is
-    an image with its eye's label, and an eye's probability is the mean over its patches. `weights` is what a 3D
-    network starts from.
+    an image with its eye's label, and an eye's probability is the mean over its patches. `start` is what the network
+    starts from and what of it stays frozen; with `weights` "pretraining" a 3D network starts from our autoencoder.
     `model.classes` follows the cohort where it is not given.
     The best epoch is the one with the lowest validation loss after the share `keep_from` of all epochs: before
     that the rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
@@ -66,6 +67,7 @@ class TrainingConfig(OptimiserConfig):
     model: ModelConfig
     slabs: tuple[str, ...] = ()
     patches: PatchConfig | None = None
+    start: StartConfig = StartConfig()
     weights: Literal["random", "pretraining"] = "random"
     patience: PositiveInt = 15
     keep_from: float = Field(0.0, ge=0, lt=1)
@@ -78,6 +80,8 @@ class TrainingConfig(OptimiserConfig):
             raise ValueError("slabs: name the en-face maps of a 2D network, and none for a 3D network")
         if flat and self.weights == "pretraining":
             raise ValueError("weights: the autoencoder's weights are for 3D networks; a 2D network starts random")
+        if self.weights == "pretraining" and self.start.weights != "random":
+            raise ValueError(f"start.weights: {self.start.weights}, but weights says pretraining; choose one of them")
         if self.patches is not None and not flat:
             raise ValueError("patches: en-face maps are cut into patches, volumes are not; a 3D network has none")
         channels = len(self.slabs) if flat else 1

@@ -61,7 +61,8 @@ def make_learner(
     `purpose` names the random stream of the augmentation."""
     device = pick_device(config.device)
     model.to(device)
-    optimiser = AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser = AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
     steps = max(2, config.max_epochs * len(batches))
     return Learner(
         model=model,

@@ -17,6 +17,8 @@ from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.store import Stored
 from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
+from octa_kedro.models.sizes import require_input
+from octa_kedro.models.start import start_model
 from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
@@ -63,8 +65,10 @@ def fit_classifier(
     names = class_names(table)
     network = network_for(config.model, names)
     data = {role: _images_of(images, table[table["role"] == role], config) for role in ("train", "validation")}
+    require_input(network, tuple(data["train"][0][0].shape[1:]), config.batch_size)
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
+    start_model(model, network, config.start)
     seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
     patients = patients_in(table[table["role"] != "held_out"])
     if config.weights == "pretraining":
