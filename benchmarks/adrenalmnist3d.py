@@ -21,7 +21,7 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from octa_kedro.io.nifti import write_nifti
-from octa_kedro.io.nifti_folder import TABLE
+from octa_kedro.io.subject_table import TABLES
 from octa_kedro.io.volume import scan_affine
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +47,7 @@ CHOSEN = "narrow, shifts, no flips"
 
 def convert(npz: Path, folder: Path) -> None:
     """The archive as a folder of NIfTI files with `subjects.csv`; the official split is its column `split`."""
-    if (folder / TABLE).is_file():
+    if (folder / TABLES[0]).is_file():
         return
     data, rows = np.load(npz), []
     for split in ("train", "val", "test"):
@@ -58,7 +58,7 @@ def convert(npz: Path, folder: Path) -> None:
             array = np.ascontiguousarray(image.transpose(2, 1, 0))
             write_nifti(folder / f"{subject}.nii.gz", array, scan_affine(array.shape, EXTENT_MM))
             rows.append({"subject": subject, "path": f"{subject}.nii.gz", "label": int(label), "split": split})
-    pd.DataFrame(rows).to_csv(folder / TABLE, index=False)
+    pd.DataFrame(rows).to_csv(folder / TABLES[0], index=False)
 
 
 def make_project(work: Path) -> Path:

@@ -26,7 +26,8 @@ from octa_kedro.evaluation.metrics import binary_metrics
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
-from octa_kedro.preprocessing.eye import ProcessingConfig, process_volume
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.eye import place_eye, process_volume
 from octa_kedro.preprocessing.projection import project_mean
 
 LIMIT = 0.75
@@ -67,9 +68,9 @@ def processed_profile(eye: PhantomEye, field_mm: float | None) -> NDArray[np.flo
     affine = scan_affine(eye.octa.shape, eye.extent_mm)
     depth_mm = (eye.surfaces.transpose(1, 2, 0) + 0.5) * affine[2, 2]
     surfaces = PlaneStack(depth_mm, affine, SURFACES, eye.laterality)
-    field = None if field_mm is None else (field_mm, field_mm)
+    config = ProcessingConfig(field_mm=None if field_mm is None else (field_mm, field_mm))
     scan = Volume(eye.octa, affine, "OCTA", eye.laterality, "phantom")
-    return process_volume(scan, surfaces, ProcessingConfig(field_mm=field)).array.mean(axis=(0, 1))
+    return process_volume(scan, place_eye(scan, surfaces, config), config).array.mean(axis=(0, 1))
 
 
 def histogram(plane: NDArray, top: float | None) -> NDArray[np.float64]:
