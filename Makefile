@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The lock holds every version; each target installs the packages it needs and no others.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --overrides requirements.overrides
 export DO_NOT_TRACK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-notebook run viz notebook test test-slow lint lock clean
+.PHONY: help install install-dev install-vendor install-notebook run viz notebook test test-slow lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -25,12 +25,17 @@ $(BIN)/uv:
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
+.venv/vendor.stamp: .venv/run.stamp
+	$(INSTALL) --editable '.[vendor]'
+	touch $@
+
 .venv/notebook.stamp: .venv/run.stamp
 	$(INSTALL) --editable '.[notebook]'
 	touch $@
 
 install: .venv/run.stamp ## Create .venv and install what a run needs
 install-dev: .venv/dev.stamp ## Also what development and tests need
+install-vendor: .venv/vendor.stamp ## Also readers of scanners' own files
 install-notebook: .venv/notebook.stamp ## Also Jupyter
 
 run: install ## Install, then the whole mission on the phantom
@@ -55,7 +60,7 @@ test-slow: install-dev ## The long tests as well
 	$(BIN)/pytest -m ''
 
 lock: $(BIN)/uv ## Pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --overrides requirements.overrides --all-extras --universal --python-version 3.11 --upgrade \
 		--fork-strategy fewest --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove the environment and caches (data stay)
