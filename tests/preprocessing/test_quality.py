@@ -190,7 +190,7 @@ GOOD = dict.fromkeys(MEASURES, 0.0) | {"signal_db": 20.0, "flow_contrast_grey": 
         ({}, []),
         ({"tilt_deg": 14.23}, ["tilt 14.2 deg > 12"]),
         ({"signal_db": 9.66}, ["signal 9.66 dB < 12.8"]),
-        ({"motion_line_share": 0.171, "dark_share": 0.5}, ["motion line share 0.171 > 0.1", "dark share 0.5 > 0.1"]),
+        ({"motion_line_share": 0.171, "dark_share": 0.5}, ["motion line share 0.171 > 0.15", "dark share 0.5 > 0.1"]),
         ({"curvature_um_per_mm2": 51.0}, ["curvature 51 um/mm2 > 40"]),
         ({"decentration_mm": math.nan}, []),
     ],
