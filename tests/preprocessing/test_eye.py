@@ -143,7 +143,8 @@ def test_a_setting_matters_to_the_parts_that_depend_on_it_and_no_others():
     def touched(**changes: Any) -> set[str]:
         return {part for part in PARTS if config(**changes).settings_of(part) != CONFIG.settings_of(part)}
 
-    assert touched(intensity={"upper": 90.0}) == {VOLUME, OCT}
+    assert touched(intensity={"upper": 90.0}) == {VOLUME}
+    assert touched(oct_intensity={"upper": 90.0}) == {OCT}
     assert touched(enface_intensity={"upper": 90.0}) == touched(projection="max") == touched(slabs=("SVP",)) == {ENFACE}
     assert touched(mask_slab="SVP") == {VOLUME, OCT}
     assert touched(depth_mm=0.7) == touched(flatten="BM") == set(PARTS)

@@ -16,12 +16,13 @@ from octa_kedro.preprocessing.slabs import find_slab
 VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "surfaces", "lesion", "oct", "flatten")
 """What is made of an eye, as far as the source and the configuration have it."""
 
-_OF_VOLUMES, _OF_MAPS = frozenset({"intensity", "mask_slab"}), frozenset({"slabs", "projection", "enface_intensity"})
+_OF_MAPS, _OF_OCT = frozenset({"slabs", "projection", "enface_intensity"}), frozenset({"with_oct", "oct_intensity"})
+_OF_VOLUMES = frozenset({"intensity", "mask_slab"})
 WITHOUT: dict[str, frozenset[str]] = {
-    VOLUME: _OF_MAPS | {"with_oct"},
-    OCT: _OF_MAPS,
-    ENFACE: _OF_VOLUMES | {"with_oct"},
-    **dict.fromkeys((SURFACES, LESION, FLATTEN), _OF_VOLUMES | _OF_MAPS | {"with_oct"}),
+    VOLUME: _OF_MAPS | _OF_OCT,
+    OCT: _OF_MAPS | {"intensity"},
+    ENFACE: _OF_VOLUMES | _OF_OCT,
+    **dict.fromkeys((SURFACES, LESION, FLATTEN), _OF_VOLUMES | _OF_MAPS | _OF_OCT),
 }
 """Settings that do not matter to a part."""
 
@@ -34,7 +35,7 @@ class ProcessingConfig(Config):
     runs from temporal to nasal in all. `flatten` straightens a surface. `sampling_mm` is the lateral sampling that
     finer scans are first averaged to, so that a field of view cannot be told by its texture. `mask_slab` blackens what
     lies outside a slab. `slabs` are the en-face maps to make, by `projection`. With `with_oct` the OCT scan is
-    processed the same way beside the `modality` that networks see.
+    processed the same way beside the `modality` that networks see, with grey levels by `oct_intensity`.
     """
 
     modality: str = "OCTA"
@@ -48,6 +49,7 @@ class ProcessingConfig(Config):
     sampling_mm: PositiveFloat | None = None
     mask_slab: str | None = None
     intensity: IntensityConfig = IntensityConfig()
+    oct_intensity: IntensityConfig = IntensityConfig(lower=0.5, below="lower")
     enface_intensity: IntensityConfig = IntensityConfig()
     slabs: tuple[str, ...] = ("ILM_OPL", "OPL_BM")
     projection: Method = "mean"

@@ -84,7 +84,8 @@ def process_eye(
     if VOLUME in parts:
         made[VOLUME] = Result(process_volume(scan, placed, config), unit=True, facts=facts)
     if OCT in parts and config.with_oct and oct_scan is not None:
-        made[OCT] = Result(process_volume(oct_scan, placed, config), unit=True, facts=facts)
+        beside = config.model_copy(update={"intensity": config.oct_intensity})
+        made[OCT] = Result(process_volume(oct_scan, placed, beside), unit=True, facts=facts)
     if ENFACE in parts and config.slabs and turned is not None:
         made[ENFACE] = Result(make_enface_maps(scan, turned, placed, config), unit=True, facts=facts)
     if placed.surfaces is not None:
