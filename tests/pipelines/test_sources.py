@@ -81,7 +81,7 @@ def test_bad_tables_are_named(folder: Path, change, words: str):
     assert "subjects.csv" in str(caught.value)
 
 
-@pytest.mark.parametrize("env", ["local", "test", "octa500", "nifti_folder"])
+@pytest.mark.parametrize("env", ["local", "test", "octa500", "nifti_folder", "vendor", "trivial", "random"])
 def test_every_environment_has_valid_parameters_and_a_whole_catalog(project: Path, env: str):
     from kedro.framework.project import pipelines
 
