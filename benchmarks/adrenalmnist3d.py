@@ -27,17 +27,22 @@ from octa_kedro.io.volume import scan_affine
 ROOT = Path(__file__).parents[1]
 EXTENT_MM = (64.0, 64.0, 64.0)  # the cube that each volume of the data set was cut from
 PUBLISHED = 0.827
-COMMON: dict[str, Any] = {"max_epochs": 12, "keep_from": 0.3, "patience": 6, "batch_size": 16, "label_smoothing": 0.0}
+COMMON: dict[str, Any] = {
+    "max_epochs": 12,
+    "stop": {"keep_from": 0.3, "patience": 6},
+    "batch_size": 16,
+    "loss": {"label_smoothing": 0.0},
+}
 NO_SHIFT = {"flip": True, "shift": 0.0, "depth_shift": 0.0, "brightness": 0.0}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "narrow": {"learning_rate": 0.003, "augmentation": NO_SHIFT},
-    "narrow, shifts": {"learning_rate": 0.003, "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08}},
+    "narrow": {"optimiser": {"learning_rate": 0.003}, "augmentation": NO_SHIFT},
+    "narrow, shifts": {"optimiser": {"learning_rate": 0.003}, "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08}},
     "narrow, shifts, no flips": {
-        "learning_rate": 0.003,
+        "optimiser": {"learning_rate": 0.003},
         "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
     },
     "wider, shifts": {
-        "learning_rate": 0.002,
+        "optimiser": {"learning_rate": 0.002},
         "model": {"widths": [32, 64, 128, 256]},
         "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
     },

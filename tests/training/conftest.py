@@ -62,7 +62,7 @@ def planes(volumes: dict[str, Stored], tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def config() -> TrainingConfig:
     return TrainingConfig.model_validate(
-        {"model": MODEL_3D, "max_epochs": 3, "batch_size": 4, "learning_rate": 0.003, "device": "cpu"}
+        {"model": MODEL_3D, "max_epochs": 3, "batch_size": 4, "optimiser": {"learning_rate": 0.003}, "device": "cpu"}
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from joblib import Parallel, cpu_count, delayed
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -20,7 +21,7 @@ from octa_kedro.config import Config
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.io.nifti import read_planes, read_volume, write_nifti
+from octa_kedro.io.nifti import map_nifti, read_planes, read_volume, write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume
 
 Item = Volume | PlaneStack
@@ -105,6 +106,11 @@ class Stored:
         if "names" in self.meta:
             return read_planes(self.path, tuple(self.meta["names"]), note=self.meta["note"], **common)
         return read_volume(self.path, modality=self.meta["modality"], **common)
+
+    def mapped(self) -> tuple[NDArray, float, float]:
+        """The stored numbers ``[x, y, z]`` or ``[x, y, plane]``, on disk until used, their slope and intercept."""
+        _verify(self)
+        return map_nifti(self.path)
 
 
 class StoredSet(dict[str, Stored]):

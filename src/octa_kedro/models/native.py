@@ -45,9 +45,8 @@ def _resnet(config: ModelConfig) -> nn.Module:
         list(config.widths or ()),
         spatial_dims=3,
         n_input_channels=config.in_channels,
-        # The stem strides in depth as well: with MONAI's default of 1 it costs ten times as much.
         conv1_t_size=7,
-        conv1_t_stride=2,
+        conv1_t_stride=config.stem_stride,
         num_classes=config.classes,
         norm=NORMS[config.norm],
     )

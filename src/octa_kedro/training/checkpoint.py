@@ -19,13 +19,15 @@ from octa_kedro.io.hashing import sha256_of
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.training.views import ViewsConfig
 
 
 class CheckpointCard(Config):
     """Everything needed to use the weights, and to know what they have seen.
 
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
-    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps.
+    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over `views` its probabilities
+    are averaged.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -33,6 +35,7 @@ class CheckpointCard(Config):
     processing: ProcessingConfig
     slabs: tuple[str, ...] = ()
     patches: PatchConfig | None = None
+    views: ViewsConfig = ViewsConfig()
     classes: tuple[str, ...] = ()
     fold: int
     epoch: int
