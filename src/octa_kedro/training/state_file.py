@@ -144,7 +144,7 @@ def _checksum(skeleton: str, tensors: Mapping[str, torch.Tensor]) -> int:
     """CRC-32 of everything that is stored; safetensors itself notices only a file that is cut off."""
     value = zlib.crc32(skeleton.encode())
     for name in sorted(tensors):
-        value = zlib.crc32(_bytes_of(tensors[name]).numpy(), value)
+        value = zlib.crc32(_bytes_of(tensors[name]).numpy().data, value)
     return value
 
 
