@@ -41,6 +41,7 @@ def round_trip(path, tree):
         [1, (2, [3.0, ()]), {}],
         {"a": 1, 2: "b", 2.5: None, None: False, (1, "x"): [True]},
         {"float": "inf", "tensor": ["0", "float32", [1]], "dict": []},
+        {"dtype": torch.bfloat16},
         [0.1, 1e22, 5e-324, 1.7976931348623157e308, 1.0, 10.0**16],
     ],
 )

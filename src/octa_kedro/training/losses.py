@@ -20,7 +20,7 @@ class LossConfig(Config):
 
     cross_entropy: -sum_k y_k log p_k. nll: the same, without smoothing. bce: the mean over classes of the binary
     cross entropy of p_k against y_k; with two classes it is the cross-entropy. mse: sum_k (p_k - y_k)^2, Brier's
-    score. focal: -sum_k y_k (1 - p_k)^focal_gamma log p_k (Lin et al. 2017), which makes light of what is right already.
+    score. focal: -sum_k y_k (1 - p_k)^focal_gamma log p_k (Lin et al. 2017), which makes light of what is right.
     `label_smoothing` moves that share of a target evenly to all classes. `class_weights`: balanced (inverse frequencies
     of the training images, with mean 1), null (all alike), or one number per class, in the order of cohort.classes.
     """

@@ -31,7 +31,7 @@ PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save, as a zip file or of old
 
 
 def save_state(path: Path, tree: Any) -> None:
-    """Write nested dicts, lists and tuples of None, bool, int, float, str and tensors; read them with `load_state`.
+    """Write nested dicts, lists and tuples of None, bool, int, float, str, tensors and their types, for `load_state`.
 
     Tensors are stored by value: two that share memory come back as two. The file replaces an older one when it is
     complete and on the disk; whatever happens before, the older one stays whole. DataError if it cannot be written.
@@ -92,6 +92,8 @@ def _encode(node: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
         return node if math.isfinite(node) else {"float": repr(float(node))}
     if isinstance(node, torch.Tensor):
         return {"tensor": _put(node, tensors, where)}
+    if isinstance(node, torch.dtype):
+        return {"dtype": _name_of(node)}
     if isinstance(node, Mapping):
         return {
             "dict": [[_encode(k, tensors, where), _encode(v, tensors, f"{where}.{k}")] for k, v in node.items()],
@@ -113,7 +115,7 @@ def _put(tensor: torch.Tensor, tensors: dict[str, torch.Tensor], where: str) -> 
         plain = plain.clone()
     name = f"{len(tensors)}"
     tensors[name] = plain if plain.dtype in NATIVE else _bytes_of(plain)
-    return [name, str(plain.dtype).removeprefix("torch."), list(plain.shape)]
+    return [name, _name_of(plain.dtype), list(plain.shape)]
 
 
 def _decode(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
@@ -123,17 +125,30 @@ def _decode(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
     if not isinstance(node, dict):
         return node
     ((kind, content),) = node.items()
-    if kind == "float":
-        return float(content)
     if kind == "tuple":
         return tuple(_decode(item, tensors) for item in content)
     if kind == "dict":
         return {_decode(key, tensors): _decode(value, tensors) for key, value in content}
     if kind == "tensor":
-        name, dtype, shape = content
-        stored, wanted = tensors[name], getattr(torch, dtype)
-        return stored if stored.dtype == wanted else stored.view(wanted).reshape(shape)
-    raise ValueError(f"unknown kind {kind}")
+        return _take(tensors, *content)
+    return {"float": float, "dtype": _dtype_of}[kind](content)
+
+
+def _take(tensors: Mapping[str, torch.Tensor], name: str, dtype: str, shape: list[int]) -> torch.Tensor:
+    """What `_put` stored."""
+    stored, wanted = tensors[name], _dtype_of(dtype)
+    return stored if stored.dtype == wanted else stored.view(wanted).reshape(shape)
+
+
+def _name_of(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _dtype_of(name: str) -> torch.dtype:
+    dtype = getattr(torch, name)
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError(f"{name} is no type of tensor")
+    return dtype
 
 
 def _bytes_of(tensor: torch.Tensor) -> torch.Tensor:
