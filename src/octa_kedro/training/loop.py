@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 CODE = ("octa_kedro.training", "octa_kedro.models")
 # What changes nothing of a result.
 WITHOUT_EFFECT = ("workers", "trackers", "resume")
+SHOWN = ("train_loss", "val_loss", "val_auroc")  # beside the progress bar
 
 Judge = Callable[[Trainer], dict[str, float]]
 
@@ -81,8 +82,7 @@ def run_course(course: Course, key: str, workspace: Workspace | None) -> tuple[l
             _launch(course, bench)
         state = bench.begun()
         assert state is not None
-        best = state["stopping"]["best_epoch"]
-        return [row | {"best": row["epoch"] == best} for row in state["rows"]], bench.best_weights()
+        return _marked(state["rows"], state["stopping"]["best_epoch"]), bench.best_weights()
 
 
 def _launch(course: Course, bench: Bench) -> None:
@@ -101,43 +101,48 @@ def _launch(course: Course, bench: Bench) -> None:
 def _train(fabric: Fabric, course: Course, bench: Bench) -> None:
     """All epochs that are left, until patience runs out."""
     trainer = make_trainer(fabric, course.model, course.objective, course.data, course.config, course.purpose)
-    stopping, epoch, rows = Stopping(course.stop, course.config.max_epochs), 0, []
-    if (begun := bench.begun()) is not None:
-        trainer.restore(begun["trainer"])
-        stopping.restore(begun["stopping"])
-        epoch, rows = begun["epoch"], begun["rows"]
-        log.info("%s: goes on after epoch %d, found in %s", course.title, epoch, bench.folder)
-    chief = fabric.is_global_zero
-    history = HistoryWriter(bench.folder)
-    with progress(total=course.config.max_epochs, desc=course.title, unit="epoch", initial=epoch, disable=not chief) as bar:
-        while not (epoch and stopping.ends(epoch)):
-            epoch += 1
-            started = time.perf_counter()
-            row = {"fold": course.fold, "epoch": epoch, "lr": trainer.schedule.rate, "train_loss": trainer.epoch(epoch)}
-            row |= course.judge(trainer)
-            trainer.schedule.after_epoch(row.get("val_loss", row["train_loss"]))
-            row |= {"seconds": time.perf_counter() - started, "memory_gib": memory_gib(fabric.device)}
-            rows.append(row)
-            best = trainer.weights() if stopping.improves(epoch, row) else None
-            state = {"epoch": epoch, "rows": rows, "stopping": stopping.state(), "trainer": trainer.state()}
+    stopping = Stopping(course.stop, course.config.max_epochs)
+    state = bench.begun() or {"epoch": 0, "rows": []}
+    if state["epoch"]:
+        trainer.restore(state["trainer"])
+        stopping.restore(state["stopping"])
+        log.info("%s: goes on after epoch %d, found in %s", course.title, state["epoch"], bench.folder)
+    chief, history = fabric.is_global_zero, HistoryWriter(bench.folder)
+    with progress(
+        total=course.config.max_epochs, desc=course.title, unit="epoch", initial=state["epoch"], disable=not chief
+    ) as bar:
+        while not (state["epoch"] and stopping.ends(state["epoch"])):
+            number = state["epoch"] + 1
+            row = _epoch(trainer, course, number)
+            best = trainer.weights() if stopping.improves(number, row) else None
+            rows = [*state["rows"], row]
+            state = {"epoch": number, "rows": rows, "stopping": stopping.state(), "trainer": trainer.state()}
             if chief:
                 bench.keep(state, best)
-                history.write(_marked(rows, stopping), course.title)
+                history.write(_marked(rows, stopping.best_epoch))
             bar.update()
-            bar.set_postfix({name: f"{row[name]:.3f}" for name in ("train_loss", "val_loss", "val_auroc") if name in row})
+            bar.set_postfix(**{name: f"{row[name]:.3f}" for name in SHOWN if name in row})
     if not stopping.best_epoch:
         raise DataError(
             f"{course.title}: {course.stop.metric} was undefined in every epoch (a class may be missing from the "
             "validation eyes); set stop.metric to val_loss"
         )
     if chief:
-        history.close(_marked(rows, stopping), course.title)
+        history.close(_marked(state["rows"], stopping.best_epoch))
         bench.end(state)
 
 
-def _marked(rows: list[dict[str, Any]], stopping: Stopping) -> list[dict[str, Any]]:
+def _epoch(trainer: Trainer, course: Course, number: int) -> dict[str, Any]:
+    """Learn and judge once; the row of the history."""
+    started, rate = time.perf_counter(), trainer.schedule.rate
+    row = {"fold": course.fold, "epoch": number, "train_loss": trainer.epoch(number), **course.judge(trainer), "lr": rate}
+    trainer.schedule.after_epoch(row.get("val_loss", row["train_loss"]))
+    return row | {"seconds": time.perf_counter() - started, "memory_gib": memory_gib(trainer.fabric.device)}
+
+
+def _marked(rows: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
     """The history with a column that marks the best epoch so far."""
-    return [row | {"best": row["epoch"] == stopping.best_epoch} for row in rows]
+    return [row | {"best": row["epoch"] == best} for row in rows]
 
 
 def _train_on_a_device(fabric: Fabric, course: Course, bench: Bench) -> None:
