@@ -131,7 +131,7 @@ def _decode(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
         return {_decode(key, tensors): _decode(value, tensors) for key, value in content}
     if kind == "tensor":
         return _take(tensors, *content)
-    return {"float": float, "dtype": _dtype_of}[kind](content)
+    return float(content) if kind == "float" else {"dtype": _dtype_of}[kind](content)
 
 
 def _take(tensors: Mapping[str, torch.Tensor], name: str, dtype: str, shape: list[int]) -> torch.Tensor:
