@@ -82,6 +82,7 @@ def test_views_shared_memory_and_parameters(path):
     base = torch.arange(12.0).reshape(3, 4)
     weight = torch.nn.Parameter(base.clone())
     tree = {"base": base, "again": base, "row": base[1], "turned": base.T, "weight": weight}
+    tree |= {"empty": base[:0], "void": torch.empty(0), "nothing": torch.empty(0)}
     back = round_trip(path, tree)
     assert all(torch.equal(back[name], tree[name]) for name in tree)
     assert not back["weight"].requires_grad
