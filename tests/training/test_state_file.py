@@ -82,6 +82,7 @@ def test_views_shared_memory_and_parameters(path):
     base = torch.arange(12.0).reshape(3, 4)
     weight = torch.nn.Parameter(base.clone())
     tree = {"base": base, "again": base, "row": base[1], "turned": base.T, "weight": weight}
+    tree |= {"empty": base[:0], "void": torch.empty(0), "nothing": torch.empty(0)}
     back = round_trip(path, tree)
     assert all(torch.equal(back[name], tree[name]) for name in tree)
     assert not back["weight"].requires_grad
@@ -249,22 +250,23 @@ from octa_kedro.training.state_file import load_state, save_state
 
 path, chance = Path(sys.argv[1]), random.Random(0)
 save_state(path, (0, torch.zeros(300_000)))
-seen, leftovers = set(), 0
-for _ in range(20):
+seen, rounds, leftovers = set(), 0, 0
+while rounds < 20 or len(seen) < 3 or leftovers < 3:  # how many kills hit the writing depends on the machine
+    rounds += 1
+    assert rounds < 1000, (seen, leftovers)
     child = os.fork()
     if not child:
         number, _ = load_state(path)
         while True:
             number += 1
             save_state(path, (number, torch.full((300_000,), float(number))))
-    time.sleep(chance.uniform(0.005, 0.05))
+    time.sleep(chance.uniform(0.005, 0.1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     leftovers += len(list(path.parent.iterdir())) > 1
     number, tensor = load_state(path)
     assert torch.equal(tensor, torch.full((300_000,), float(number))), number
     seen.add(number)
-assert len(seen) > 2 and leftovers > 2, (seen, leftovers)
 save_state(path, None)
 assert [file.name for file in path.parent.iterdir()] == [path.name]
 """

@@ -11,6 +11,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def save_state(path: Path, tree: Any) -> None:
     TypeError for anything else in the tree, saying where.
     """
     path = Path(path)
-    tensors: dict[str, torch.Tensor] = {}
-    skeleton = json.dumps(_encode(tree, tensors, "state"))
+    shelf = _Shelf()
+    skeleton, tensors = json.dumps(_encode(tree, shelf, "state")), shelf.tensors
     marks = {"octa_kedro_state": VERSION, "tree": skeleton, "crc32": str(_checksum(skeleton, tensors))}
     # safetensors has a partial file of its own, under a name that only it knows: in a folder it can be cleared away.
     folder = path.with_name(f".partial-{path.name}")
@@ -76,7 +77,7 @@ def load_state(path: Path) -> Any:
     if marks.get("crc32") != str(_checksum(marks.get("tree", ""), tensors)):
         raise CheckpointError(f"{path}: damaged, its checksum is wrong; {_REMEDY}")
     try:
-        return _decode(json.loads(marks["tree"]), tensors)
+        return _decode(json.loads(marks["tree"]), _Shelf(tensors))
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path}: not a state that octa_kedro wrote ({error!r}); {_REMEDY}") from error
 
@@ -84,60 +85,65 @@ def load_state(path: Path) -> Any:
 _REMEDY = "restore it from a copy, or delete it and train from the start"
 
 
-def _encode(node: Any, tensors: dict[str, torch.Tensor], where: str) -> Any:
-    """`node` as JSON, whose objects are all ``{kind: content}``; its tensors are put into `tensors`."""
+@dataclass(frozen=True)
+class _Shelf:
+    """Tensors by name, and the memory that they are in."""
+
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+    taken: set[int] = field(default_factory=set)
+
+    def put(self, tensor: torch.Tensor, where: str) -> list[Any]:
+        """Store a tensor; its name, type and shape."""
+        if tensor.layout != torch.strided or tensor.is_quantized:
+            raise TypeError(f"{where} is a sparse or quantised tensor, which a state file cannot hold")
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage()
+        if storage.nbytes() != plain.nbytes or storage.data_ptr() in self.taken:
+            plain = plain.clone()  # safetensors takes no two tensors in the same memory
+        self.taken.add(plain.untyped_storage().data_ptr())
+        name = f"{len(self.tensors)}"
+        self.tensors[name] = plain if plain.dtype in NATIVE else _bytes_of(plain)
+        return [name, _name_of(plain.dtype), list(plain.shape)]
+
+    def take(self, name: str, dtype: str, shape: list[int]) -> torch.Tensor:
+        """What `put` stored."""
+        stored, wanted = self.tensors[name], _dtype_of(dtype)
+        return stored if stored.dtype == wanted else stored.view(wanted).reshape(shape)
+
+
+def _encode(node: Any, shelf: _Shelf, where: str) -> Any:
+    """`node` as JSON, whose objects are all ``{kind: content}``; its tensors are put on the shelf."""
     if node is None or isinstance(node, bool | int | str):
         return node
     if isinstance(node, float):
         return node if math.isfinite(node) else {"float": repr(float(node))}
     if isinstance(node, torch.Tensor):
-        return {"tensor": _put(node, tensors, where)}
+        return {"tensor": shelf.put(node, where)}
     if isinstance(node, torch.dtype):
         return {"dtype": _name_of(node)}
     if isinstance(node, Mapping):
-        return {
-            "dict": [[_encode(k, tensors, where), _encode(v, tensors, f"{where}.{k}")] for k, v in node.items()],
-        }
+        pairs = [[_encode(key, shelf, where), _encode(one, shelf, f"{where}.{key}")] for key, one in node.items()]
+        return {"dict": pairs}
     if type(node) in {list, tuple}:
-        items = [_encode(item, tensors, f"{where}.{n}") for n, item in enumerate(node)]
+        items = [_encode(item, shelf, f"{where}.{n}") for n, item in enumerate(node)]
         return items if isinstance(node, list) else {"tuple": items}
     raise TypeError(f"{where} is a {type(node).__name__}, which a state file cannot hold")
 
 
-def _put(tensor: torch.Tensor, tensors: dict[str, torch.Tensor], where: str) -> list[Any]:
-    """Store a tensor; its name, type and shape."""
-    if tensor.layout != torch.strided or tensor.is_quantized:
-        raise TypeError(f"{where} is a sparse or quantised tensor, which a state file cannot hold")
-    plain = tensor.detach().cpu().contiguous()
-    taken = {one.untyped_storage().data_ptr() for one in tensors.values()} if tensor.numel() else set()
-    storage = plain.untyped_storage()
-    if storage.nbytes() != plain.nbytes or storage.data_ptr() in taken:
-        plain = plain.clone()
-    name = f"{len(tensors)}"
-    tensors[name] = plain if plain.dtype in NATIVE else _bytes_of(plain)
-    return [name, _name_of(plain.dtype), list(plain.shape)]
-
-
-def _decode(node: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+def _decode(node: Any, shelf: _Shelf) -> Any:
     """What `_encode` made `node` of."""
     if isinstance(node, list):
-        return [_decode(item, tensors) for item in node]
+        return [_decode(item, shelf) for item in node]
     if not isinstance(node, dict):
         return node
     ((kind, content),) = node.items()
     if kind == "tuple":
-        return tuple(_decode(item, tensors) for item in content)
+        return tuple(_decode(item, shelf) for item in content)
     if kind == "dict":
-        return {_decode(key, tensors): _decode(value, tensors) for key, value in content}
+        return {_decode(key, shelf): _decode(value, shelf) for key, value in content}
     if kind == "tensor":
-        return _take(tensors, *content)
-    return {"float": float, "dtype": _dtype_of}[kind](content)
-
-
-def _take(tensors: Mapping[str, torch.Tensor], name: str, dtype: str, shape: list[int]) -> torch.Tensor:
-    """What `_put` stored."""
-    stored, wanted = tensors[name], _dtype_of(dtype)
-    return stored if stored.dtype == wanted else stored.view(wanted).reshape(shape)
+        return shelf.take(*content)
+    return float(content) if kind == "float" else {"dtype": _dtype_of}[kind](content)
 
 
 def _name_of(dtype: torch.dtype) -> str:
