@@ -42,6 +42,7 @@ EVERYTHING = {
     "schedule": {"name": "plateau", "warm_up": 0.3, "patience": 1},
     "augmentation": {"shift": 0.1, "rotation": 5, "noise": 0.05},
     "device": "cpu",
+    "save_seconds": 0,
 }
 
 

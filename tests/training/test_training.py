@@ -25,9 +25,10 @@ PROCESSING = ProcessingConfig()
 
 
 def changed(config, **values):
-    """With other values; those of a group are changed within it."""
+    """With other values; those of a group are changed within it, but a network is another one."""
     before = config.model_dump()
-    merged = {name: before[name] | v if isinstance(v, dict) and before[name] else v for name, v in values.items()}
+    groups = {name for name, value in values.items() if isinstance(value, dict) and before[name]} - {"model"}
+    merged = {name: before[name] | value if name in groups else value for name, value in values.items()}
     return type(config).model_validate(before | merged)
 
 

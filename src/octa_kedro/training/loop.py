@@ -1,11 +1,13 @@
 """The loop: one readable course of epochs for every network, which can be interrupted at any moment."""
 
+import copy
 import hashlib
 import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 # What a training is made by: a changed line here starts an interrupted training anew.
 CODE = ("octa_kedro.training", "octa_kedro.models")
 # What changes nothing of a result.
-WITHOUT_EFFECT = ("workers", "trackers", "resume")
+WITHOUT_EFFECT = ("workers", "trackers", "resume", "save_seconds")
 SHOWN = ("train_loss", "val_loss", "val_auroc")  # beside the progress bar
 
 Judge = Callable[[Trainer], dict[str, float]]
@@ -93,7 +95,8 @@ def _launch(course: Course, bench: Bench) -> None:
         return
     (bench.folder / FAILURE).unlink(missing_ok=True)
     try:
-        fabric.launch(_train_on_a_device, course, bench)
+        # As one callable: Fabric would look for networks in arguments, and fail in frozen dataclasses.
+        fabric.launch(partial(_train_on_a_device, course=course, bench=bench))
     except ProcessException as error:
         raise _failure(bench) or error from error
 
@@ -108,17 +111,21 @@ def _train(fabric: Fabric, course: Course, bench: Bench) -> None:
         stopping.restore(state["stopping"])
         log.info("%s: goes on after epoch %d, found in %s", course.title, state["epoch"], bench.folder)
     chief, history = fabric.is_global_zero, HistoryWriter(bench.folder)
+    best, saved = None, time.monotonic()
     with progress(
         total=course.config.max_epochs, desc=course.title, unit="epoch", initial=state["epoch"], disable=not chief
     ) as bar:
         while not (state["epoch"] and stopping.ends(state["epoch"])):
             number = state["epoch"] + 1
             row = _epoch(trainer, course, number)
-            best = trainer.weights() if stopping.improves(number, row) else None
+            best = trainer.weights() if stopping.improves(number, row) else best
             rows = [*state["rows"], row]
             state = {"epoch": number, "rows": rows, "stopping": stopping.state(), "trainer": trainer.state()}
             if chief:
-                bench.keep(state, best)
+                # Storing a network with its optimiser can take as long as a short epoch.
+                if stopping.ends(number) or time.monotonic() - saved >= course.config.save_seconds:
+                    bench.keep(state, best)
+                    best, saved = None, time.monotonic()
                 history.write(_marked(rows, stopping.best_epoch))
             bar.update()
             bar.set_postfix(**{name: f"{row[name]:.3f}" for name in SHOWN if name in row})
@@ -147,9 +154,11 @@ def _marked(rows: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
 
 def _train_on_a_device(fabric: Fabric, course: Course, bench: Bench) -> None:
     """`_train` in a process of its own, whose errors have to find their way home."""
+    # What came from the other process lies in memory that all of them share.
+    own = replace(course, model=copy.deepcopy(course.model))
     with shared_threads(fabric):
         try:
-            _train(fabric, course, bench)
+            _train(fabric, own, bench)
         except OctaError as error:
             report = {"kind": type(error).__name__, "message": str(error)}
             (bench.folder / FAILURE).write_text(json.dumps(report))

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,21 +38,32 @@ def save_state(path: Path, tree: Any) -> None:
     complete and on the disk; whatever happens before, the older one stays whole. DataError if it cannot be written.
     TypeError for anything else in the tree, saying where.
     """
-    path = Path(path)
     shelf = _Shelf()
     skeleton, tensors = json.dumps(_encode(tree, shelf, "state")), shelf.tensors
     marks = {"octa_kedro_state": VERSION, "tree": skeleton, "crc32": str(_checksum(skeleton, tensors))}
+    write_tensors(Path(path), tensors, marks)
+
+
+def write_tensors(
+    path: Path,
+    tensors: dict[str, torch.Tensor],
+    marks: dict[str, str] | None = None,
+    before: Callable[[Path], None] = lambda _: None,
+) -> None:
+    """Write a safetensors file, whole or not at all; `before` is called with the complete file before it takes its
+    place. DataError if it cannot be written, for instance on a full disk."""
     # safetensors has a partial file of its own, under a name that only it knows: in a folder it can be cleared away.
     folder = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _clear(folder)  # of a training that was killed while it wrote
+        _clear(folder)  # of a process that was killed while it wrote
         folder.mkdir()
         _write(folder / path.name, tensors, marks)
+        before(folder / path.name)
         (folder / path.name).replace(path)
         _sync(path.parent)
     except (OSError, SafetensorError) as error:
-        raise _unwritten(path, error, len(skeleton) + sum(t.nbytes for t in tensors.values())) from error
+        raise _unwritten(path, error, sum(map(len, (marks or {}).values())) + sum(t.nbytes for t in tensors.values())) from error
     finally:
         _clear(folder)
 
@@ -169,7 +180,7 @@ def _checksum(skeleton: str, tensors: Mapping[str, torch.Tensor]) -> int:
     return value
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor], marks: dict[str, str]) -> None:
+def _write(path: Path, tensors: dict[str, torch.Tensor], marks: dict[str, str] | None) -> None:
     """Write the file and wait until the disk has it."""
     save_file(tensors, path, metadata=marks)
     mask = os.umask(0)
@@ -200,10 +211,9 @@ def _unwritten(path: Path, error: Exception, size: int) -> DataError:
     """Why the file could not be written, what is left, and what to do."""
     told = re.search(r"os error (\d+)", str(error))  # safetensors hides the number in its message
     number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
-    left = "the state saved before is still whole" if path.is_file() else "no state was saved before"
+    left = "the one saved before is still whole" if path.is_file() else "none was saved before"
     if number in FULL:
         return DataError(
-            f"{path}: the disk is full, this file needs {size / 1e6:.1f} MB; {left}: free space and run again, and the "
-            "training goes on from there"
+            f"{path}: the disk is full, this file needs {size / 1e6:.1f} MB; {left}: free space and run again"
         )
     return DataError(f"{path}: cannot be written ({error}); {left}: mend this and run again")

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from octa_kedro.errors import DataError
 from octa_kedro.training.augmentation import Augmenter
-from octa_kedro.training.averaging import WeightAverage
+from octa_kedro.training.averaging import Averager
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data import Batch, EyeDataset, loader
 from octa_kedro.training.failures import not_finite, reporting_lack_of_memory
@@ -45,7 +45,7 @@ class Trainer:
     batches: DataLoader
     optimiser: Optimizer
     schedule: Schedule
-    average: WeightAverage | None
+    average: Averager | None
     config: FittingConfig
     purpose: Purpose
 
@@ -179,12 +179,13 @@ def make_trainer(
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(fabric.device)
-    optimiser = make_optimiser([p for p in model.parameters() if p.requires_grad], config.optimiser)
+    # A fused optimiser undoes the loss scale itself, and cannot have its gradients clipped before.
+    optimiser = make_optimiser(model.parameters(), config.optimiser, fused=config.precision != "fp16")
     steps = math.ceil(len(order) / config.accumulate)
     schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps)
     wrapped, moved = fabric.setup(model, optimiser)
     batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
-    average = WeightAverage(model, config.ema) if config.ema else None
+    average = Averager(model, config.ema) if config.ema else None
     return Trainer(
         fabric, model, wrapped, objective, data, order, batches, moved, schedule, average, config, purpose
     )

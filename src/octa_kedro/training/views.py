@@ -8,7 +8,7 @@ import torch
 from octa_kedro.config import Config
 
 
-class TestTimeConfig(Config):
+class ViewsConfig(Config):
     """Which mirror images are looked at too: along x (nasal-temporal), along y (superior-inferior), or both, and then
     both at once as well. Depth is never mirrored."""
 
@@ -18,7 +18,7 @@ class TestTimeConfig(Config):
     flip_y: bool = False
 
 
-def views(images: torch.Tensor, config: TestTimeConfig) -> Iterator[torch.Tensor]:
+def views_of(images: torch.Tensor, config: ViewsConfig) -> Iterator[torch.Tensor]:
     """Images ``(N, C, [D,] H, W)`` as they are and then mirrored: one, two or four times."""
     for flip_y in (False, True) if config.flip_y else (False,):
         for flip_x in (False, True) if config.flip_x else (False,):

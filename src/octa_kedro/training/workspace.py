@@ -68,17 +68,18 @@ class Bench:
         return load_state(path) if path.is_file() else None
 
     def keep(self, state: dict[str, Any], best: dict[str, torch.Tensor] | None) -> None:
-        """Store the state after an epoch and, if it was the best so far, its weights; each whole or not at all.
+        """Store the state after an epoch and, if they are new, the best weights so far; each whole or not at all.
 
-        The weights come first, under the epoch's number, and the state says which number counts: whatever is cut
+        The weights come first, under their epoch's number, and the state says which number counts: whatever is cut
         short, the state that is found fits the weights that are found.
         """
+        path = self._best(state["stopping"]["best_epoch"])
         if best is not None:
-            save_state(self._best(state["epoch"]), best)
+            save_state(path, best)
         save_state(self.folder / STATE, state)
-        for path in self.folder.glob("best-*.safetensors"):
-            if path != self._best(state["stopping"]["best_epoch"]):
-                path.unlink(missing_ok=True)
+        for other in self.folder.glob("best-*.safetensors"):
+            if other != path:
+                other.unlink(missing_ok=True)
 
     def end(self, state: dict[str, Any]) -> None:
         """Keep only what the result is made of: history and best weights."""
