@@ -1,5 +1,6 @@
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.models.stem import FoldedConv3d, fold_stem, folded_weight_gradient
 
 # kernel, padding, grid: odd and even ones, different on each axis, cut off at the end or not
-CASES = (
+CASES: tuple[tuple[Any, Any, tuple[int, ...]], ...] = (
     (7, 3, (12, 10, 8)),
     (7, 3, (13, 11, 9)),
     (7, 0, (9, 8, 7)),
@@ -31,11 +32,12 @@ def pair(channels: int, width: int, kernel, padding, *, bias: bool) -> tuple[nn.
     return plain, FoldedConv3d.of(copy.deepcopy(plain))
 
 
-@pytest.mark.parametrize(("kernel", "padding", "grid"), CASES)
+@pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize(("channels", "bias"), [(1, False), (3, True)])
 def test_output_is_the_same_and_gradients_are_equal(
-    kernel, padding, grid, channels: int, bias: bool, monkeypatch: pytest.MonkeyPatch
+    case: tuple[Any, Any, tuple[int, ...]], channels: int, bias: bool, monkeypatch: pytest.MonkeyPatch
 ):
+    kernel, padding, grid = case
     monkeypatch.setattr(stem, "SMALLEST_KERNEL", 1)
     plain, folded = pair(channels, 4, kernel, padding, bias=bias)
     images = torch.rand((2, channels, *grid), dtype=torch.float64)
