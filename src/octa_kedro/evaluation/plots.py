@@ -106,10 +106,9 @@ def history_figure(history: pd.DataFrame) -> Figure:
             grid[2, 0].set_yscale("log")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     more_handles, more_labels = grid[1, 0].get_legend_handles_labels()
-    columns_of_legend = 3 if len(folds) == 1 else 4
-    figure.legend(
-        handles + more_handles, labels + more_labels, loc="outside lower center", ncols=columns_of_legend, frameon=False
-    )
+    handles, labels = handles + more_handles, labels + more_labels
+    ncols = 2 if len(labels) > 3 and len(folds) == 1 else len(labels)
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
     return figure
 
 
