@@ -46,8 +46,8 @@ class Trackers:
     """The trackers that `config` names; of several processes of one training only the first may have them.
 
     What they keep lies in `folder`, which several runs may share: each needs a name of its own. ConfigError, before
-    anything is trained, if a package is missing. One that fails later is given up with a warning: a training does not
-    end for it.
+    anything is trained, if a package is missing or MLflow refuses the store. One that fails later is given up with a
+    warning: a training does not end for it.
     """
 
     def __init__(self, config: TrackingConfig, folder: Path) -> None:
@@ -145,12 +145,17 @@ class MLflow:
         remembered = self.folder / f"{run_name}.run_id"
         with _quiet():
             from mlflow import MlflowClient  # noqa: PLC0415
-
+            from mlflow.exceptions import MlflowException  # noqa: PLC0415
+        with _quiet():  # once more, as the import has made it loud
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._client = MlflowClient(tracking_uri=self.uri)
-            if done and remembered.is_file() and self._go_on(remembered.read_text().strip()):
-                return
-            self._begin(run_name, parameters)
+            try:
+                self._client = MlflowClient(tracking_uri=self.uri)
+                if done and remembered.is_file() and self._go_on(remembered.read_text().strip()):
+                    return
+                self._begin(run_name, parameters)
+            except MlflowException as error:
+                reason = str(error).split(". ")[0]
+                raise ConfigError(f"uri: MLflow does not take {self.uri} ({reason}); name another store") from error
         write_text(remembered, self._run_id)
 
     def _go_on(self, run_id: str) -> bool:
