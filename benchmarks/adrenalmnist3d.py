@@ -36,7 +36,10 @@ COMMON: dict[str, Any] = {
 NO_SHIFT = {"flip": True, "shift": 0.0, "depth_shift": 0.0, "brightness": 0.0}
 CANDIDATES: dict[str, dict[str, Any]] = {
     "narrow": {"optimiser": {"learning_rate": 0.003}, "augmentation": NO_SHIFT},
-    "narrow, shifts": {"optimiser": {"learning_rate": 0.003}, "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08}},
+    "narrow, shifts": {
+        "optimiser": {"learning_rate": 0.003},
+        "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
+    },
     "narrow, shifts, no flips": {
         "optimiser": {"learning_rate": 0.003},
         "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},

@@ -33,8 +33,8 @@ from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset
 from octa_kedro.training.devices import make_fabric
-from octa_kedro.training.history import private_gib
 from octa_kedro.training.losses import make_loss
+from octa_kedro.training.metrics import memory_gib
 from octa_kedro.training.objective import Classification
 from octa_kedro.training.trainer import Trainer, make_trainer
 
@@ -142,7 +142,9 @@ def compare_stems(shape: tuple[int, int, int], repeats: int) -> None:
         works.append(step)
     ours, original = in_turns(repeats, *works)
     ratios = [b / a for a, b in zip(ours, original, strict=True)]
-    print(f"one volume of {shape}: default {statistics.median(ours):.2f} s, original's {statistics.median(original):.2f}")
+    print(
+        f"one volume of {shape}: default {statistics.median(ours):.2f} s, original's {statistics.median(original):.2f}"
+    )
     print(f"  original / default: {statistics.median(ratios):.2f}")
 
 
@@ -156,10 +158,10 @@ def measure_memory(work: Path, shape: tuple[int, int, int], count: int) -> None:
     batches = iter(loader(data, in_order(count, 1)))
     for _ in range(2):
         next(batches).images(torch.device("cpu"))
-    before = private_gib()
+    before = memory_gib(torch.device("cpu"))
     for _ in range(50):
         next(batches).images(torch.device("cpu"))
-    after = private_gib()
+    after = memory_gib(torch.device("cpu"))
     print(f"{count} volumes of {shape} on disk: private memory {before:.3f} GiB after 2 volumes, {after:.3f} after 52")
     print(f"  growth {100 * (after / before - 1):.1f} %")
 
@@ -179,7 +181,9 @@ def measure_gpu(shape: tuple[int, int, int], batch: int) -> None:
             (times,) = in_turns(3, lambda ours=ours: ours.epoch(1))
             rate = len(data) / statistics.median(times)
             share = counter.get_total_flops() / len(data) * rate / (PEAK_TFLOPS[precision] * 1e12)
-            print(f"{torch.cuda.get_device_name()}, {precision}, batch {batch}: {rate:.1f} volumes/s, {100 * share:.0f} % of peak")
+            print(
+                f"{torch.cuda.get_device_name()}, {precision}, batch {batch}: {rate:.1f} volumes/s, {100 * share:.0f} % of peak"
+            )
 
 
 def main() -> None:

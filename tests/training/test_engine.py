@@ -19,7 +19,6 @@ from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.seeding import seed_everything
 from octa_kedro.training.trainer import Trainer, make_trainer
 from octa_kedro.training.workspace import Workspace
-from tests.training.conftest import MODEL_3D
 from tests.training.test_training import PROCESSING, changed
 
 STILL = {"flip": False, "brightness": 0.0}
@@ -28,7 +27,7 @@ STILL = {"flip": False, "brightness": 0.0}
 @pytest.fixture
 def still(config):
     """Without augmentation, with a norm that looks at one image at a time."""
-    model = MODEL_3D | {"norm": "group", "norm_stages": True}
+    model = {"name": "cv3fc2", "norm": "instance", "width": 0.5}
     return changed(config, model=model, augmentation=STILL, optimiser={"name": "sgd", "learning_rate": 0.05})
 
 
@@ -50,7 +49,10 @@ def close(one: Trainer, other: Trainer) -> None:
 
 
 def test_accumulated_batches_make_the_step_of_one_large_batch(still, data):
-    whole, parts = trainer(changed(still, batch_size=6), data), trainer(changed(still, batch_size=2, accumulate=3), data)
+    whole, parts = (
+        trainer(changed(still, batch_size=6), data),
+        trainer(changed(still, batch_size=2, accumulate=3), data),
+    )
     losses = [one.epoch(1) for one in (whole, parts)]
     close(whole, parts)
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
@@ -92,19 +94,23 @@ def test_two_devices_train_as_one_does(still, volumes, table, tmp_path):
     config = changed(still, max_epochs=2)
     one = fit_classifier(volumes, table, config, PROCESSING)
     two = fit_classifier(volumes, table, changed(config, devices=2), PROCESSING, workspace=Workspace(tmp_path))
-    compared = ["epoch", "train_loss", "val_loss", "val_auroc", "val_accuracy", "lr", "best"]
+    compared = ["epoch", "train_loss", "val_loss", "val_brier", "lr", "best"]
     pd.testing.assert_frame_equal(one.history[compared], two.history[compared], rtol=1e-3)
     for name, tensor in one.checkpoint.weights.items():
         torch.testing.assert_close(two.checkpoint.weights[name], tensor, rtol=1e-3, atol=1e-4)
     # What stops one process stops the training, with its own words.
     wild = changed(config, devices=2, optimiser={"learning_rate": 1e30})
-    with pytest.raises(DataError, match=r"fold 1, epoch \d, batch \d+: the (loss|gradient) is not finite; subjects .* s\d\d"):
+    with pytest.raises(
+        DataError, match=r"fold 1, epoch \d, batch \d+: the (loss|gradient) is not finite; subjects .* s\d\d"
+    ):
         fit_classifier(volumes, table, wild, PROCESSING, workspace=Workspace(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_names_epoch_batch_and_subjects(config, volumes, table, tmp_path):
     wild = changed(config, optimiser={"name": "sgd", "learning_rate": 1e30}, schedule={"name": "constant"})
-    words = r"fold 1, epoch 1, batch \d: the (loss|gradient) is not finite; subjects of that batch: s\d\d, .*learning_rate"
+    words = (
+        r"fold 1, epoch 1, batch \d: the (loss|gradient) is not finite; subjects of that batch: s\d\d, .*learning_rate"
+    )
     with pytest.raises(DataError, match=words):
         fit_classifier(volumes, table, wild, PROCESSING)
 
@@ -119,7 +125,9 @@ def test_what_was_best_before_the_failure_stays(config, volumes, table, tmp_path
 
     monkeypatch.setattr(Trainer, "_learn", learn)
     with pytest.raises(DataError, match="epoch 3, batch 2"):
-        fit_classifier(volumes, table, changed(config, max_epochs=5, save_seconds=0), PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(
+            volumes, table, changed(config, max_epochs=5, save_seconds=0), PROCESSING, workspace=Workspace(tmp_path)
+        )
     assert len(list(tmp_path.glob("*/best-*.safetensors"))) == 1
     history = pd.read_csv(next(tmp_path.glob("*/history.csv")))
     assert history["epoch"].tolist() == [1, 2]

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data import EyeDataset, in_order, loader
 from octa_kedro.training.devices import make_fabric
-from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.patches import pool_patches
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.validation import predict_logits

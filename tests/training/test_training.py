@@ -45,7 +45,9 @@ def test_it_learns_what_can_be_seen(dims: int, volumes, planes, table: pd.DataFr
 
 
 def test_the_best_epoch_is_kept_not_the_last(volumes, table, config):
-    fitted = fit_classifier(volumes, table, changed(config, optimiser={"learning_rate": 0.05}, max_epochs=6), PROCESSING)
+    fitted = fit_classifier(
+        volumes, table, changed(config, optimiser={"learning_rate": 0.05}, max_epochs=6), PROCESSING
+    )
     history, card = fitted.history, fitted.checkpoint.card
     assert card.epoch == history.loc[history["val_loss"].idxmin(), "epoch"]
     # The stored weights give the stored loss again: they are that epoch's.
@@ -58,9 +60,12 @@ def test_the_best_epoch_is_kept_not_the_last(volumes, table, config):
 
 
 def test_patience_ends_training(volumes, table, config):
-    fitted = fit_classifier(volumes, table, changed(
-        config, optimiser={"learning_rate": 0.1}, max_epochs=40, stop={"patience": 2}
-    ), PROCESSING)
+    fitted = fit_classifier(
+        volumes,
+        table,
+        changed(config, optimiser={"learning_rate": 0.1}, max_epochs=40, stop={"patience": 2}),
+        PROCESSING,
+    )
     history = fitted.history
     assert len(history) < 40
     assert len(history) == history.loc[history["best"], "epoch"].item() + 2

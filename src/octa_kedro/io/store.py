@@ -15,13 +15,13 @@ from typing import Any, Literal
 from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from octa_kedro.config import Config
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import map_nifti, read_planes, read_volume, write_nifti
+from octa_kedro.io.progress import progress
 from octa_kedro.io.volume import PlaneStack, Volume
 
 Item = Volume | PlaneStack
@@ -42,10 +42,8 @@ class ExecutionConfig(Config):
 
 @dataclass(frozen=True)
 class Result:
-    """One of the results that are made together; `unit` values in [0, 1] are stored as 16-bit integers.
-
-    `facts` go into the manifest with it: what was measured while it was made.
-    """
+    """One of the results that are made together; `unit` values in [0, 1] are stored as 16-bit integers; `facts`,
+    what was measured while it was made, go into the manifest with it."""
 
     item: Item
     unit: bool = False
@@ -157,8 +155,7 @@ class Store:
         quarantine = batch.execution.on_error == "quarantine"
         entries = {subject: self._known(recipe, quarantine) for subject, recipe in batch.recipes.items()}
         missing = {subject: batch.recipes[subject] for subject, entry in entries.items() if entry is None}
-        bar = tqdm(total=len(missing), desc=what, unit="eye", mininterval=1, disable=len(missing) < 2)
-        with bar:
+        with progress(total=len(missing), desc=what, unit="eye", disable=len(missing) < 2) as bar:
             for subject, entry in self._work(missing, batch):
                 entries[subject] = entry
                 bar.update()

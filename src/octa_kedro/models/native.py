@@ -9,6 +9,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.inception import InceptionV3
 from octa_kedro.models.layers import NORMS, make_norm
 from octa_kedro.models.small import ConvNet3D
+from octa_kedro.models.stem import fold_stem
 from octa_kedro.models.vgg import BLOCKS, VGG3D
 from octa_kedro.models.vit import VisionTransformer3D
 
@@ -55,7 +56,7 @@ def _resnet(config: ModelConfig) -> nn.Module:
             _replace_batch_norm(getattr(network, stage), config.norm)
     if config.dropout:
         network.fc = nn.Sequential(nn.Dropout(config.dropout), network.fc)
-    return network
+    return fold_stem(network)
 
 
 def _replace_batch_norm(module: nn.Module, kind: str) -> None:

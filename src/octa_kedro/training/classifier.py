@@ -30,8 +30,10 @@ from octa_kedro.training.loop import Course, course_key, run_course
 from octa_kedro.training.losses import make_loss
 from octa_kedro.training.objective import Classification
 from octa_kedro.training.seeding import seed_everything
+from octa_kedro.training.stopping import METRICS
 from octa_kedro.training.validation import Validation
 from octa_kedro.training.workspace import Workspace
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -106,7 +108,7 @@ def fit_classifier(
         classes=names,
         fold=fold,
         epoch=int(row["epoch"]),
-        metrics={k: float(v) for k, v in row.items() if k.startswith(("train_", "val_")) and math.isfinite(v)},
+        metrics={name: float(row[name]) for name in METRICS if math.isfinite(row[name])},
         seen={what: tuple(subjects) for what, subjects in seen.items()},
         patients=patients,
         parameters=config.model_dump(mode="json"),

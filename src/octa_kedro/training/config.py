@@ -71,7 +71,7 @@ class FittingConfig(Config):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(0, ge=0)
     augmentation: AugmentationConfig = AugmentationConfig()
-    trackers: TrackingConfig = TrackingConfig()
+    tracking: TrackingConfig = TrackingConfig()
     resume: bool = True
     save_seconds: float = Field(20.0, ge=0)
 

@@ -1,8 +1,7 @@
 """Stored eyes, or patches of them, as batches of tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -118,7 +117,7 @@ def gather(images: Sequence[Image]) -> Batch:
 
 def loader(
     dataset: EyeDataset,
-    batches: Sampler[list[int]] | Sequence[Sequence[int]] | Any,
+    batches: Sampler[list[int]] | Iterable[list[int]],
     *,
     workers: int = 0,
     device: torch.device | None = None,

@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,12 +19,12 @@ from torch.multiprocessing.spawn import ProcessException
 from octa_kedro import errors
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
-from octa_kedro.io.progress import progress
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data import EyeDataset
 from octa_kedro.training.devices import make_fabric, shared_threads
-from octa_kedro.training.history import HistoryWriter, memory_gib
+from octa_kedro.training.metrics import memory_gib
 from octa_kedro.training.objective import Objective
+from octa_kedro.training.recorder import Recorder
 from octa_kedro.training.stopping import StopConfig, Stopping
 from octa_kedro.training.trainer import Purpose, Trainer, make_trainer
 from octa_kedro.training.workspace import FAILURE, Bench, Workspace, workspace_or_passing
@@ -33,8 +34,7 @@ log = logging.getLogger(__name__)
 # What a training is made by: a changed line here starts an interrupted training anew.
 CODE = ("octa_kedro.training", "octa_kedro.models")
 # What changes nothing of a result.
-WITHOUT_EFFECT = ("workers", "trackers", "resume", "save_seconds")
-SHOWN = ("train_loss", "val_loss", "val_auroc")  # beside the progress bar
+WITHOUT_EFFECT = ("workers", "tracking", "resume", "save_seconds")
 
 Judge = Callable[[Trainer], dict[str, float]]
 
@@ -62,7 +62,9 @@ def course_key(course: Course, **facts: Any) -> str:
     learns from."""
     digest = hashlib.sha256()
     for name, tensor in sorted(course.model.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     return recipe_key(
         start=digest.hexdigest(),
         config={k: v for k, v in course.config.model_dump(mode="json").items() if k not in WITHOUT_EFFECT},
@@ -72,7 +74,9 @@ def course_key(course: Course, **facts: Any) -> str:
     )
 
 
-def run_course(course: Course, key: str, workspace: Workspace | None) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
+def run_course(
+    course: Course, key: str, workspace: Workspace | None
+) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
     """Train until the end, from where the `workspace` says it stopped: the history, a row per epoch, and the weights
     of the best one. Without a workspace nothing is left of what is interrupted."""
     with workspace_or_passing(workspace) as place, place.opened(key, {"training": course.title}) as bench:
@@ -110,39 +114,40 @@ def _train(fabric: Fabric, course: Course, bench: Bench) -> None:
         trainer.restore(state["trainer"])
         stopping.restore(state["stopping"])
         log.info("%s: goes on after epoch %d, found in %s", course.title, state["epoch"], bench.folder)
-    chief, history = fabric.is_global_zero, HistoryWriter(bench.folder)
+    recorder = Recorder(course.title, course.config, bench, state["epoch"]) if fabric.is_global_zero else None
     best, saved = None, time.monotonic()
-    with progress(
-        total=course.config.max_epochs, desc=course.title, unit="epoch", initial=state["epoch"], disable=not chief
-    ) as bar:
+    with recorder or nullcontext():
         while not (state["epoch"] and stopping.ends(state["epoch"])):
             number = state["epoch"] + 1
             row = _epoch(trainer, course, number)
             best = trainer.weights() if stopping.improves(number, row) else best
             rows = [*state["rows"], row]
             state = {"epoch": number, "rows": rows, "stopping": stopping.state(), "trainer": trainer.state()}
-            if chief:
+            if recorder is not None:
                 # Storing a network with its optimiser can take as long as a short epoch.
                 if stopping.ends(number) or time.monotonic() - saved >= course.config.save_seconds:
                     bench.keep(state, best)
                     best, saved = None, time.monotonic()
-                history.write(_marked(rows, stopping.best_epoch))
-            bar.update()
-            bar.set_postfix(**{name: f"{row[name]:.3f}" for name in SHOWN if name in row})
+                recorder.record(rows, stopping.best_epoch)
     if not stopping.best_epoch:
         raise DataError(
             f"{course.title}: {course.stop.metric} was undefined in every epoch (a class may be missing from the "
             "validation eyes); set stop.metric to val_loss"
         )
-    if chief:
-        history.close(_marked(state["rows"], stopping.best_epoch))
+    if recorder is not None:
         bench.end(state)
 
 
 def _epoch(trainer: Trainer, course: Course, number: int) -> dict[str, Any]:
     """Learn and judge once; the row of the history."""
     started, rate = time.perf_counter(), trainer.schedule.rate
-    row = {"fold": course.fold, "epoch": number, "train_loss": trainer.epoch(number), **course.judge(trainer), "lr": rate}
+    row = {
+        "fold": course.fold,
+        "epoch": number,
+        "train_loss": trainer.epoch(number),
+        **course.judge(trainer),
+        "lr": rate,
+    }
     trainer.schedule.after_epoch(row.get("val_loss", row["train_loss"]))
     return row | {"seconds": time.perf_counter() - started, "memory_gib": memory_gib(trainer.fabric.device)}
 

@@ -43,9 +43,7 @@ def predict_fold(
     )
     fabric = make_fabric(config.model_copy(update={"devices": 1}))
     model = restore_model(checkpoint).to(fabric.device)
-    logits = predict_eyes(
-        model, data, fabric, batch_size=config.batch_size, workers=config.workers, views=card.views
-    )
+    logits = predict_eyes(model, data, fabric, batch_size=config.batch_size, workers=config.workers, views=card.views)
     shares = torch.softmax(logits.double(), dim=1).numpy()
     kept = [name for name in ("patient",) if name in rows]
     return pd.DataFrame(

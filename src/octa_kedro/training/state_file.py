@@ -63,7 +63,9 @@ def write_tensors(
         (folder / path.name).replace(path)
         _sync(path.parent)
     except (OSError, SafetensorError) as error:
-        raise _unwritten(path, error, sum(map(len, (marks or {}).values())) + sum(t.nbytes for t in tensors.values())) from error
+        raise _unwritten(
+            path, error, sum(map(len, (marks or {}).values())) + sum(t.nbytes for t in tensors.values())
+        ) from error
     finally:
         _clear(folder)
 

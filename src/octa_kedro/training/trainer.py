@@ -13,7 +13,6 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from octa_kedro.errors import DataError
 from octa_kedro.training.augmentation import Augmenter
 from octa_kedro.training.averaging import Averager
 from octa_kedro.training.config import FittingConfig
@@ -56,6 +55,8 @@ class Trainer:
         if memory runs out.
         """
         self.model.train()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.fabric.device)
         torch.manual_seed(derive_seed(self.config.seed, *self.purpose, "dropout", number, self.fabric.global_rank))
         self._sampler.epoch = number
         dealt, every = self.order.batches(number), self.config.accumulate
@@ -68,7 +69,9 @@ class Trainer:
                 losses = self._learn(batch, (number, index), whole, last=last)
             total += losses
             weight += self._weight_of([dealt[index]])
-        sums = self.fabric.all_reduce(torch.tensor(total, dtype=torch.float64, device=self.fabric.device), reduce_op="sum")
+        sums = self.fabric.all_reduce(
+            torch.tensor(total, dtype=torch.float64, device=self.fabric.device), reduce_op="sum"
+        )
         return float(sums) / weight
 
     def _learn(self, batch: Batch, place: tuple[int, int], whole: float, *, last: bool) -> float:
@@ -186,6 +189,4 @@ def make_trainer(
     wrapped, moved = fabric.setup(model, optimiser)
     batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
     average = Averager(model, config.ema) if config.ema else None
-    return Trainer(
-        fabric, model, wrapped, objective, data, order, batches, moved, schedule, average, config, purpose
-    )
+    return Trainer(fabric, model, wrapped, objective, data, order, batches, moved, schedule, average, config, purpose)

@@ -1,7 +1,6 @@
 """How a classifier does on eyes: logits of a data set, and the columns of the history that come of them."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,8 +10,8 @@ from torch.utils.data import DataLoader
 
 from octa_kedro.errors import DataError
 from octa_kedro.training.data import EyeDataset, in_order, loader
-from octa_kedro.training.history import epoch_metrics
 from octa_kedro.training.losses import Loss
+from octa_kedro.training.metrics import epoch_metrics
 from octa_kedro.training.patches import pool_patches
 from octa_kedro.training.trainer import Trainer
 from octa_kedro.training.views import ViewsConfig, mean_logits, views_of
@@ -78,6 +77,5 @@ def predict_eyes(
     model: nn.Module, data: EyeDataset, fabric: Fabric, *, batch_size: int, workers: int, views: ViewsConfig
 ) -> torch.Tensor:
     """Logits ``(eyes, classes)`` of `data` in its order, patches pooled per eye."""
-    batches: Sequence[Sequence[int]] = in_order(len(data), batch_size)
-    reader = loader(data, batches, workers=workers, device=fabric.device)
+    reader = loader(data, in_order(len(data), batch_size), workers=workers, device=fabric.device)
     return pool_patches(predict_logits(model, reader, fabric, views), data.per_eye)

@@ -39,7 +39,9 @@ class Workspace:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise ConfigError(f"{bench.folder}: another process is at this training; wait for it or end it") from error
+                raise ConfigError(
+                    f"{bench.folder}: another process is at this training; wait for it or end it"
+                ) from error
             write_text(bench.folder / ABOUT, json.dumps(about, indent=1))
             self._clear_ended(bench)
             yield bench

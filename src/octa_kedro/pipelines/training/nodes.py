@@ -9,7 +9,6 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.workspace import Workspace
 
