@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.store import Stored
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.data import EyeDataset
+from octa_kedro.training.data import EyeDataset, in_order, loader
 from octa_kedro.training.devices import make_fabric
 from octa_kedro.training.losses import make_loss
 from octa_kedro.training.metrics import memory_gib
@@ -66,7 +67,9 @@ def trainer_of(config: TrainingConfig, data: EyeDataset) -> Trainer:
     """A trainer with a fresh network."""
     torch.manual_seed(0)
     objective = Classification(make_loss(config.loss, data.targets, 2))
-    return make_trainer(make_fabric(config), build_model(config.model), objective, data, config, ("benchmark", 1))
+    return make_trainer(
+        make_fabric(config), build_model(config.model), objective, data=data, config=config, purpose=("benchmark", 1)
+    )
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -153,8 +156,6 @@ def measure_memory(work: Path, shape: tuple[int, int, int], count: int) -> None:
     work.mkdir(parents=True, exist_ok=True)
     stored = volumes(work, shape, count)
     data = EyeDataset(stored, list(stored), [i % 2 for i in range(count)])
-    from octa_kedro.training.data import in_order, loader
-
     batches = iter(loader(data, in_order(count, 1)))
     for _ in range(2):
         next(batches).images(torch.device("cpu"))
@@ -174,15 +175,14 @@ def measure_gpu(shape: tuple[int, int, int], batch: int) -> None:
         for precision in ("fp32", "bf16"):
             model = {"name": "resnet18", "norm": "instance", "norm_stages": True}
             ours = trainer_of(config_of(model, batch, precision=precision, device="cuda", workers=4), data)
-            from torch.utils.flop_counter import FlopCounterMode
-
             with FlopCounterMode(display=False) as counter:
                 ours.epoch(1)
             (times,) = in_turns(3, lambda ours=ours: ours.epoch(1))
             rate = len(data) / statistics.median(times)
             share = counter.get_total_flops() / len(data) * rate / (PEAK_TFLOPS[precision] * 1e12)
             print(
-                f"{torch.cuda.get_device_name()}, {precision}, batch {batch}: {rate:.1f} volumes/s, {100 * share:.0f} % of peak"
+                f"{torch.cuda.get_device_name()}, {precision}, batch {batch}: {rate:.1f} volumes/s, "
+                f"{100 * share:.0f} % of peak"
             )
 
 

@@ -28,7 +28,9 @@ STILL = {"flip": False, "brightness": 0.0}
 def still(config):
     """Without augmentation, with a norm that looks at one image at a time."""
     model = {"name": "cv3fc2", "norm": "instance", "width": 0.5}
-    return changed(config, model=model, augmentation=STILL, optimiser={"name": "sgd", "learning_rate": 0.05})
+    return changed(
+        config, model=model, augmentation=STILL, optimiser={"name": "sgd", "learning_rate": 0.05, "weight_decay": 0}
+    )
 
 
 @pytest.fixture
@@ -40,7 +42,9 @@ def data(volumes, table) -> EyeDataset:
 def trainer(config, data: EyeDataset) -> Trainer:
     seed_everything(0, "engine")
     objective = Classification(make_loss(config.loss, data.targets, 2), config.mixup)
-    return make_trainer(make_fabric(config), build_model(config.model), objective, data, config, ("test", 1))
+    return make_trainer(
+        make_fabric(config), build_model(config.model), objective, data=data, config=config, purpose=("test", 1)
+    )
 
 
 def close(one: Trainer, other: Trainer) -> None:
@@ -98,8 +102,11 @@ def test_two_devices_train_as_one_does(still, volumes, table, tmp_path):
     pd.testing.assert_frame_equal(one.history[compared], two.history[compared], rtol=1e-3)
     for name, tensor in one.checkpoint.weights.items():
         torch.testing.assert_close(two.checkpoint.weights[name], tensor, rtol=1e-3, atol=1e-4)
-    # What stops one process stops the training, with its own words.
-    wild = changed(config, devices=2, optimiser={"learning_rate": 1e30})
+
+
+@pytest.mark.slow
+def test_what_stops_one_process_stops_the_training_in_its_own_words(still, volumes, table, tmp_path):
+    wild = changed(still, devices=2, optimiser={"learning_rate": 1e30})
     with pytest.raises(
         DataError, match=r"fold 1, epoch \d, batch \d+: the (loss|gradient) is not finite; subjects .* s\d\d"
     ):

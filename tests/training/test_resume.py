@@ -88,7 +88,7 @@ def interrupt(monkeypatch, where: type, name: str, *, call: int, before: bool) -
         (Bench, "end", 1, False),  # all done but the return
     ],
 )
-def test_wherever_it_is_interrupted(monkeypatch, tmp_path, volumes, table, config, where, name, call, before):
+def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, config, where, name, call, before):
     whole = fit_classifier(volumes, table, config, PROCESSING)
     mend = interrupt(monkeypatch, where, name, call=call, before=before)
     with pytest.raises(Interruption):

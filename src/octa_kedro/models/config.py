@@ -21,9 +21,9 @@ class ModelConfig(Config):
     (batch statistics of a few volumes are noisy; group and instance norm do not use any); transformers keep
     their layer norm. MONAI gives a ResNet's stages batch norm whatever is asked of it, so that in a ResNet
     `norm` is the stem's alone, as in all earlier checkpoints, unless `norm_stages` is true. `stem_stride` is that of
-    a ResNet's first convolution along (z, y, x); the original's was (1, 2, 2), which costs several times as much. `dropout` (2D too)
-    is the share of features dropped before the last linear layer. `auxiliary` (2D too) adds the auxiliary
-    heads of inception_v3 and googlenet: in training the output is then a `heads.TrainingOutput`.
+    a ResNet's first convolution along (z, y, x); the original's was (1, 2, 2), which costs several times as much.
+    `dropout` (2D too) is the share of features dropped before the last linear layer. `auxiliary` (2D too) adds the
+    auxiliary heads of inception_v3 and googlenet: in training the output is then a `heads.TrainingOutput`.
     """
 
     name: str = "resnet18"

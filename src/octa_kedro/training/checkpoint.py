@@ -26,8 +26,8 @@ class CheckpointCard(Config):
     """Everything needed to use the weights, and to know what they have seen.
 
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
-    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over `views` its probabilities
-    are averaged.
+    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
+    `views` its probabilities are averaged.
     """
 
     kind: Literal["classifier", "encoder"]

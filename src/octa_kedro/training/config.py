@@ -51,10 +51,10 @@ class FittingConfig(Config):
 
     `batch_size` images make a batch, on all `devices` together, and `accumulate` batches a step. `precision` bf16 and
     fp16 are mixed ones, for GPUs. `workers` processes read images ahead. `clip_norm` bounds the norm of the gradient.
-    `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving average of the weights, which
-    is then judged and kept in their place. With `resume` a training that was interrupted goes on from its
-    last stored state, and one that has ended is not repeated while its inputs are the same; the state is stored after an
-    epoch if `save_seconds` have passed since it was.
+    `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving average of the weights,
+    which is then judged and kept in their place. With `resume` a training that was interrupted goes on from its
+    last stored state, and one that has ended is not repeated while its inputs are the same; the state is stored after
+    an epoch if `save_seconds` have passed since it was.
     """
 
     max_epochs: PositiveInt = 30

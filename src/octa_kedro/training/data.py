@@ -27,7 +27,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images as they are stored, ``(N, C, [D,] H, W)``, with a slope and an intercept for each, and targets ``(N,)``."""
+    """Images as they are stored ``(N, C, [D,] H, W)``, a slope and an intercept for each, and targets ``(N,)``."""
 
     stored: torch.Tensor
     slopes: torch.Tensor

@@ -24,7 +24,7 @@ def make_fabric(config: FittingConfig) -> Fabric:
     """Fabric on the configured devices, in the configured precision.
 
     Several devices train by DistributedDataParallel, each in a process started afresh (`ddp_spawn`): a plain `ddp`
-    would run the whole pipeline once a device. ConfigError for devices that are not there, or a precision they have not.
+    would run the whole pipeline once a device. ConfigError for devices that are not there, or a precision they lack.
     """
     device = pick_device(config.device)
     if device.type == "cuda" and not torch.cuda.is_available():

@@ -13,8 +13,9 @@ SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "could n
 def not_finite(where: str, what: str, subjects: Sequence[str]) -> DataError:
     """The error for a loss or gradient that is NaN or infinite."""
     return DataError(
-        f"{where}: the {what} is not finite; subjects of that batch: {', '.join(subjects)}. Lower optimiser.learning_rate "
-        "or set clip_norm; if it stays with these subjects, look at their images. What was best until then is kept"
+        f"{where}: the {what} is not finite; subjects of that batch: {', '.join(subjects)}. Lower "
+        "optimiser.learning_rate or set clip_norm; if it stays with these subjects, look at their images. The last "
+        "stored state is kept"
     )
 
 

@@ -58,8 +58,8 @@ class Course:
 
 
 def course_key(course: Course, **facts: Any) -> str:
-    """The name of a training: a hash of where it starts, how it goes on, by which code, and of `facts`, which say what it
-    learns from."""
+    """The name of a training: a hash of where it starts, how it goes on, by which code, and of `facts`, which say
+    what it learns from."""
     digest = hashlib.sha256()
     for name, tensor in sorted(course.model.state_dict().items()):
         digest.update(
@@ -107,7 +107,9 @@ def _launch(course: Course, bench: Bench) -> None:
 
 def _train(fabric: Fabric, course: Course, bench: Bench) -> None:
     """All epochs that are left, until patience runs out."""
-    trainer = make_trainer(fabric, course.model, course.objective, course.data, course.config, course.purpose)
+    trainer = make_trainer(
+        fabric, course.model, course.objective, data=course.data, config=course.config, purpose=course.purpose
+    )
     stopping = Stopping(course.stop, course.config.max_epochs)
     state = bench.begun() or {"epoch": 0, "rows": []}
     if state["epoch"]:

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any, Self
 
-from octa_kedro.io.progress import Progress, progress
+from octa_kedro.io.progress import progress
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.history import HistoryWriter
 from octa_kedro.training.trackers import Trackers
@@ -16,7 +16,7 @@ class Recorder:
     """Shows and writes the history while it grows: progress, table and figure, trackers."""
 
     def __init__(self, title: str, config: FittingConfig, bench: Bench, done: int) -> None:
-        self._bar: Progress[None] = progress(total=config.max_epochs, desc=title, unit="epoch", initial=done)
+        self._bar = progress(total=config.max_epochs, desc=title, unit="epoch", initial=done)
         self._history = HistoryWriter(bench.folder) if bench.lasting else None
         self._trackers = Trackers(config.tracking, bench.folder.parent)
         self._trackers.start(f"{title}, {bench.folder.name}", config.model_dump(mode="json"), done=done)

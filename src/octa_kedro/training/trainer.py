@@ -173,7 +173,13 @@ class Trainer:
 
 
 def make_trainer(
-    fabric: Fabric, model: nn.Module, objective: Objective, data: EyeDataset, config: FittingConfig, purpose: Purpose
+    fabric: Fabric,
+    model: nn.Module,
+    objective: Objective,
+    *,
+    data: EyeDataset,
+    config: FittingConfig,
+    purpose: Purpose,
 ) -> Trainer:
     """Everything that learning needs, on Fabric's device; `purpose` names the random streams."""
     order = EpochOrder(

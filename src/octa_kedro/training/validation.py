@@ -49,7 +49,7 @@ class Validation:
             named = [self.data.subjects[i] for i in (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()]
             raise DataError(
                 f"{trainer.name}: predictions of validation subjects {', '.join(named[:5])} are not finite; lower "
-                "optimiser.learning_rate or set clip_norm. What was best until then is kept"
+                "optimiser.learning_rate or set clip_norm. The last stored state is kept"
             )
         targets = torch.tensor(self.data.targets)
         soft = self.loss.soft(targets)
