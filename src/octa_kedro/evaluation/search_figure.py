@@ -1,53 +1,66 @@
 """One figure of a hyper-parameter search; it touches no global state."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from octa_kedro.evaluation.plots import COLOURS
 
 COLUMNS = 4  # slices in a row
 PANEL = 3.0
 ORDER = colormaps["viridis"]
+LIGHTEST = 0.85  # beyond it viridis is a yellow that vanishes on white
 MARKERS = {"complete": "o", "pruned": "x"}
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a parameter could be: the ends of its range, or its `choices`."""
+
+    ends: Sequence[Any]
+    log: bool = False
+    choices: bool = False
 
 
 def search_figure(
     trials: pd.DataFrame,
+    space: Mapping[str, Searched],
     *,
     model: str,
     metric: str,
     maximise: bool,
-    logarithmic: Mapping[str, bool],
     importances: Mapping[str, float],
 ) -> Figure:
-    """The value over trials, the importance of each parameter, and the value over each parameter.
+    """The value over trials, the importance of each parameter where it is known, and the value over each parameter.
 
-    `trials` has the columns trial, state, value and one per parameter; `logarithmic` says, for each parameter in the
-    order of the panels, whether its axis is. Colour is the order of trials, dark first.
+    `trials` has the columns trial, state, value and one per parameter of `space`, whose panels are in that order.
     """
-    paths = list(logarithmic)
-    rows = -(-len(paths) // COLUMNS)
-    figure = Figure(figsize=(PANEL * COLUMNS + 1, PANEL * (rows + 1) + 0.6), layout="constrained")
+    rows = -(-len(space) // COLUMNS)
+    figure = Figure(figsize=(PANEL * COLUMNS + 1, PANEL * (rows + 1) + 0.9), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1, rows], squeeze=False)[:, 0]
-    left, right = above.subplots(1, 2, width_ratios=[2.2, 1])
-    _draw_history(left, trials, metric, maximise)
-    _draw_importances(right, importances)
+    if importances:
+        history, shares = above.subplots(1, 2, width_ratios=[2.2, 1])
+        _draw_importances(shares, importances)
+    else:
+        history = above.subplots()
+    _draw_history(history, trials, metric, maximise)
     grid = below.subplots(rows, COLUMNS, squeeze=False, sharey=True)
-    for axes, path in zip(grid.flat, paths, strict=False):
-        _draw_slice(axes, trials, path, logarithmic=logarithmic[path])
-    for axes in grid.flat[len(paths) :]:
+    for axes, (path, searched) in zip(grid.flat, space.items(), strict=False):
+        _draw_slice(axes, trials, path, searched)
+    for axes in grid.flat[len(space) :]:
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel(metric)
-    figure.suptitle(f"Search for {model}: {metric}, mean over validation folds", fontsize=13)
+    above.suptitle(f"Search for {model}: {metric}, mean over validation folds", fontsize=13)
+    below.suptitle("By parameter; dark: first trials, light: last", fontsize=11)
     return figure
 
 
@@ -65,42 +78,43 @@ def _draw_history(axes: Axes, trials: pd.DataFrame, metric: str, maximise: bool)
     axes.set(xlabel="Trial", ylabel=metric, xlim=(0.5, len(trials) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="0.94")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.14), ncols=4, frameon=False, fontsize=9)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 0.98), ncols=4, frameon=False, fontsize=9)
 
 
 def _draw_importances(axes: Axes, importances: Mapping[str, float]) -> None:
-    axes.set_title("Importance (share of the variance)", fontsize=10)
-    if not importances:
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, "too few different trials", ha="center", va="center", transform=axes.transAxes)
-        return
-    names, shares = list(importances), list(importances.values())
-    axes.barh(names, shares, color=COLOURS[0])
+    axes.set_title("What sets the best quarter apart (share)", fontsize=10)
+    axes.barh(list(importances), list(importances.values()), color=COLOURS[0])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
 
 
-def _draw_slice(axes: Axes, trials: pd.DataFrame, path: str, *, logarithmic: bool) -> None:
-    shown = trials[trials["state"].isin(MARKERS)]
-    places, labels = _places(shown[path])
-    order = Normalize(1, max(2, len(trials)))
+def _draw_slice(axes: Axes, trials: pd.DataFrame, path: str, searched: Searched) -> None:
+    order = Normalize(1, max(2, len(trials)) / LIGHTEST)
+    labels = [str(choice) if isinstance(choice, str) else json.dumps(choice) for choice in searched.ends]
     for state, marker in MARKERS.items():
-        chosen = (shown["state"] == state).to_numpy()
-        colours = ORDER(order(shown.loc[chosen, "trial"].to_numpy(float)))
-        axes.scatter(places[chosen], shown.loc[chosen, "value"], marker=marker, c=colours, s=28)
+        rows = trials[trials["state"] == state]
+        places = [labels.index(_word(value)) for value in rows[path]] if searched.choices else rows[path].astype(float)
+        colours = ORDER(order(rows["trial"].to_numpy(float)))
+        axes.scatter(places, rows["value"], marker=marker, c=colours, s=28, zorder=3)
     axes.set_xlabel(path)
     axes.grid(color="0.94")
-    if labels:
+    if searched.choices:
         axes.set_xticks(range(len(labels)), labels, fontsize=9)
         axes.set_xlim(-0.6, len(labels) - 0.4)
-    elif logarithmic:
+        return
+    low, high = (float(end) for end in searched.ends)
+    if searched.log:
         axes.set_xscale("log")
+        margin = (high / low) ** 0.04
+        axes.set_xlim(low / margin, high * margin)
+        if high >= 10 * low:
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
-def _places(values: pd.Series) -> tuple[np.ndarray[Any, np.dtype[np.float64]], Sequence[str]]:
-    """Numbers as they are; anything else as its place among the different values, which are the labels."""
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return values.to_numpy(float), []
-    words = values.astype(str)
-    labels = sorted(set(words))
-    return words.map(labels.index).to_numpy(float), labels
+def _word(value: Any) -> str:
+    """A value of the trials' table as its choice is written: the table holds lists as text, and numbers of numpy."""
+    plain = value.item() if hasattr(value, "item") else value
+    return plain if isinstance(plain, str) else json.dumps(plain)

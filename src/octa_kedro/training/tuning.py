@@ -156,8 +156,8 @@ def _fit(task: Task, config: TrainingConfig, fold: int, fit: Fit) -> Fitted:
         if _stops(error):
             raise
         torch.cuda.empty_cache()
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise TrialError(f"fold {fold}: {lines[0][:LONGEST_REASON]}") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+        raise TrialError(reason if reason.startswith("fold ") else f"fold {fold}: {reason}") from error
 
 
 def _stops(error: Exception) -> bool:

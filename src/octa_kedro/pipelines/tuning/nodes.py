@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.evaluation.search_figure import search_figure
+from octa_kedro.evaluation.search_figure import Searched, search_figure
 from octa_kedro.io.store import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
@@ -41,10 +41,10 @@ def search(
     )
     figure = search_figure(
         found.trials,
+        {path: Searched(one.ends, one.log, one.choices is not None) for path, one in sorted(tuning.space.items())},
         model=study.model,
         metric=tuning.metric,
         maximise=tuning.goal == "maximise",
-        logarithmic={path: dimension.log for path, dimension in sorted(tuning.space.items())},
         importances=found.importances,
     )
     return found.trials, found.best, figure, found.report
