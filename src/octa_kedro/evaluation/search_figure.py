@@ -43,7 +43,8 @@ def search_figure(
 
     `trials` has the columns trial, state, value and one per parameter of `space`, whose panels are in that order.
     """
-    rows = -(-len(space) // COLUMNS)
+    columns = min(COLUMNS, len(space))
+    rows = -(-len(space) // columns)
     figure = Figure(figsize=(PANEL * COLUMNS + 1, PANEL * (rows + 1) + 0.9), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[1, rows], squeeze=False)[:, 0]
     if importances:
@@ -52,7 +53,7 @@ def search_figure(
     else:
         history = above.subplots()
     _draw_history(history, trials, metric, maximise)
-    grid = below.subplots(rows, COLUMNS, squeeze=False, sharey=True)
+    grid = below.subplots(rows, columns, squeeze=False, sharey=True)
     for axes, (path, searched) in zip(grid.flat, space.items(), strict=False):
         _draw_slice(axes, trials, path, searched)
     for axes in grid.flat[len(space) :]:
@@ -111,7 +112,7 @@ def _draw_slice(axes: Axes, trials: pd.DataFrame, path: str, searched: Searched)
             axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=pd.api.types.is_integer_dtype(trials[path])))
 
 
 def _word(value: Any) -> str:
