@@ -104,13 +104,15 @@ def run_trial(study: optuna.Study, task: Task, fit: Fit) -> None:
     not trained again."""
     trial = study.ask(distributions(task.tuning.space))
     folds: dict[str, dict[str, float]] = dict(trial.user_attrs.get(FOLDS, {}))
+    values: list[float] = []
     try:
         config = _configured(task, decode(trial.params, task.tuning.space))
         for step, fold in enumerate(task.tables, start=1):
             if str(fold) not in folds:
                 folds[str(fold)] = _train_fold(task, config, fold, fit)
                 trial.set_user_attr(FOLDS, folds)
-            trial.report(_mean(folds), step)
+            values.append(folds[str(fold)]["value"])
+            trial.report(float(np.mean(values)), step)
             if step < len(task.tables) and trial.should_prune():
                 study.tell(trial, state=TrialState.PRUNED)
                 return
@@ -118,11 +120,7 @@ def run_trial(study: optuna.Study, task: Task, fit: Fit) -> None:
         trial.set_user_attr(FAILED, str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
-        study.tell(trial, _mean(folds))
-
-
-def _mean(folds: Mapping[str, Mapping[str, float]]) -> float:
-    return float(np.mean([fold["value"] for fold in folds.values()]))
+        study.tell(trial, float(np.mean(values)))
 
 
 def _configured(task: Task, drawn: Mapping[str, Any]) -> TrainingConfig:
