@@ -17,19 +17,19 @@ from pydantic import ValidationError
 
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.config import first_problem
-from octa_kedro.errors import ConfigError, DataError, LeakError, OctaError
+from octa_kedro.errors import ConfigError, DataError, DivergedError, LeakError, OctaError
 from octa_kedro.evaluation.search_figure import Searched, search_figure
 from octa_kedro.io.store import Stored
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
+from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.loop import Fitted
 from octa_kedro.training.search_space import TuningConfig, check_space, decode, distributions, nest
 from octa_kedro.training.study import StudyFile, differences
 from octa_kedro.training.tuning import search_parameters
 from tests.conftest import splits_table
 from tests.training.conftest import MODEL_3D
 
-RATE = "learning_rate"  # paths of the model's parameters that tests vary
+RATE = "optimiser.learning_rate"  # paths of the model's parameters that tests vary
 SPACE = {
     RATE: {"low": 1e-4, "high": 1e-2, "log": True},
     "batch_size": {"low": 2, "high": 8},
@@ -81,7 +81,10 @@ class FakeFit:
         if len(self.calls) in self.fail:
             raise self.fail[len(self.calls)]
         value = (
-            0.9 - 0.1 * (math.log10(config.model_dump()[RATE]) + 3) ** 2 + 0.01 * config.batch_size - 0.1 * (fold == 2)
+            0.9
+            - 0.1 * (math.log10(config.optimiser.learning_rate) + 3) ** 2
+            + 0.01 * config.batch_size
+            - 0.1 * (fold == 2)
         )
         row = {"fold": fold, "epoch": 1, "val_auroc": value, "val_loss": 1 - value, "best": True}
         return fitted([row, row | {"epoch": 2, "val_auroc": 1.0, "val_loss": 0.0, "best": False}])
@@ -130,7 +133,7 @@ def test_a_trial_is_the_mean_over_folds_at_the_kept_epoch(tmp_path: Path):
     assert first["fold_1"] == pytest.approx(first["fold_2"] + 0.1)  # epoch 2 would be 1.0 in all folds
     assert first["value"] == pytest.approx(first["fold_1"] - 0.1 / 3)
     assert (found.trials[["epoch_1", "epoch_2", "epoch_3"]] == 1).all(axis=None)
-    assert fit.calls[0][0].model_dump()[RATE] == first[RATE]
+    assert fit.calls[0][0].optimiser.learning_rate == first[RATE]
     assert fit.calls[0][0].augmentation.flip == first["augmentation.flip"]
     assert fit.calls[0][0].batch_size == first["batch_size"]
 
@@ -282,7 +285,7 @@ def test_an_edited_code_is_mentioned(folder: Path, monkeypatch, caplog):
     assert "the code has been edited" in caplog.text
 
 
-ODD = DataError("fold 2, epoch 1: the loss is not finite; lower learning_rate")
+ODD = DivergedError("fold 2, epoch 1: the loss is not finite; lower optimiser.learning_rate")
 
 
 @pytest.mark.parametrize(
@@ -448,7 +451,7 @@ def test_what_is_drawn_has_the_type_of_its_parameter():
         "model": {"name": "resnet10", "widths": [4, 4, 8, 8]},
         "augmentation": {"rotation": 3.142},
         "batch_size": 4,
-        RATE: 0.0001235,
+        "optimiser": {"learning_rate": 0.0001235},
     }
 
 

@@ -5,14 +5,14 @@ from contextlib import contextmanager
 
 import torch
 
-from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.errors import ConfigError, DivergedError
 
 SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "could not create a memory object")
 
 
-def not_finite(where: str, what: str, subjects: Sequence[str]) -> DataError:
+def not_finite(where: str, what: str, subjects: Sequence[str]) -> DivergedError:
     """The error for a loss or gradient that is NaN or infinite."""
-    return DataError(
+    return DivergedError(
         f"{where}: the {what} is not finite; subjects of that batch: {', '.join(subjects)}. Lower "
         "optimiser.learning_rate or set clip_norm; if it stays with these subjects, look at their images. The last "
         "stored state is kept"

@@ -15,9 +15,8 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.guard import patients_in, require_sound_fold
+from octa_kedro.training.loop import WITHOUT_EFFECT
 from octa_kedro.training.search_space import TuningConfig, nest
-
-ONLY_HOW = ("workers",)  # parameters that say how a training is run and do not change what comes out
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     tuning = task.tuning.model_dump(mode="json", exclude={"name", "trials", "timeout_minutes", "folds", "direction"})
     return {
         "tuning": tuning | {"direction": task.tuning.goal},
-        task.model: _without(plain, [*task.tuning.space, *ONLY_HOW]),
+        task.model: _without(plain, [*task.tuning.space, *WITHOUT_EFFECT]),
         "processing": task.processing.model_dump(mode="json"),
         "folds": {str(fold): _summary(table) for fold, table in task.tables.items()},
         "images": {"eyes": len(task.images), "hash": recipe_key(**{s: i.sha256 for s, i in task.images.items()})[:12]},

@@ -51,7 +51,7 @@ class Trainer:
     def epoch(self, number: int) -> float:
         """One pass over the training images; the weighted mean of their losses.
 
-        DataError at the first loss or gradient that is not finite, naming epoch, batch and subjects; ConfigError
+        DivergedError at the first loss or gradient that is not finite, naming epoch, batch and subjects; ConfigError
         if memory runs out.
         """
         self.model.train()

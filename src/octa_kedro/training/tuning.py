@@ -14,13 +14,13 @@ from optuna.trial import TrialState
 from pydantic import ValidationError
 
 from octa_kedro.config import first_problem
-from octa_kedro.errors import ConfigError, DataError, OctaError
+from octa_kedro.errors import ConfigError, DataError, DivergedError, OctaError
 from octa_kedro.io.hashing import code_fingerprint
 from octa_kedro.io.store import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.classifier import Fitted, fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.loop import Fitted, fit_classifier
 from octa_kedro.training.search_result import SearchResult, collect_result, state_name
 from octa_kedro.training.search_space import TuningConfig, check_space, decode, distributions, nest
 from octa_kedro.training.search_task import Task, development, settings_of
@@ -161,7 +161,7 @@ def _fit(task: Task, config: TrainingConfig, fold: int, fit: Fit) -> Fitted:
 def _stops(error: Exception) -> bool:
     """Whether an error in training would meet every other setting as well: bad data, or a device that has failed."""
     if isinstance(error, DataError):
-        return "finite" not in str(error)  # a loss or gradient that is not is the settings' fault
+        return not isinstance(error, DivergedError)
     return isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError)
 
 

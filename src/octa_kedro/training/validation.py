@@ -8,7 +8,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.utils.data import DataLoader
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DivergedError
 from octa_kedro.training.data import EyeDataset, in_order, loader
 from octa_kedro.training.losses import Loss
 from octa_kedro.training.metrics import epoch_metrics
@@ -42,12 +42,12 @@ class Validation:
     _mine: tuple[list[int], DataLoader] | None = field(default=None, repr=False)
 
     def __call__(self, trainer: Trainer) -> dict[str, float]:
-        """Loss and metrics per eye; DataError names eyes whose logits are not finite."""
+        """Loss and metrics per eye; DivergedError names eyes whose logits are not finite."""
         with trainer.judged() as model:
             logits = self._logits(model, trainer)
         if not logits.isfinite().all():
             named = [self.data.subjects[i] for i in (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()]
-            raise DataError(
+            raise DivergedError(
                 f"{trainer.name}: predictions of validation subjects {', '.join(named[:5])} are not finite; lower "
                 "optimiser.learning_rate or set clip_norm. The last stored state is kept"
             )
