@@ -51,6 +51,12 @@ def config() -> TrainingConfig:
     return TrainingConfig.model_validate(EVERYTHING)
 
 
+@pytest.fixture(scope="module")
+def whole(volumes, table) -> Fitted:
+    """What a training that nothing interrupts ends with."""
+    return fit_classifier(volumes, table, TrainingConfig.model_validate(EVERYTHING), PROCESSING)
+
+
 def assert_same(one: Fitted, other: Fitted) -> None:
     weights = one.checkpoint.weights, other.checkpoint.weights
     assert weights[0].keys() == weights[1].keys()
@@ -82,14 +88,13 @@ def interrupt(monkeypatch, where: type, name: str, *, call: int, before: bool) -
         (Trainer, "_learn", 1, True),  # before anything is learnt
         (Trainer, "_learn", 12, False),  # in the middle of an epoch, within an accumulated step
         (Trainer, "_step", 7, False),  # between two steps
-        (Trainer, "weights", 2, True),  # judged, not yet stored
+        (Trainer, "weights", 1, True),  # judged, not yet stored
         (Bench, "keep", 3, False),  # stored
         (Bench, "end", 1, True),  # trained, not yet tidied up
         (Bench, "end", 1, False),  # all done but the return
     ],
 )
-def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, config, where, name, call, before):
-    whole = fit_classifier(volumes, table, config, PROCESSING)
+def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, config, whole, where, name, call, before):
     mend = interrupt(monkeypatch, where, name, call=call, before=before)
     with pytest.raises(Interruption):
         fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
@@ -100,7 +105,7 @@ def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, co
     pd.testing.assert_frame_equal(*predictions)
 
 
-def test_best_weights_written_without_their_state_do_no_harm(monkeypatch, tmp_path, volumes, table, config):
+def test_best_weights_written_without_their_state_do_no_harm(*, monkeypatch, tmp_path, volumes, table, config, whole):
     from octa_kedro.training import workspace
 
     original, files = workspace.save_state, []
@@ -116,7 +121,7 @@ def test_best_weights_written_without_their_state_do_no_harm(monkeypatch, tmp_pa
         fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
     monkeypatch.setattr(workspace, "save_state", original)
     again = fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
-    assert_same(fit_classifier(volumes, table, config, PROCESSING), again)
+    assert_same(whole, again)
 
 
 def test_the_autoencoder_goes_on_too(monkeypatch, tmp_path, volumes, table, encoder_config):
@@ -183,10 +188,9 @@ def test_two_processes_do_not_train_the_same(tmp_path):
         pass
 
 
-def test_a_full_disk_stops_it_and_loses_nothing(monkeypatch, tmp_path, volumes, table, config):
+def test_a_full_disk_stops_it_and_loses_nothing(*, monkeypatch, tmp_path, volumes, table, config, whole):
     from octa_kedro.training import state_file
 
-    whole = fit_classifier(volumes, table, config, PROCESSING)
     original, calls = state_file.save_file, iter(range(100))
 
     def full(*args, **kwargs) -> None:
