@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from octa_kedro.io.nifti import write_nifti
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
 from octa_kedro.training.data import EyeDataset, gather, in_order, loader

@@ -19,7 +19,7 @@ from octa_kedro.cohort.splits import fold_table
 from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, LeakError, OctaError
 from octa_kedro.evaluation.search_figure import Searched, search_figure
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import TrainingConfig

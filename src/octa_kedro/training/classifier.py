@@ -10,7 +10,7 @@ from torch import nn
 from octa_kedro import __version__
 from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
 from octa_kedro.models.sizes import require_input
 from octa_kedro.models.start import start_model
@@ -77,22 +77,11 @@ def fit_classifier(
         card = _start_pretrained(model, table, pretrained)
         seen[PRETRAINING], patients = sorted(card.learnt_from()), {**card.patients, **patients}
 
-    loss = make_loss(config.loss, data["train"].targets, network.classes)
-    course = Course(
-        model=model,
-        objective=Classification(loss, config.mixup),
-        data=data["train"],
-        judge=Validation(data["validation"], loss),
-        config=config,
-        stop=config.stop,
-        purpose=("fold", fold),
-        fold=fold,
-        title=f"{config.model.spatial_dims}D fold {fold}",
-    )
+    course = _course(model, data, network.classes, config, fold)
     key = course_key(
         course,
         network=network.model_dump(mode="json"),
-        data={role: [images[s].sha256 for s in one.subjects] for role, one in data.items()},
+        data={role: [one.images[s].sha256 for s in one.subjects] for role, one in data.items()},
         targets={role: one.targets for role, one in data.items()},
     )
     rows, weights = run_course(course, key, workspace)
@@ -115,6 +104,24 @@ def fit_classifier(
         code_version=__version__,
     )
     return Fitted(Checkpoint(weights, made), history)
+
+
+def _course(
+    model: nn.Module, data: Mapping[str, EyeDataset], classes: int, config: TrainingConfig, fold: int
+) -> Course:
+    """The fold's training, judged by its validation eyes."""
+    loss = make_loss(config.loss, data["train"].targets, classes)
+    return Course(
+        model=model,
+        objective=Classification(loss, config.mixup),
+        data=data["train"],
+        judge=Validation(data["validation"], loss),
+        config=config,
+        stop=config.stop,
+        purpose=("fold", fold),
+        fold=fold,
+        title=f"{config.model.spatial_dims}D fold {fold}",
+    )
 
 
 def network_for(model: ModelConfig, classes: Sequence[str]) -> ModelConfig:

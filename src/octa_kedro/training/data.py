@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.models.axes import to_stored_axes, to_tensor
 from octa_kedro.preprocessing.patches import PatchConfig
 from octa_kedro.training.patches import cut_patches

@@ -10,7 +10,7 @@ from octa_kedro import __version__
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.io.hashing import recipe_key
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import TrainingConfig

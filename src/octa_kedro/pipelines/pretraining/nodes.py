@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import AutoencoderConfig

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.search_figure import Searched, search_figure
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.search_space import TuningConfig
