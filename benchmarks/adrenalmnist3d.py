@@ -10,22 +10,18 @@ The official split is kept. Published with the data set: ResNet-18 3D, test AURO
 
 import argparse
 import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
 from sklearn.metrics import roc_auc_score
 
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.subject_table import TABLES
 from octa_kedro.io.volume import scan_affine
+from scratch import make_project, paired_gain, run
 
-ROOT = Path(__file__).parents[1]
 EXTENT_MM = (64.0, 64.0, 64.0)  # the cube that each volume of the data set was cut from
 PUBLISHED = 0.827
 COMMON: dict[str, Any] = {
@@ -78,28 +74,14 @@ def convert(npz: Path, folder: Path) -> None:
     pd.DataFrame(rows).to_csv(folder / TABLES[0], index=False)
 
 
-def make_project(work: Path) -> Path:
-    """A project of its own, so that the benchmark's data stay out of the repository's."""
-    project = work / "project"
-    shutil.copytree(ROOT / "conf", project / "conf", dirs_exist_ok=True)
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, project)
-    (project / "src").mkdir(exist_ok=True)
-    return project
-
-
-def run(project: Path, source: Path, training: dict[str, Any], *, side: int = 48, **what: Any) -> Any:
+def train(project: Path, source: Path, training: dict[str, Any], *, side: int = 48, **what: Any) -> Any:
     """One Kedro run on cubes of `side` voxels; the catalog afterwards."""
     params = {
         "source": {"path": str(source)},
         "processing": {"grid": [side] * 3, "intensity": {"lower": 0.0, "upper": 100.0}},
         "training_3d": training,
     }
-    os.chdir(project)
-    bootstrap_project(project)
-    with KedroSession.create(project, env="nifti_folder", runtime_params=params) as session:
-        session.run(**what)
-        return session.load_context()._get_catalog()
+    return run(project, params, env="nifti_folder", **what)
 
 
 def settings(name: str, seed: int = 0) -> dict[str, Any]:
@@ -113,32 +95,23 @@ def compare(project: Path, source: Path, seeds: list[int], work: Path) -> None:
 
     What is finished is kept in `work`, and an unfinished training goes on, so it can be interrupted and run again.
     """
-    run(project, source, PAIR, side=NATIVE_SIDE, pipeline_names=["data_processing"])
+    train(project, source, PAIR, side=NATIVE_SIDE, pipeline_names=["data_processing"])
     found: dict[str, list[pd.Series]] = {}
     for seed in seeds:
         for convolution in ("inflated", "acs"):
             kept = work / f"{convolution}-{seed}.csv"
             if not kept.is_file():
                 training = PAIR | {"seed": seed, "model": PAIR["model"] | {"convolution": convolution}}
-                catalog = run(project, source, training, side=NATIVE_SIDE, pipeline_names=["training_3d"])
+                catalog = train(project, source, training, side=NATIVE_SIDE, pipeline_names=["training_3d"])
                 catalog.load("training_3d.fold_1.predictions").to_csv(kept, index=False)
             table = pd.read_csv(kept).query("part == 'held_out'").set_index("subject").sort_index()
             found.setdefault(convolution, []).append(table["probability"])
             target = table["target"].to_numpy()
             row = {"convolution": convolution, "seed": seed, "test_auroc": roc_auc_score(target, table["probability"])}
             print(json.dumps(row | {"test_auroc": round(row["test_auroc"], 4)}), flush=True)
-
-    def gain(chosen: np.ndarray) -> float:
-        means = (
-            np.mean([roc_auc_score(target[chosen], one.to_numpy()[chosen]) for one in found[convolution]])
-            for convolution in ("acs", "inflated")
-        )
-        return float(next(means) - next(means))
-
-    rng, n = np.random.default_rng(0), len(target)
-    low, high = np.percentile([gain(rng.integers(0, n, n)) for _ in range(2000)], [2.5, 97.5])
-    whole = gain(np.arange(n))
-    print(json.dumps({"acs - plain": round(whole, 4), "low": round(float(low), 4), "high": round(float(high), 4)}))
+    plain, acs = ([one.to_numpy() for one in found[convolution]] for convolution in ("inflated", "acs"))
+    gain, low, high = paired_gain(target, acs, plain)
+    print(json.dumps({"acs - plain": round(gain, 4), "low": round(low, 4), "high": round(high, 4)}))
 
 
 def main() -> None:
@@ -153,14 +126,14 @@ def main() -> None:
     work, source = arguments.work.resolve(), arguments.work.resolve() / "source"
     npz = arguments.npz.resolve()
     convert(npz, source)
-    project = make_project(work)
+    project = make_project(work / "project")
     if arguments.compare:
         compare(project, source, arguments.seeds, work)
         return
-    run(project, source, settings(CHOSEN), pipeline_names=["data_processing"])
+    train(project, source, settings(CHOSEN), pipeline_names=["data_processing"])
     if arguments.choose:
         for name in CANDIDATES:
-            catalog = run(project, source, settings(name), node_names=["training_3d.fold_1.train"])
+            catalog = train(project, source, settings(name), node_names=["training_3d.fold_1.train"])
             history = catalog.load("training_3d.fold_1.history")
             best = history[history["best"]].iloc[0]
             row = {"candidate": name, "val_auroc": round(best["val_auroc"], 4), "val_loss": round(best["val_loss"], 4)}
@@ -170,7 +143,7 @@ def main() -> None:
         return
     values = []
     for seed in arguments.seeds:
-        catalog = run(project, source, settings(CHOSEN, seed), pipeline_names=["training_3d", "evaluation"])
+        catalog = train(project, source, settings(CHOSEN, seed), pipeline_names=["training_3d", "evaluation"])
         table = catalog.load("evaluation.metrics")
         row = table.query("model == 'training_3d' and part == 'held_out' and metric == 'auroc'").iloc[0]
         values.append(row["value"])

@@ -11,14 +11,14 @@ import json
 import os
 import re
 import resource
-import shutil
 import subprocess
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from scratch import make_project
+
 NODE = re.compile(r"^(\d\d:\d\d:\d\d) INFO +Completed node: (\S+)")
 START = re.compile(r"^(\d\d:\d\d:\d\d) INFO +(?:Kedro project|Using synchronous mode)")
 PIPELINES = {
@@ -32,16 +32,12 @@ PIPELINES = {
 }
 
 
-def make_project(work: Path) -> Path:
+def fresh_project(work: Path) -> Path:
     """A fresh project folder; an old one is refused rather than measured with its results in place."""
     project = work / "project"
     if project.exists():
         sys.exit(f"{project} is there already; give another --work, a used one would be measured as a re-run")
-    shutil.copytree(ROOT / "conf", project / "conf")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(ROOT / name, project)
-    (project / "src").mkdir()
-    return project
+    return make_project(project)
 
 
 def seconds_per_pipeline(log: str) -> dict[str, float]:
@@ -65,7 +61,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--params", default="")
     arguments = parser.parse_args()
-    project = make_project(arguments.work.resolve())
+    project = fresh_project(arguments.work.resolve())
     command = [sys.executable, "-m", "kedro", "run", *(["--params", arguments.params] if arguments.params else [])]
     started = time.perf_counter()
     result = subprocess.run(
