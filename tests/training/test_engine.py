@@ -140,6 +140,25 @@ def test_what_was_best_before_the_failure_stays(config, volumes, table, tmp_path
     assert history["epoch"].tolist() == [1, 2]
 
 
+def test_the_history_can_be_followed_while_it_grows(config, volumes, table, tmp_path, monkeypatch):
+    seen = []
+    original = Trainer.epoch
+
+    def epoch(self: Trainer, number: int) -> float:
+        seen.append([len(pd.read_csv(path)) for path in tmp_path.glob("*/history.csv")])
+        return original(self, number)
+
+    monkeypatch.setattr(Trainer, "epoch", epoch)
+    followed = changed(config, tracking={"trackers": ["tensorboard"]})
+    fitted = fit_classifier(volumes, table, followed, PROCESSING, workspace=Workspace(tmp_path))
+    assert seen == [[], [1], [2]]
+    (folder,) = (path for path in tmp_path.iterdir() if path.name != "tensorboard")
+    assert (folder / "history.png").stat().st_size > 10_000
+    written = pd.read_csv(folder / "history.csv")
+    pd.testing.assert_frame_equal(written, fitted.history, check_dtype=False)
+    assert list(tmp_path.glob("tensorboard/3D fold 1*/events*"))
+
+
 def test_gradients_are_clipped(still, data):
     loose, tight = trainer(still, data), trainer(changed(still, clip_norm=1e-6), data)
     before = {name: tensor.clone() for name, tensor in tight.model.state_dict().items()}
