@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # The lock holds every version; each target installs the packages it needs and no others.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --overrides requirements.overrides
+# Two files of tests at a time: each process imports torch and needs about 1.5 GB.
+ABREAST := --numprocesses 2 --dist loadfile
 export DO_NOT_TRACK := 1
 export PYTHONUNBUFFERED := 1
 
@@ -59,10 +61,10 @@ lint: install-dev ## Format, lint, types, import rules
 	$(BIN)/lint-imports
 
 test: lint ## Install, lint and run the tests (minutes)
-	$(BIN)/pytest
+	$(BIN)/pytest $(ABREAST)
 
 test-slow: install-dev ## The long tests as well
-	$(BIN)/pytest -m ''
+	$(BIN)/pytest $(ABREAST) -m ''
 
 lock: $(BIN)/uv ## Pin the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --overrides requirements.overrides --all-extras --universal --python-version 3.11 --upgrade \

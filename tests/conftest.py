@@ -18,7 +18,9 @@ from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+# Processes side by side share the cores.
+ABREAST = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // ABREAST))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
