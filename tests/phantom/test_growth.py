@@ -133,6 +133,18 @@ def test_finer_nets_have_more_vessels():
     assert length_mm(deep(0.06)[0]) > 1.3 * length_mm(deep(0.09)[0])
 
 
+def test_branches_leave_their_vessel_forwards():
+    tree = superficial()
+    child = np.flatnonzero(tree.parent >= 0)
+    child = child[tree.parent[tree.parent[child]] >= 0]
+    way = tree.at[child] - tree.at[tree.parent[child]]
+    before = tree.at[tree.parent[child]] - tree.at[tree.parent[tree.parent[child]]]
+    forwards = (way * before).sum(1) / np.hypot(*way.T) / np.hypot(*before.T)
+    branching = np.bincount(tree.parent[child], minlength=len(tree.at))[tree.parent[child]] > 1
+    assert forwards[branching].mean() > 0.5
+    assert (forwards < 0).mean() < 0.05
+
+
 def test_deep_plexus_hangs_from_vessels_that_dive_from_tips_above():
     tree, dives = deep()
     above = {tuple(at) for at in superficial().at[superficial().tip]}

@@ -191,6 +191,19 @@ def test_capillaries_dim_towards_the_faz():
     np.testing.assert_allclose(dim.superficial[far], even.superficial[far], atol=0.01)
 
 
+def test_capillaries_dim_in_the_periphery_and_nowhere_else():
+    grid = a_grid(150, 6.0, 40.0)
+    even, dim = (
+        vessels(grid, config=SPARSE.model_copy(update={"peripheral_dimming": (share, share)})) for share in (0.0, 0.6)
+    )
+    r = np.hypot(*grid.coarse)
+    for name in ("superficial", "deep"):
+        before, after = getattr(even, name), getattr(dim, name)
+        np.testing.assert_allclose(after[r < 1.2], before[r < 1.2], atol=0.01)
+    np.testing.assert_allclose(dim.deep[r > 3.3].sum() / even.deep[r > 3.3].sum(), 0.4, rtol=0.02)
+    np.testing.assert_array_equal(dim.large, even.large)
+
+
 def test_finer_nets_cover_more():
     fine = vessels(a_grid(), config=SPARSE.model_copy(update={"spacing_um": (50.0, 50.0), "diffuse": (0.0, 0.0)}))
     coarse = vessels(a_grid(), config=SPARSE.model_copy(update={"diffuse": (0.0, 0.0)}))

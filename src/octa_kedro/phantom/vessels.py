@@ -22,18 +22,21 @@ DEEP_FAZ_GAP_MM = 0.05
 """The deep plexus ends this much farther from the fovea than the superficial one."""
 LEAST_FLOW = 0.1
 """No capillary has less than this share of the usual flow."""
-SPARSE_EDGE_MM = 0.3
+SPARSE_EDGE_MM = 0.4
 """Width of the soft border of a watershed zone."""
 FAZ_EDGE_MM = 0.2
 """Unresolved capillaries thin out this gradually towards the FAZ."""
-WINDING = ((0.35, 0.035), (0.12, 0.012))
+WINDING = ((0.45, 0.035), (0.15, 0.008))
 """Tortuosity: (correlation, deviation) in millimetres of how vessels stray from the course of growth."""
 ARTERIOLE_UM = 4.5
 """Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
 ARTERIOLE_FLOW = 0.92
 OPACITY = 4.3
 """Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
-LARGE_FLOW = 1.5
+LARGE_FLOW, WIDE_FLOW = 1.13, 0.005
+"""Flow of a vessel too narrow to measure, and what each micrometre of radius adds."""
+PERIPHERY_MM = (1.2, 3.2)
+"""Distances from the fovea between which capillary flow falls to its peripheral share."""
 GRANULE_MM, LOBULE_MM = 0.021, 0.16
 
 
@@ -67,7 +70,7 @@ def draw_vessels(
     lines = lines_of(tree, at, radius, grid)
     wide = lines.radius_um >= CLASSES_UM[0]
     widths = calibre(keep(lines, wide), grid)
-    flow = np.where(widths > 0, np.clip(1.05 + widths / 60, 0, LARGE_FLOW), 0).astype(np.float32)
+    flow = np.where(widths > 0, LARGE_FLOW + WIDE_FLOW * widths, 0).astype(np.float32)
     flow *= np.where(widths > SPARED_RADIUS_UM, 1, lesions.kept_superficial)
     outside = edge(FAZ_EDGE_MM / 2 - _from_faz(grid, anatomy), FAZ_EDGE_MM)
     thin = lines.radius_um < ARTERIOLE_UM
@@ -122,12 +125,14 @@ def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
 
 
 def _healthy_share(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, config: VesselConfig) -> Map:
-    """Share (fine pixels) of capillary flow that is there in health: less in watershed zones and next to the FAZ."""
+    """Share (fine pixels) of capillary flow that is there in health: less in watershed zones, next to the FAZ and far from it."""
     distance = distance_to_patches(rng, grid.fine, anatomy.sparse)
     kept = 1 - np.float32(rng.uniform(*config.sparse_loss)) * edge(distance, SPARSE_EDGE_MM)
     reach = np.float32(rng.uniform(*config.foveal_dimming_mm))
     rim = np.exp(-np.square(np.maximum(_from_faz(grid, anatomy), 0) / reach))
     kept *= 1 - np.float32(rng.uniform(*config.foveal_dimming)) * rim
+    periphery = np.interp(np.hypot(*grid.fine), PERIPHERY_MM, (0, 1)).astype(np.float32)
+    kept *= 1 - np.float32(rng.uniform(*config.peripheral_dimming)) * periphery
     return kept
 
 

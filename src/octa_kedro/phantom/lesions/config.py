@@ -45,9 +45,9 @@ class DrConfig(Config):
     """The deep plexus is closed this much farther out."""
     patches_at_faz: CountSpan = (1, 3)
     """Further patches that border on the FAZ and so enlarge it irregularly."""
-    microaneurysms: CountSpan = (14, 28)
+    microaneurysms: CountSpan = (18, 34)
     microaneurysm_diameter_um: PositiveSpan = (60.0, 120.0)
-    microaneurysm_flow: PositiveSpan = (2.0, 2.8)
+    microaneurysm_flow: PositiveSpan = (2.4, 3.2)
     superficial_share: Share = 0.2
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
@@ -80,7 +80,7 @@ class CnvConfig(Config):
     """Upper edge of the tangle, above BM."""
     offset_mm: AmountSpan = (0.0, 0.6)
     """Distance of the tangle's centre from the fovea."""
-    flow: PositiveSpan = (2.4, 3.2)
+    flow: PositiveSpan = (3.0, 4.0)
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
     fluid_height_um: PositiveSpan = (40.0, 130.0)
     fluid_share: PositiveSpan = (0.7, 1.2)
