@@ -134,9 +134,21 @@ def test_large_vessels_outlast_the_capillaries_round_them():
 def test_capillaries_dim_only_where_flow_is_taken():
     none, grid = Lesions.none(a_grid()), a_grid()
     left = grid.fine[0] < 0
-    made = vessels(grid, lesions=replace(none, kept_deep=np.where(left, 0.5, 1).astype(np.float32)))
-    np.testing.assert_array_equal(made.superficial, healthy().superficial)
-    np.testing.assert_allclose(made.deep, healthy().deep * np.where(left, 0.5, 1), rtol=1e-6)
+    kept = replace(none, kept_deep=np.where(left, 0.5, 1).astype(np.float32))
+    whole = SPARSE.model_copy(update=dict.fromkeys(("sparse_loss", "foveal_dimming", "peripheral_dimming"), (0.0, 0.0)))
+    before, made = vessels(grid, config=whole), vessels(grid, lesions=kept, config=whole)
+    np.testing.assert_array_equal(made.superficial, before.superficial)
+    np.testing.assert_allclose(made.deep, before.deep * np.where(left, 0.5, 1), rtol=1e-6)
+
+
+def test_a_place_poor_in_capillaries_has_few_to_lose():
+    none, grid = Lesions.none(a_grid()), a_grid()
+    made = vessels(grid, lesions=replace(none, kept_deep=np.full_like(none.kept_deep, 0.5)))
+    assert (made.deep <= healthy().deep + 1e-6).all()
+    assert (made.deep >= 0.5 * healthy().deep - 1e-6).all()
+    # the middle of a watershed zone keeps less than half in health
+    poor = made.deep >= 0.99 * healthy().deep
+    assert 0.01 < poor.mean() < 0.5
 
 
 def test_congestion_widens_veins_in_its_sector_and_nowhere_else():

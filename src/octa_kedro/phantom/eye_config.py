@@ -39,9 +39,9 @@ class AnatomyConfig(Config):
     curvature_um_per_mm2: Span = (6.0, 16.0)
     """The edges of the scan lie this much x (distance from the centre)^2 higher than the centre."""
     fovea_offset_mm: Span = (-0.15, 0.15)
-    faz_area_mm2: PositiveSpan = (0.1, 0.3)
+    faz_area_mm2: PositiveSpan = (0.06, 0.31)
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
-    sparse_places: CountSpan = (3, 9)
+    sparse_places: CountSpan = (4, 9)
     """Watershed zones in the central 3 x 3 mm, where any eye has fewer capillaries."""
     sparse_diameter_mm: PositiveSpan = (0.35, 0.7)
 
@@ -70,9 +70,9 @@ class VesselConfig(Config):
     """Share of capillary flow that is seen between the capillaries resolved."""
     patchiness: AmountSpan = (0.02, 0.06)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
-    sparse_loss: AmountSpan = (0.3, 0.65)
+    sparse_loss: AmountSpan = (0.5, 0.9)
     """Share of capillary flow that is missing in the middle of a watershed zone."""
-    foveal_dimming: AmountSpan = (0.55, 0.75)
+    foveal_dimming: AmountSpan = (0.35, 0.75)
     """Share of capillary flow that is missing at the border of the FAZ, where the ganglion cells thin out."""
     foveal_dimming_mm: PositiveSpan = (0.2, 0.4)
     """Distance from the FAZ over which it comes back."""
@@ -114,7 +114,7 @@ class SignalConfig(Config):
     opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
     """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
     opacity_mm: PositiveSpan = (0.3, 0.9)
-    opacity: AmountSpan = (0.15, 0.35)
+    opacity: AmountSpan = (0.15, 0.4)
     """Share of the signal that is lost behind the middle of one."""
     tail: AmountSpan = (0.15, 0.6)
     """Projection artefact right under a superficial vessel, relative to it."""

@@ -22,7 +22,7 @@ DEEP_FAZ_GAP_MM = 0.05
 """The deep plexus ends this much farther from the fovea than the superficial one."""
 LEAST_FLOW = 0.1
 """No capillary has less than this share of the usual flow."""
-SPARSE_EDGE_MM = 0.4
+SPARSE_EDGE_MM = 0.3
 """Width of the soft border of a watershed zone."""
 FAZ_EDGE_MM = 0.2
 """Unresolved capillaries thin out this gradually towards the FAZ."""
@@ -77,10 +77,11 @@ def draw_vessels(
     arterioles = 1 - np.exp(np.float32(-OPACITY) * coverage(keep(lines, ~wide & ~thin), grid))
     net = coverage(keep(lines, thin), grid)
     usual = _healthy_share(signal, grid, anatomy, config)
-    superficial = usual * _net(signal, net, outside, grid=grid, flow=config.flow, config=config)
+    # a place that is poor in capillaries has few to lose
+    superficial = np.minimum(usual, lesions.kept_superficial) * _net(signal, net, outside, grid=grid, flow=config.flow, config=config)
     at, radius = _winding(stray, below, None)
     outside = edge(FAZ_EDGE_MM / 2 + DEEP_FAZ_GAP_MM - _from_faz(grid, anatomy), FAZ_EDGE_MM)
-    deep = usual * _net(
+    deep = np.minimum(usual, lesions.kept_deep) * _net(
         signal,
         coverage(lines_of(below, at, radius, grid), grid),
         outside,
@@ -93,9 +94,9 @@ def draw_vessels(
     return Vasculature(
         large=grid.sample(flow),
         large_radius_um=(grid.sample(widths * (flow > 0)) / np.maximum(weight, 1e-3)).astype(np.float32),
-        superficial=grid.sample(np.maximum(superficial, ARTERIOLE_FLOW * arterioles) * lesions.kept_superficial),
+        superficial=grid.sample(np.maximum(superficial, ARTERIOLE_FLOW * arterioles * lesions.kept_superficial)),
         connecting=grid.sample(spots(dives, CAPILLARY_UM, grid) * lesions.kept_deep),
-        deep=grid.sample(deep * lesions.kept_deep),
+        deep=grid.sample(deep),
         choriocapillaris=granules * lesions.kept_choriocapillaris,
         choroid_um=choroid,
     )
