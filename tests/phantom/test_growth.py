@@ -7,7 +7,8 @@ from scipy.spatial import KDTree
 
 from octa_kedro.phantom.arcades import DISC_MM, draw_trunks
 from octa_kedro.phantom.eye_config import VesselConfig
-from octa_kedro.phantom.growth import REACH_MM, Tree, grow_deep, grow_retinal, scatter
+from octa_kedro.phantom.growth import Tree, grow_deep, grow_retinal
+from octa_kedro.phantom.tissue import REACH_MM, scatter
 
 FAZ_MM, SPACING_MM = 0.35, 0.09
 CUBIC = VesselConfig(murray_exponent=(3.0, 3.0))

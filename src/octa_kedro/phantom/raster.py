@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from octa_kedro.phantom.fields import Grid, Map
-from octa_kedro.phantom.growth import Points, Tree
+from octa_kedro.phantom.growth import Tree
+from octa_kedro.phantom.tissue import Points
 
 STEP_MM = 0.006
 """Vessels are laid down as points this far apart."""

@@ -8,10 +8,11 @@ from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.arcades import draw_trunks
 from octa_kedro.phantom.eye_config import VesselConfig
 from octa_kedro.phantom.fields import Grid, Map, edge, smooth_field
-from octa_kedro.phantom.growth import Points, Tree, grow_deep, grow_retinal
+from octa_kedro.phantom.growth import Tree, grow_deep, grow_retinal
 from octa_kedro.phantom.lesions.model import Congestion, Lesions
 from octa_kedro.phantom.raster import CAPILLARY_UM, CLASSES_UM, calibre, coverage, keep, lines_of, spots
 from octa_kedro.phantom.shapes import distance_to_patches
+from octa_kedro.phantom.tissue import Points
 
 PATCH_MM = 0.7
 CAPILLARY_MM = 0.025
@@ -78,7 +79,9 @@ def draw_vessels(
     net = coverage(keep(lines, thin), grid)
     usual = _healthy_share(signal, grid, anatomy, config)
     # a place that is poor in capillaries has few to lose
-    superficial = np.minimum(usual, lesions.kept_superficial) * _net(signal, net, outside, grid=grid, flow=config.flow, config=config)
+    superficial = np.minimum(usual, lesions.kept_superficial) * _net(
+        signal, net, outside, grid=grid, flow=config.flow, config=config
+    )
     at, radius = _winding(stray, below, None)
     outside = edge(FAZ_EDGE_MM / 2 + DEEP_FAZ_GAP_MM - _from_faz(grid, anatomy), FAZ_EDGE_MM)
     deep = np.minimum(usual, lesions.kept_deep) * _net(
@@ -126,7 +129,7 @@ def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
 
 
 def _healthy_share(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, config: VesselConfig) -> Map:
-    """Share (fine pixels) of capillary flow that is there in health: less in watershed zones, next to the FAZ and far from it."""
+    """Share (fine pixels) of capillary flow in health: less in watershed zones, next to the FAZ and far from it."""
     distance = distance_to_patches(rng, grid.fine, anatomy.sparse)
     kept = 1 - np.float32(rng.uniform(*config.sparse_loss)) * edge(distance, SPARSE_EDGE_MM)
     reach = np.float32(rng.uniform(*config.foveal_dimming_mm))

@@ -40,14 +40,14 @@ class DrConfig(Config):
     patches: CountSpan = (3, 5)
     """Patches of closed capillaries."""
     patch_diameter_mm: PositiveSpan = (0.3, 0.6)
-    residual_flow: AmountSpan = (0.2, 0.38)
+    residual_flow: AmountSpan = (0.08, 0.25)
     deep_margin_mm: AmountSpan = (0.02, 0.06)
     """The deep plexus is closed this much farther out."""
     patches_at_faz: CountSpan = (1, 2)
     """Further patches that border on the FAZ and so enlarge it irregularly."""
-    microaneurysms: CountSpan = (18, 34)
-    microaneurysm_diameter_um: PositiveSpan = (60.0, 120.0)
-    microaneurysm_flow: PositiveSpan = (1.5, 2.1)
+    microaneurysms: CountSpan = (20, 36)
+    microaneurysm_diameter_um: PositiveSpan = (70.0, 125.0)
+    microaneurysm_flow: PositiveSpan = (1.7, 2.4)
     superficial_share: Share = 0.2
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
@@ -80,7 +80,7 @@ class CnvConfig(Config):
     """Upper edge of the tangle, above BM."""
     offset_mm: AmountSpan = (0.0, 0.6)
     """Distance of the tangle's centre from the fovea."""
-    flow: PositiveSpan = (3.0, 4.0)
+    flow: PositiveSpan = (4.0, 5.5)
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
     fluid_height_um: PositiveSpan = (40.0, 130.0)
     fluid_share: PositiveSpan = (0.7, 1.2)
