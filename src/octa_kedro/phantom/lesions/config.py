@@ -80,7 +80,7 @@ class CnvConfig(Config):
     """Upper edge of the tangle, above BM."""
     offset_mm: AmountSpan = (0.0, 0.6)
     """Distance of the tangle's centre from the fovea."""
-    flow: PositiveSpan = (4.0, 5.5)
+    flow: PositiveSpan = (2.8, 3.8)
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
     fluid_height_um: PositiveSpan = (40.0, 130.0)
     fluid_share: PositiveSpan = (0.7, 1.2)
