@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-vendor install-notebook run viz notebook test test-slow lint lock clean
+.PHONY: help install install-dev install-vendor install-tracking install-notebook run viz notebook test test-slow lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ $(BIN)/uv:
 	$(INSTALL) --editable '.[vendor]'
 	touch $@
 
+.venv/tracking.stamp: .venv/run.stamp
+	$(INSTALL) --editable '.[tracking]'
+	touch $@
+
 .venv/notebook.stamp: .venv/run.stamp
 	$(INSTALL) --editable '.[notebook]'
 	touch $@
@@ -36,6 +40,7 @@ $(BIN)/uv:
 install: .venv/run.stamp ## Create .venv and install what a run needs
 install-dev: .venv/dev.stamp ## Also what development and tests need
 install-vendor: .venv/vendor.stamp ## Also readers of scanners' own files
+install-tracking: .venv/tracking.stamp ## Also TensorBoard and MLflow, for training_*.trackers
 install-notebook: .venv/notebook.stamp ## Also Jupyter
 
 run: install ## Install, then the whole mission on the phantom

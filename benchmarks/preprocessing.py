@@ -31,7 +31,8 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.io.release import Octa500Release
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store, Stored
+from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import VOLUME, ProcessingConfig

@@ -31,8 +31,8 @@ def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     """Names of the fields of the model that `location` leads to."""
     current: Any = model
     for part in location:
-        if isinstance(part, int):
-            continue
+        if isinstance(part, int) or part not in current.model_fields:
+            continue  # an index, or the key of a mapping
         annotation = current.model_fields[part].annotation
         options = [annotation, *get_args(annotation)]
         current = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

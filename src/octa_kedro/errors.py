@@ -9,6 +9,10 @@ class DataError(OctaError):
     """A file, folder or table does not hold what its format promises."""
 
 
+class DivergedError(DataError):
+    """A loss, gradient or prediction is no longer finite: other parameters may do better with the same data."""
+
+
 class ConfigError(OctaError):
     """A parameter is unknown, out of range, or disagrees with the data or with another parameter."""
 

@@ -19,6 +19,7 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.quality import QualityConfig
 from octa_kedro.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
+from octa_kedro.training.search_space import TuningConfig, check_space
 
 
 class SourceConfig(Config):
@@ -39,6 +40,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "evaluation": EvaluationConfig,
     "explainability": ExplainConfig,
     "inference": InferenceConfig,
+    "tuning": TuningConfig,
 }
 assert GROUPS.keys() == PARAMETER_GROUPS
 
@@ -70,4 +72,9 @@ def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
         slabs = set(parameters[name].get("slabs") or ()) - set(parameters["processing"].get("slabs") or ())
         if slabs:
             raise ConfigError(f"{name}.slabs: {', '.join(sorted(slabs))} is not among processing.slabs; add it there")
+    for name in structure.tune:
+        if "tuning" not in parameters:
+            raise ConfigError(f"structure.yml says tune: {name}, but there are no parameters tuning")
+        tuning = TuningConfig.model_validate(parameters["tuning"])
+        check_space(tuning, name, parameters[name], structure.fold_numbers)
     structure.check_splits(parameters.get("splits", {}))

@@ -13,6 +13,7 @@ from octa_kedro.pipelines import (
     phantom,
     pretraining,
     training,
+    tuning,
 )
 from octa_kedro.structure import Structure, current_structure
 
@@ -43,4 +44,6 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     # On demand: not part of the mission.
     pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
+    if structure.tune:
+        pipelines["tuning"] = tuning.create_pipeline(structure)
     return pipelines

@@ -27,6 +27,7 @@ PARAMETER_GROUPS = frozenset(
         "evaluation",
         "explainability",
         "inference",
+        "tuning",
     }
 )
 
@@ -37,7 +38,8 @@ class Structure(Config):
     `source` is the layout that scans are read in; only the phantom is also written. With `repeats` the
     division into `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. `models`
     maps the namespace (and parameter group) of each model to its number of spatial dimensions; `explain`
-    lists those that get maps. With `pretraining` there is an autoencoder per fold.
+    lists those that get maps, `tune` those with a search for parameters. With `pretraining` there is an autoencoder
+    per fold.
     """
 
     source: Literal["phantom", "octa500", "nifti_folder", "vendor"]
@@ -46,11 +48,15 @@ class Structure(Config):
     pretraining: bool
     models: dict[str, Literal[2, 3]] = Field(min_length=1)
     explain: tuple[str, ...] = ()
+    tune: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _known_models(self) -> "Structure":
-        if unknown := set(self.explain) - self.models.keys():
-            raise ValueError(f"explain: {', '.join(sorted(unknown))} is not among the models {', '.join(self.models)}")
+        for key in ("explain", "tune"):
+            if unknown := set(getattr(self, key)) - self.models.keys():
+                raise ValueError(
+                    f"{key}: {', '.join(sorted(unknown))} is not among the models {', '.join(self.models)}"
+                )
         if clash := self.models.keys() & PARAMETER_GROUPS:
             raise ValueError(f"models: {', '.join(sorted(clash))} is the name of another parameter group")
         return self

@@ -156,3 +156,21 @@ def test_history_of_one_epoch_without_auroc_renders(history: pd.DataFrame):
 def test_history_names_a_missing_column(history: pd.DataFrame):
     with pytest.raises(DataError, match="val_auroc"):
         history_figure(history.drop(columns="val_auroc"))
+
+
+def test_history_with_costs_has_a_third_row(history: pd.DataFrame):
+    more = history.assign(seconds=[1.0, 2, 9, 2, 2, 2] * 2, memory_gib=1.234, val_balanced_accuracy=0.7)
+    figure = history_figure(more)
+    render(figure)
+    assert len(figure.axes) == 6
+    assert [axes.get_title() for axes in figure.axes[4:]] == ["2 s an epoch, 1.23 GiB"] * 2
+    assert figure.axes[4].get_yscale() == "log"
+    assert figure.axes[4].get_lines()[0].get_ydata() == pytest.approx([1e-3] * 6)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["training", "validation", "best epoch", "balanced accuracy"]
+
+
+def test_history_of_a_rate_of_zero_and_unknown_memory_renders(history: pd.DataFrame):
+    figure = history_figure(history.assign(lr=0.0, seconds=0.5, memory_gib=np.nan))
+    render(figure)
+    assert figure.axes[4].get_title() == "0.5 s an epoch"

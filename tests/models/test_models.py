@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.models.autoencoder import Autoencoder
+from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
 from octa_kedro.models.axes import from_tensor, to_tensor
 from octa_kedro.models.factory import ModelConfig, build_model, encode_3d, stages, start_from_encoder
 
@@ -78,7 +78,7 @@ def test_autoencoder_rebuilds_the_input_grid(shape: tuple[int, ...]):
 def test_classifier_starts_from_the_encoder_exactly():
     encoder, model = Autoencoder(ModelConfig(**NARROW)), build_model(ModelConfig(**NARROW))
     head = {k: v.clone() for k, v in model.state_dict().items() if k.startswith("fc.")}
-    start_from_encoder(model, encoder.encoder_weights())
+    start_from_encoder(model, encoder_weights(encoder.state_dict()))
     images = torch.rand(2, 1, 32, 32, 32)
     model.eval()
     encoder.eval()
@@ -91,7 +91,7 @@ def test_classifier_starts_from_the_encoder_exactly():
 def test_weights_of_another_network_are_refused(other: dict):
     model = build_model(ModelConfig(**NARROW))
     with pytest.raises(CheckpointError, match="do not fit"):
-        start_from_encoder(model, Autoencoder(ModelConfig(**(NARROW | other))).encoder_weights())
+        start_from_encoder(model, encoder_weights(Autoencoder(ModelConfig(**(NARROW | other))).state_dict()))
 
 
 def test_axes_go_there_and_back():
@@ -104,3 +104,13 @@ def test_axes_go_there_and_back():
     chosen = to_tensor(planes, ("e", "b"))
     assert chosen.shape == (2, 4, 3)
     np.testing.assert_array_equal(from_tensor(chosen[0]), array[..., 4])
+
+
+def test_the_original_stem_keeps_every_depth():
+    given = ({"widths": [4, 4, 8, 8], "stem_stride": stride} for stride in ((2, 2, 2), (1, 2, 2)))
+    default, original = (build_model(ModelConfig.model_validate(values)) for values in given)
+    image = torch.rand(1, 1, 32, 32, 32)
+    assert default.conv1(image).shape[2:] == (16, 16, 16)
+    assert original.conv1(image).shape[2:] == (32, 16, 16)
+    with pytest.raises(ValidationError, match="stem_stride: only 3D ResNets"):
+        ModelConfig.model_validate({"name": "vgg16", "stem_stride": (1, 2, 2)})

@@ -58,7 +58,8 @@ def test_inference_repeats_the_prediction_of_the_mission(mission):
         sorted((project / "data/07_model_output/inference").glob("prediction.json/*/*"))[-1].read_text()
     )
     table = catalog(project).load("training_3d.fold_1.predictions").set_index("subject")
-    assert prediction["probabilities"]["DISEASED"] == pytest.approx(table.loc[subject, "probability"], abs=1e-4)
+    # What the mission read had been rounded to 16 bits.
+    assert prediction["probabilities"]["DISEASED"] == pytest.approx(table.loc[subject, "probability"], abs=1e-3)
     assert prediction["learnt_from_this_subject"] is False
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from octa_kedro.cohort.splits import fold_table
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store, Stored
+from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from tests.conftest import splits_table
@@ -62,7 +63,7 @@ def planes(volumes: dict[str, Stored], tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def config() -> TrainingConfig:
     return TrainingConfig.model_validate(
-        {"model": MODEL_3D, "max_epochs": 3, "batch_size": 4, "learning_rate": 0.003, "device": "cpu"}
+        {"model": MODEL_3D, "max_epochs": 3, "batch_size": 4, "optimiser": {"learning_rate": 0.003}, "device": "cpu"}
     )
 
 

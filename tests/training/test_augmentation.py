@@ -6,8 +6,8 @@ import torch
 from pydantic import ValidationError
 
 from octa_kedro.training.augmentation import Augmenter, rotate, shift
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import AugmentationConfig
-from octa_kedro.training.loop import fit_classifier
 from octa_kedro.training.seeding import generator
 from tests.training.test_training import PROCESSING, changed
 

@@ -7,8 +7,9 @@ import torch
 
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import ConfigError
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.loop import _auroc, fit_classifier
+from octa_kedro.training.metrics import epoch_metrics
 from octa_kedro.training.predict import predict_fold, probability_columns
 from tests.training.conftest import MODEL_3D
 from tests.training.test_training import PROCESSING
@@ -57,7 +58,7 @@ def test_two_classes_need_one_column():
 def test_auroc_of_three_classes_is_the_mean_of_each_against_the_rest():
     logits = torch.log(torch.tensor([[0.6, 0.2, 0.2], [0.1, 0.65, 0.25], [0.5, 0.1, 0.4], [0.2, 0.5, 0.3]]))
     # NORMAL .6 over .1, .5, .2: 1. DR .65 over .2, .1, .5: 1. AMD .4 and .3 over .2 and .25: 1.
-    assert _auroc(logits, torch.tensor([0, 1, 2, 2])) == 1
+    assert epoch_metrics(logits, torch.tensor([0, 1, 2, 2]))["val_auroc"] == 1
     # NORMAL (third eye, .5) is below .6 only: 2/3. DR (second, .65): 1. AMD (.2 and .3 against .25 and .4): 1 of 4.
-    assert _auroc(logits, torch.tensor([2, 1, 0, 2])) == pytest.approx((2 / 3 + 1 + 1 / 4) / 3)
-    assert np.isnan(_auroc(logits, torch.tensor([0, 1, 1, 1])))
+    assert epoch_metrics(logits, torch.tensor([2, 1, 0, 2]))["val_auroc"] == pytest.approx((2 / 3 + 1 + 1 / 4) / 3)
+    assert np.isnan(epoch_metrics(logits, torch.tensor([0, 1, 1, 1]))["val_auroc"])

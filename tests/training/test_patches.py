@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.data import EyeDataset, loader
-from octa_kedro.training.loop import fit_classifier, predict_logits
+from octa_kedro.training.data import EyeDataset, in_order, loader
+from octa_kedro.training.devices import make_fabric
 from octa_kedro.training.patches import pool_patches
 from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.validation import predict_logits
 from tests.training.conftest import store_items
 from tests.training.test_training import PROCESSING
 
@@ -45,11 +47,11 @@ def test_each_patch_is_an_image_with_its_eyes_target(tmp_path):
         patches=PatchConfig(n=2, size=4, match_contrast=False),
     )
     assert (len(data), data.per_eye) == (8, 4)
-    assert [data[i][1] for i in range(8)] == [1] * 4 + [0] * 4
+    assert [data[i].target for i in range(8)] == [1] * 4 + [0] * 4
     # Patch 1 is the second half along x and, rows running from superior to inferior, the second along y; tensors are
     # (channel, y, x).
     expected = torch.from_numpy(arrays[1][4:, 4:].transpose(2, 1, 0).copy())
-    torch.testing.assert_close(data[4 + 1][0], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.from_numpy(data[4 + 1].array), expected, atol=1e-4, rtol=0)
 
 
 def test_probabilities_are_averaged_over_patches():
@@ -74,7 +76,7 @@ def test_training_and_prediction_by_patches(planes, table, config):
     from octa_kedro.training.checkpoint import restore_model
 
     model = restore_model(fitted.checkpoint)
-    logits, _ = predict_logits(model, loader(data, config, shuffle_seed=None), torch.device("cpu"))
+    logits = predict_logits(model, loader(data, in_order(len(data), 4)), make_fabric(config))
     mean = torch.softmax(logits.double(), dim=1)[:, 1].mean()
     assert predictions["probability"].iloc[0] == pytest.approx(float(mean), rel=1e-4)
 

@@ -14,9 +14,9 @@ from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.data import EyeDataset, loader
-from octa_kedro.training.loop import fit_classifier
+from octa_kedro.training.data import EyeDataset, in_order, loader
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.pretrain import fit_autoencoder
 from octa_kedro.training.seeding import derive_seed, generator, seed_everything
@@ -25,7 +25,11 @@ PROCESSING = ProcessingConfig()
 
 
 def changed(config, **values):
-    return type(config).model_validate(config.model_dump() | values)
+    """With other values; those of a group are changed within it, but a network is another one."""
+    before = config.model_dump()
+    groups = {name for name, value in values.items() if isinstance(value, dict) and before[name]} - {"model"}
+    merged = {name: before[name] | value if name in groups else value for name, value in values.items()}
+    return type(config).model_validate(before | merged)
 
 
 @pytest.mark.parametrize("dims", [3, 2])
@@ -34,26 +38,34 @@ def test_it_learns_what_can_be_seen(dims: int, volumes, planes, table: pd.DataFr
         model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 1}
         config = changed(config, model=model, slabs=["ILM_OPL"])
     images = volumes if dims == 3 else planes
-    fitted = fit_classifier(images, table, changed(config, max_epochs=60, patience=60), PROCESSING)
+    fitted = fit_classifier(images, table, changed(config, max_epochs=60, stop={"patience": 60}), PROCESSING)
     predictions = predict_fold(images, table, fitted.checkpoint, config)
     assert roc_auc_score(predictions["target"], predictions["probability"]) > 0.9
     assert set(predictions["part"]) == {"out_of_fold", "held_out"}
 
 
 def test_the_best_epoch_is_kept_not_the_last(volumes, table, config):
-    fitted = fit_classifier(volumes, table, changed(config, learning_rate=0.05, max_epochs=6), PROCESSING)
+    fitted = fit_classifier(
+        volumes, table, changed(config, optimiser={"learning_rate": 0.05}, max_epochs=6), PROCESSING
+    )
     history, card = fitted.history, fitted.checkpoint.card
     assert card.epoch == history.loc[history["val_loss"].idxmin(), "epoch"]
     # The stored weights give the stored loss again: they are that epoch's.
     data = EyeDataset(volumes, subjects_of(table, "validation"), table.query("role == 'validation'")["target"].tolist())
     model = restore_model(fitted.checkpoint)
-    logits = torch.cat([model(x).detach() for x, _ in loader(data, config, shuffle_seed=None)])
+    images = (batch.images(torch.device("cpu")) for batch in loader(data, in_order(len(data), 4)))
+    logits = torch.cat([model(x).detach() for x in images])
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor(data.targets))
     assert float(loss) == pytest.approx(card.metrics["val_loss"], rel=1e-4)
 
 
 def test_patience_ends_training(volumes, table, config):
-    fitted = fit_classifier(volumes, table, changed(config, learning_rate=0.1, max_epochs=40, patience=2), PROCESSING)
+    fitted = fit_classifier(
+        volumes,
+        table,
+        changed(config, optimiser={"learning_rate": 0.1}, max_epochs=40, stop={"patience": 2}),
+        PROCESSING,
+    )
     history = fitted.history
     assert len(history) < 40
     assert len(history) == history.loc[history["best"], "epoch"].item() + 2
@@ -75,7 +87,7 @@ def test_folds_have_streams_of_their_own():
 
 def test_autoencoder_reads_training_subjects_only(volumes, table, encoder_config):
     train = subjects_of(table, "train")
-    longer = changed(encoder_config, max_epochs=12, learning_rate=0.01)
+    longer = changed(encoder_config, max_epochs=12, optimiser={"learning_rate": 0.01})
     fitted = fit_autoencoder({s: volumes[s] for s in train}, table, longer, PROCESSING)
     assert fitted.checkpoint.card.learnt_from() == set(train)
     assert fitted.history["train_loss"].iloc[-1] < fitted.history["train_loss"].iloc[0]
@@ -89,7 +101,7 @@ def test_the_autoencoder_does_not_learn_from_excluded_subjects(volumes, table, e
 
 def test_training_starts_from_pretrained_weights(volumes, table, config, encoder_config):
     encoder = fit_autoencoder(volumes, table, encoder_config, PROCESSING).checkpoint
-    slow = changed(config, weights="pretraining", max_epochs=1, learning_rate=1e-12, weight_decay=0)
+    slow = changed(config, weights="pretraining", max_epochs=1, optimiser={"learning_rate": 1e-12, "weight_decay": 0})
     fitted = fit_classifier(volumes, table, slow, PROCESSING, encoder)
     name = "layer2.0.conv1.weight"
     torch.testing.assert_close(fitted.checkpoint.weights[name], encoder.weights[name])
@@ -178,7 +190,7 @@ def test_images_made_with_other_parameters_are_refused(volumes, table, config):
     ("values", "words"),
     [
         ({"slabs": ["ILM_OPL"]}, "slabs"),
-        ({"learning_rate": 0}, "learning_rate"),
+        ({"optimiser": {"learning_rate": 0}}, "learning_rate"),
         ({"patiance": 3}, "patiance"),
         ({"model": {"spatial_dims": 2}}, "slabs"),
         ({"model": {"spatial_dims": 2}, "slabs": ["ILM_OPL"], "weights": "pretraining"}, "weights"),

@@ -11,7 +11,8 @@ from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store, StoredSet
+from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.io.stored import StoredSet
 
 HERE = ExecutionConfig(workers=1)
 

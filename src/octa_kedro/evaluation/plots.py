@@ -78,23 +78,37 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
 def history_figure(history: pd.DataFrame) -> Figure:
     """Return loss and validation AUROC over epochs, a column per fold, the best epoch marked.
 
-    Columns: fold, epoch, train_loss, val_loss, val_auroc, best (bool; where several epochs
-    of a fold are marked, the last counts).
+    Columns: fold, epoch, train_loss, val_loss, val_auroc, best (bool; where several epochs of a fold are marked,
+    the last counts). With val_balanced_accuracy that is drawn too; with lr and seconds there is a third row, the
+    learning rate, headed by the median duration of an epoch and, with memory_gib, the most memory.
     """
     columns = ("fold", "epoch", "train_loss", "val_loss", "val_auroc", "best")
     require_columns(history, columns, "history")
     folds = sorted(set(history["fold"]))
     width = min(max(16 / len(folds), 2.2), 5.0)
-    figure = _figure(max(width * len(folds), 4.5), 5.8)
-    grid = figure.subplots(2, len(folds), squeeze=False, sharex=True, sharey="row")
-    for (losses, aurocs), fold in zip(grid.T, folds, strict=True):
-        _draw_history(losses, aurocs, history[history["fold"] == fold].sort_values("epoch"))
+    costs = {"lr", "seconds"} <= {*history.columns}
+    figure = _figure(max(width * len(folds), 4.5), 8.0 if costs else 5.8)
+    grid = figure.subplots(3 if costs else 2, len(folds), squeeze=False, sharex=True, sharey="row")
+    for panels, fold in zip(grid.T, folds, strict=True):
+        rows = history[history["fold"] == fold].sort_values("epoch")
+        _draw_history(panels[0], panels[1], rows)
+        if costs:
+            _draw_costs(panels[2], rows)
+        panels[-1].set_xlabel("Epoch")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     grid[0, 0].set_ylabel("Loss (log scale)")
     grid[0, 0].set_yscale("log")  # one wild epoch would flatten all others
     grid[1, 0].set_ylabel("Validation AUROC")
     grid[1, 0].set_ylim(-0.03, 1.03)
+    if costs:
+        grid[2, 0].set_ylabel("Learning rate (log scale)")
+        if (history["lr"] > 0).any():  # nothing else has a place on it
+            grid[2, 0].set_yscale("log")
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    more_handles, more_labels = grid[1, 0].get_legend_handles_labels()
+    handles, labels = handles + more_handles, labels + more_labels
+    ncols = 2 if len(labels) > 3 and len(folds) == 1 else len(labels)
+    figure.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
     return figure
 
 
@@ -196,8 +210,18 @@ def _draw_history(losses: Axes, aurocs: Axes, rows: pd.DataFrame) -> None:
         losses.plot(best["epoch"], best["val_loss"], label="best epoch", **style)
         aurocs.plot(best["epoch"], best["val_auroc"], **style)
     losses.set_title(title, fontsize=11)
-    aurocs.set_xlabel("Epoch")
     aurocs.axhline(0.5, color="0.8", linewidth=1, zorder=0)
-    aurocs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+    if "val_balanced_accuracy" in rows:
+        style = {"color": COLOURS[3], "linestyle": "-.", "linewidth": 1, "marker": marker}
+        aurocs.plot(rows["epoch"], rows["val_balanced_accuracy"], label="balanced accuracy", **style)
     for axes in (losses, aurocs):
         axes.grid(color="0.94")
+
+
+def _draw_costs(axes: Axes, rows: pd.DataFrame) -> None:
+    axes.plot(rows["epoch"], rows["lr"].where(rows["lr"] > 0), marker="o" if len(rows) == 1 else "", color=COLOURS[0])
+    title = f"{rows['seconds'].median():.3g} s an epoch"
+    if "memory_gib" in rows and rows["memory_gib"].notna().any():
+        title += f", {rows['memory_gib'].max():.2f} GiB"
+    axes.set_title(title, fontsize=10)
+    axes.grid(color="0.94")

@@ -18,8 +18,9 @@ from octa_kedro.models.stages import cells_of, stages
 from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
 from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
+from octa_kedro.training.devices import pick_device
 from octa_kedro.training.patches import cut_patches
-from octa_kedro.training.seeding import pick_device
+from octa_kedro.training.views import views_of
 
 
 @dataclass(frozen=True)
@@ -165,12 +166,12 @@ class Explainer:
         return PlaneStack(raw[..., None], image.affine, ("gradcam",), image.laterality, image.source)
 
     def probabilities(self, image: Volume | PlaneStack) -> list[float]:
-        """Of each class, for one eye; of one seen in patches, the mean over them."""
+        """Of each class, for one eye: the mean over patches and views, if it is seen in several."""
         device = next(self.model.parameters()).device
         batch = torch.stack([to_tensor(seen, self.checkpoint.card.slabs) for seen in self._seen(image)])
         with torch.no_grad():
-            logits = self.model(batch.to(device)).double().cpu()
-        return torch.softmax(logits, 1).mean(0).tolist()
+            seen = [self.model(view).double() for view in views_of(batch.to(device), self.checkpoint.card.views)]
+        return torch.softmax(torch.cat(seen), 1).mean(0).tolist()
 
     def _seen(self, image: Volume | PlaneStack) -> Sequence[Volume | PlaneStack]:
         """What the network is given of an eye: its image, or its patches."""

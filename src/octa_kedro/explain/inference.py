@@ -13,7 +13,7 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, SURFACES, VOLUME
 from octa_kedro.preprocessing.eye import process_eye

@@ -49,17 +49,26 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     (a memory map); scaled integers come back as float32. DataError names a file that is no NIfTI, is
     truncated, or whose data disagree with its header.
     """
+    image, array, slope, inter = _open_nifti(path)
+    if (slope, inter) != (1, 0):
+        # Scale once in float32: nibabel's own path goes through float64.
+        array = array.astype(np.float32) * np.float32(slope) + np.float32(inter)
+    return array, _affine_mm(image)
+
+
+def map_nifti(path: Path) -> tuple[NDArray, float, float]:
+    """The stored numbers of a NIfTI file, which in an uncompressed one stay on disk until they are used, with slope
+    and intercept: a value is ``number * slope + intercept``. DataError as in `read_nifti`."""
+    _, array, slope, inter = _open_nifti(path)
+    return array, slope, inter
+
+
+def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
     try:
         image = nib.load(path)
         # nibabel moves the scale factors from the header to the array proxy when it opens a file.
-        slope, inter = image.dataobj.slope, image.dataobj.inter
-        scaled = (slope, inter) != (1, 0)
-        if scaled:
-            # Read the stored integers and scale once in float32: nibabel's own path goes through float64.
-            raw = np.asanyarray(image.dataobj.get_unscaled())
-            array: NDArray = raw.astype(np.float32) * np.float32(slope) + np.float32(inter)
-        else:
-            array = np.asanyarray(image.dataobj)
+        proxy = image.dataobj
+        return image, np.asanyarray(proxy.get_unscaled()), float(proxy.slope), float(proxy.inter)
     except (
         ImageFileError,
         HeaderDataError,
@@ -69,7 +78,6 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
         ValueError,
     ) as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
-    return array, _affine_mm(image)
 
 
 def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.progress import progress
 from octa_kedro.io.release import LABEL_SHEETS, SURFACE_INDEX_BASE, plane_to_picture
 from octa_kedro.io.volume import Laterality, scan_affine
 
@@ -113,7 +113,7 @@ def write_release(
             _remove_eye(root, subject)
         fcntl.flock(lock, fcntl.LOCK_SH)  # together with the processes that write the eyes
         eyes = _write_eyes(root, run, missing, workers or cpu_count())
-        for _ in tqdm(eyes, desc="phantom eyes", total=len(missing), unit="eye", mininterval=1, disable=not missing):
+        for _ in progress(eyes, desc="phantom eyes", total=len(missing), unit="eye"):
             pass
         _write_sheets(root, table)
         (records / LOCK).write_text("")

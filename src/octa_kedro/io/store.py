@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from octa_kedro.config import Config
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.io.nifti import read_planes, read_volume, write_nifti
+from octa_kedro.io.nifti import write_nifti
+from octa_kedro.io.progress import progress
+from octa_kedro.io.stored import Stored, StoredSet
 from octa_kedro.io.volume import PlaneStack, Volume
 
 Item = Volume | PlaneStack
@@ -41,10 +42,8 @@ class ExecutionConfig(Config):
 
 @dataclass(frozen=True)
 class Result:
-    """One of the results that are made together; `unit` values in [0, 1] are stored as 16-bit integers.
-
-    `facts` go into the manifest with it: what was measured while it was made.
-    """
+    """One of the results that are made together; `unit` values in [0, 1] are stored as 16-bit integers; `facts`,
+    what was measured while it was made, go into the manifest with it."""
 
     item: Item
     unit: bool = False
@@ -90,31 +89,6 @@ class Batch:
     threads: int | None = 1
 
 
-@dataclass(frozen=True)
-class Stored:
-    """One result on disk; calling it reads the file, `sha256` names its bytes."""
-
-    path: Path
-    sha256: str
-    meta: Mapping[str, Any]
-
-    def __call__(self) -> Any:
-        """The stored Volume or PlaneStack; DataError if the file is gone or its bytes have changed."""
-        _verify(self)
-        common = {"laterality": self.meta["laterality"], "source": self.meta["source"]}
-        if "names" in self.meta:
-            return read_planes(self.path, tuple(self.meta["names"]), note=self.meta["note"], **common)
-        return read_volume(self.path, modality=self.meta["modality"], **common)
-
-
-class StoredSet(dict[str, Stored]):
-    """Results by subject; `failed` tells why a subject that was asked for has none."""
-
-    def __init__(self, stored: Mapping[str, Stored], failed: Mapping[str, str] | None = None) -> None:
-        super().__init__(stored)
-        self.failed = dict(failed or {})
-
-
 class Store:
     """A folder of NIfTI files named by recipe keys, each with a JSON beside it that is written last."""
 
@@ -151,8 +125,7 @@ class Store:
         quarantine = batch.execution.on_error == "quarantine"
         entries = {subject: self._known(recipe, quarantine) for subject, recipe in batch.recipes.items()}
         missing = {subject: batch.recipes[subject] for subject, entry in entries.items() if entry is None}
-        bar = tqdm(total=len(missing), desc=what, unit="eye", mininterval=1, disable=len(missing) < 2)
-        with bar:
+        with progress(total=len(missing), desc=what, unit="eye", disable=len(missing) < 2) as bar:
             for subject, entry in self._work(missing, batch):
                 entries[subject] = entry
                 bar.update()
@@ -235,18 +208,3 @@ def _meta(item: Item) -> dict[str, Any]:
     if isinstance(item, PlaneStack):
         return meta | {"names": list(item.names), "note": item.note}
     return meta | {"modality": item.modality}
-
-
-_verified: set[tuple[str, str, int]] = set()
-
-
-def _verify(stored: Stored) -> None:
-    """Compare the bytes with their hash, once per file, process and modification time."""
-    try:
-        stamp = (str(stored.path), stored.sha256, stored.path.stat().st_mtime_ns)
-    except FileNotFoundError as error:
-        raise DataError(f"{stored.path}: gone; run the pipeline that makes it again") from error
-    if stamp not in _verified:
-        if sha256_of(stored.path) != stored.sha256:
-            raise DataError(f"{stored.path}: its bytes have changed since it was written; delete it and run again")
-        _verified.add(stamp)

@@ -1,6 +1,7 @@
 """An autoencoder whose encoder is the 3D classifier's convolutional part."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -39,9 +40,12 @@ class Autoencoder(nn.Module):
             rebuilt = functional.interpolate(rebuilt, images.shape[2:], mode="trilinear", align_corners=False)
         return rebuilt
 
-    def encoder_weights(self) -> dict[str, torch.Tensor]:
-        """Weights of the convolutional part, named as the classifier names them."""
-        return {k: v for k, v in self.encoder.state_dict().items() if not k.startswith(HEAD_3D)}
+
+def encoder_weights(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Of an autoencoder's weights those of the convolutional part, named as the classifier names them."""
+    part = "encoder."
+    names = {name: name.removeprefix(part) for name in weights if name.startswith(part)}
+    return {to: weights[name] for name, to in names.items() if not to.startswith(HEAD_3D)}
 
 
 def _up(channels: int, to: int) -> nn.Sequential:

@@ -20,9 +20,10 @@ class ModelConfig(Config):
     small network; `width` multiplies the channels of any. `norm` is the normalisation after each convolution
     (batch statistics of a few volumes are noisy; group and instance norm do not use any); transformers keep
     their layer norm. MONAI gives a ResNet's stages batch norm whatever is asked of it, so that in a ResNet
-    `norm` is the stem's alone, as in all earlier checkpoints, unless `norm_stages` is true. `dropout` (2D too)
-    is the share of features dropped before the last linear layer. `auxiliary` (2D too) adds the auxiliary
-    heads of inception_v3 and googlenet: in training the output is then a `heads.TrainingOutput`.
+    `norm` is the stem's alone, as in all earlier checkpoints, unless `norm_stages` is true. `stem_stride` is that of
+    a ResNet's first convolution along (z, y, x); the original's was (1, 2, 2), which costs several times as much.
+    `dropout` (2D too) is the share of features dropped before the last linear layer. `auxiliary` (2D too) adds the
+    auxiliary heads of inception_v3 and googlenet: in training the output is then a `heads.TrainingOutput`.
     """
 
     name: str = "resnet18"
@@ -33,6 +34,7 @@ class ModelConfig(Config):
     width: PositiveFloat = 1.0
     norm: Literal["batch", "instance", "group"] = "batch"
     norm_stages: bool = False
+    stem_stride: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 2, 2)
     dropout: float = Field(0.0, ge=0, lt=1)
     convolution: Literal["native", "inflated", "acs"] = "native"
     auxiliary: bool = False
@@ -75,6 +77,8 @@ class ModelConfig(Config):
             raise ValueError(f"auxiliary: only inception_v3 and googlenet have auxiliary heads, not {self.name}")
         if self.auxiliary and self.convolution != "native":
             raise ValueError("auxiliary: needs convolution: native")
+        if self.stem_stride != (2, 2, 2) and self.family != "resnet":
+            raise ValueError(f"stem_stride: only 3D ResNets can be told, not {self.name}")
         self._check_widths(name)
         return self
 

@@ -9,6 +9,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.inception import InceptionV3
 from octa_kedro.models.layers import NORMS, make_norm
 from octa_kedro.models.small import ConvNet3D
+from octa_kedro.models.stem import fold_stem
 from octa_kedro.models.vgg import BLOCKS, VGG3D
 from octa_kedro.models.vit import VisionTransformer3D
 
@@ -45,9 +46,8 @@ def _resnet(config: ModelConfig) -> nn.Module:
         list(config.widths or ()),
         spatial_dims=3,
         n_input_channels=config.in_channels,
-        # The stem strides in depth as well: with MONAI's default of 1 it costs ten times as much.
         conv1_t_size=7,
-        conv1_t_stride=2,
+        conv1_t_stride=config.stem_stride,
         num_classes=config.classes,
         norm=NORMS[config.norm],
     )
@@ -56,7 +56,7 @@ def _resnet(config: ModelConfig) -> nn.Module:
             _replace_batch_norm(getattr(network, stage), config.norm)
     if config.dropout:
         network.fc = nn.Sequential(nn.Dropout(config.dropout), network.fc)
-    return network
+    return fold_stem(network)
 
 
 def _replace_batch_norm(module: nn.Module, kind: str) -> None:

@@ -7,7 +7,7 @@ from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.intensity import IntensityConfig
 from octa_kedro.preprocessing.projection import Method
 from octa_kedro.preprocessing.registration import RegistrationConfig

@@ -6,7 +6,8 @@ import numpy as np
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Result, Stored
+from octa_kedro.io.store import Result
+from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.orientation import require_oriented
 from octa_kedro.preprocessing.projection import project

@@ -8,7 +8,8 @@ import pandas as pd
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Recipe, Result, Stored, StoredSet
+from octa_kedro.io.store import Recipe, Result
+from octa_kedro.io.stored import Stored, StoredSet
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.config import PARTS, PROCESSING_KEY, ProcessingConfig
 from octa_kedro.preprocessing.eye import Reference, make_reference, process_eye

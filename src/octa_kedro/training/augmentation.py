@@ -71,8 +71,15 @@ class Augmenter:
         if config.offset:
             image = image + self._around_zero(config.offset)
         if config.noise:
-            image = image + config.noise * torch.randn(image.shape, generator=self.stream)
+            image = image + config.noise * self._normal(image)
         return image.clamp(0, 1) if config.brightness or config.offset or config.noise else image
+
+    def _normal(self, like: torch.Tensor) -> torch.Tensor:
+        """Standard normal numbers of a shape, drawn where that tensor lies: a GPU has streams of its own."""
+        stream = self.stream
+        if like.device.type != "cpu":
+            stream = torch.Generator(like.device).manual_seed(self._below(2**62))
+        return torch.randn(like.shape, generator=stream, device=like.device)
 
     def _uniform(self) -> float:
         return float(torch.rand((), generator=self.stream))

@@ -1,6 +1,5 @@
 """A checkpoint that explains itself: weights as safetensors, beside them a JSON card."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import pandas as pd
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError
@@ -19,13 +18,16 @@ from octa_kedro.io.hashing import sha256_of
 from octa_kedro.models.factory import ModelConfig, build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.training.state_file import write_tensors
+from octa_kedro.training.views import ViewsConfig
 
 
 class CheckpointCard(Config):
     """Everything needed to use the weights, and to know what they have seen.
 
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
-    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps.
+    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
+    `views` its probabilities are averaged.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -33,6 +35,7 @@ class CheckpointCard(Config):
     processing: ProcessingConfig
     slabs: tuple[str, ...] = ()
     patches: PatchConfig | None = None
+    views: ViewsConfig = ViewsConfig()
     classes: tuple[str, ...] = ()
     fold: int
     epoch: int
@@ -78,12 +81,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     The weights come last, so whoever finds them finds a card that fits.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    save_file({name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}, partial)
-    card = checkpoint.card.model_copy(update={"weights_sha256": sha256_of(partial)})
-    write_text(path.with_suffix(".json"), card.model_dump_json(indent=1))
-    partial.replace(path)
+
+    def write_card(partial: Path) -> None:
+        card = checkpoint.card.model_copy(update={"weights_sha256": sha256_of(partial)})
+        write_text(path.with_suffix(".json"), card.model_dump_json(indent=1))
+
+    weights = {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}
+    write_tensors(path, weights, before=write_card)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

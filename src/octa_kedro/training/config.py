@@ -8,6 +8,13 @@ from octa_kedro.config import Config
 from octa_kedro.models.factory import ModelConfig
 from octa_kedro.models.start import StartConfig
 from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.training.losses import LossConfig
+from octa_kedro.training.optimisers import OptimiserConfig
+from octa_kedro.training.order import Sampling
+from octa_kedro.training.schedules import ScheduleConfig
+from octa_kedro.training.stopping import StopConfig
+from octa_kedro.training.trackers import TrackingConfig
+from octa_kedro.training.views import ViewsConfig
 
 
 class AugmentationConfig(Config):
@@ -39,29 +46,44 @@ class AugmentationConfig(Config):
     noise: float = Field(0.0, ge=0, lt=1)
 
 
-class OptimiserConfig(Config):
-    """What is shared by everything that trains: AdamW on a one-cycle schedule, in batches."""
+class FittingConfig(Config):
+    """What is shared by everything that trains.
+
+    `batch_size` images make a batch, on all `devices` together, and `accumulate` batches a step. `precision` bf16 and
+    fp16 are mixed ones, for GPUs. `workers` processes read images ahead. `clip_norm` bounds the norm of the gradient.
+    `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving average of the weights,
+    which is then judged and kept in their place. With `resume` a training that was interrupted goes on from its
+    last stored state, and one that has ended is not repeated while its inputs are the same; the state is stored after
+    an epoch if `save_seconds` have passed since it was.
+    """
 
     max_epochs: PositiveInt = 30
     batch_size: PositiveInt = 4
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: float = Field(1e-2, ge=0)
+    accumulate: PositiveInt = 1
+    optimiser: OptimiserConfig = OptimiserConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    clip_norm: PositiveFloat | None = None
+    sampling: Sampling = "shuffled"
+    ema: float | None = Field(None, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     device: str = "auto"
+    devices: PositiveInt = 1
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(0, ge=0)
     augmentation: AugmentationConfig = AugmentationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    resume: bool = True
+    save_seconds: float = Field(20.0, ge=0)
 
 
-class TrainingConfig(OptimiserConfig):
+class TrainingConfig(FittingConfig):
     """One classifier: what it looks at, its network, and how it is fitted.
 
     `slabs` are the en-face maps a 2D network sees as channels. With `patches` it sees them in pieces: each patch is
     an image with its eye's label, and an eye's probability is the mean over its patches. `start` is what the network
     starts from and what of it stays frozen; with `weights` "pretraining" a 3D network starts from our autoencoder.
-    `model.classes` follows the cohort where it is not given.
-    The best epoch is the one with the lowest validation loss after the share `keep_from` of all epochs: before
-    that the rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
-    Training stops `patience` epochs after the best one.
+    `model.classes` follows the cohort where it is not given. `mixup` is the alpha of Zhang et al. 2018, 0 is off.
+    `views` are mirrored views of an image whose probabilities are averaged when it is predicted.
     """
 
     model: ModelConfig
@@ -69,9 +91,10 @@ class TrainingConfig(OptimiserConfig):
     patches: PatchConfig | None = None
     start: StartConfig = StartConfig()
     weights: Literal["random", "pretraining"] = "random"
-    patience: PositiveInt = 15
-    keep_from: float = Field(0.0, ge=0, lt=1)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    loss: LossConfig = LossConfig()
+    stop: StopConfig = StopConfig()
+    mixup: float = Field(0.0, ge=0)
+    views: ViewsConfig = ViewsConfig()
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingConfig":
@@ -90,7 +113,7 @@ class TrainingConfig(OptimiserConfig):
         return self
 
 
-class AutoencoderConfig(OptimiserConfig):
+class AutoencoderConfig(FittingConfig):
     """The pre-training of one fold: an autoencoder of `model`'s convolutions, fitted to training subjects.
 
     `exclude` maps subjects that it does not learn from to the reason; they take part in everything else.

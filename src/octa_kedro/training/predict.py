@@ -7,27 +7,28 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
-from octa_kedro.training.config import OptimiserConfig
-from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.config import FittingConfig
+from octa_kedro.training.data import EyeDataset
+from octa_kedro.training.devices import make_fabric
 from octa_kedro.training.guard import require_sound_fold, require_unseen
-from octa_kedro.training.loop import predict_eyes
-from octa_kedro.training.seeding import pick_device
+from octa_kedro.training.validation import predict_eyes
 
 PARTS = {"validation": "out_of_fold", "held_out": "held_out"}
 
 
 def predict_fold(
-    images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: OptimiserConfig
+    images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: FittingConfig
 ) -> pd.DataFrame:
     """Predictions for the validation and held-out subjects of a fold table.
 
     Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, disease, target,
     probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
-    for each. An eye seen in patches gets the mean probability of its patches. LeakError if the checkpoint has
-    learnt from any of them or from another eye of their patient, or its epoch was chosen by a held-out one.
+    for each. An eye seen in patches gets the mean probability of its patches, and that over the card's views.
+    LeakError if the checkpoint has learnt from any of them or from another eye of their patient, or its epoch was
+    chosen by a held-out one.
     """
     require_sound_fold(table)
     require_unseen(table, checkpoint.card, learner="its checkpoint")
@@ -41,9 +42,9 @@ def predict_fold(
         slabs=card.slabs,
         patches=card.patches,
     )
-    device = pick_device(config.device)
-    model = restore_model(checkpoint).to(device)
-    logits, _ = predict_eyes(model, data, loader(data, config, shuffle_seed=None), device)
+    fabric = make_fabric(config.model_copy(update={"devices": 1}))
+    model = restore_model(checkpoint).to(fabric.device)
+    logits = predict_eyes(model, data, fabric, batch_size=config.batch_size, workers=config.workers, views=card.views)
     shares = torch.softmax(logits.double(), dim=1).numpy()
     kept = [name for name in ("patient",) if name in rows]
     return pd.DataFrame(

@@ -1,34 +1,39 @@
 """Fit the autoencoder of one fold to its training subjects only."""
 
-import time
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from torch import nn
-from torch.nn import functional
-from tqdm import tqdm
 
 from octa_kedro import __version__
 from octa_kedro.cohort.splits import subjects_of
-from octa_kedro.io.store import Stored
-from octa_kedro.models.autoencoder import Autoencoder
+from octa_kedro.io.stored import Stored
+from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
 from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import AutoencoderConfig
-from octa_kedro.training.data import EyeDataset, loader
+from octa_kedro.training.data import EyeDataset, gather
 from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
-from octa_kedro.training.learner import make_learner
-from octa_kedro.training.loop import Fitted
+from octa_kedro.training.loop import Course, course_key, run_course
+from octa_kedro.training.objective import Rebuilding
 from octa_kedro.training.seeding import seed_everything
+from octa_kedro.training.stopping import StopConfig
+from octa_kedro.training.trainer import Trainer
+from octa_kedro.training.workspace import Workspace
 
 
 def fit_autoencoder(
-    images: Mapping[str, Stored], table: pd.DataFrame, config: AutoencoderConfig, processing: ProcessingConfig
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    config: AutoencoderConfig,
+    processing: ProcessingConfig,
+    *,
+    workspace: Workspace | None = None,
 ) -> Fitted:
     """Train on the fold's training subjects, but those in ``config.exclude``, for all epochs; neither validation
-    nor held-out eyes are read.
+    nor held-out eyes are read. In a `workspace` a training that was interrupted goes on.
 
     LeakError if a patient has eyes in two parts of the fold.
 
@@ -42,17 +47,20 @@ def fit_autoencoder(
     data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])
     variance, mean = _grey_levels(data)
     seed_everything(config.seed, "autoencoder", fold)
-    model = Autoencoder(config.model, mean)
-    batches = loader(data, config, shuffle_seed=("autoencoder order", fold))
-    learner = make_learner(model, _rebuilding_error, batches, config, "autoencoder", fold)
-    rows: list[dict[str, Any]] = []
-    bar = tqdm(range(1, config.max_epochs + 1), f"autoencoder fold {fold}", unit="epoch", mininterval=1)
-    for epoch in bar:
-        started = time.perf_counter()
-        loss = learner.epoch()
-        row = {"fold": fold, "epoch": epoch, "train_loss": loss, "variance": variance, "lr": learner.learning_rate}
-        rows.append(row | {"seconds": time.perf_counter() - started, "best": epoch == config.max_epochs})
-        bar.set_postfix(mse=f"{loss:.5f}", variance=f"{variance:.5f}")
+    course = Course(
+        model=Autoencoder(config.model, mean),
+        objective=Rebuilding(),
+        data=data,
+        judge=Told({"variance": variance}),
+        config=config,
+        # Nothing judges an epoch, so the last one is kept.
+        stop=StopConfig(metric="train_loss", patience=config.max_epochs, keep_from=1 - 0.5 / config.max_epochs),
+        purpose=("autoencoder", fold),
+        fold=fold,
+        title=f"autoencoder fold {fold}",
+    )
+    key = course_key(course, data=[data.images[s].sha256 for s in data.subjects])
+    rows, weights = run_course(course, key, workspace)
     card = CheckpointCard(
         kind="encoder",
         model=config.model,
@@ -65,15 +73,23 @@ def fit_autoencoder(
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )
-    return Fitted(Checkpoint(model.encoder_weights(), card), pd.DataFrame(rows))
+    return Fitted(Checkpoint(encoder_weights(weights), card), pd.DataFrame(rows))
 
 
-def _rebuilding_error(model: nn.Module, images: torch.Tensor, _targets: torch.Tensor) -> torch.Tensor:
-    return functional.mse_loss(model(images), images)
+@dataclass(frozen=True)
+class Told:
+    """A judge who says the same after every epoch."""
+
+    columns: dict[str, float]
+
+    def __call__(self, _trainer: Trainer) -> dict[str, float]:
+        """The columns."""
+        return self.columns
 
 
 def _grey_levels(data: EyeDataset) -> tuple[float, float]:
     """Mean over eyes of the variance and of the mean of their grey levels, one eye in memory at a time."""
-    levels = [(float(image.var()), float(image.mean())) for image, _ in (data[i] for i in range(len(data)))]
+    each = (gather([data[i]]).images(torch.device("cpu")) for i in range(len(data)))
+    levels = [(float(image.var()), float(image.mean())) for image in each]
     variances, means = zip(*levels, strict=True)
     return sum(variances) / len(levels), sum(means) / len(levels)

@@ -23,10 +23,3 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     derived = derive_seed(seed, *purpose)
     random.seed(derived)
     torch.manual_seed(derived)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; ``auto`` is the first CUDA device if there is one, else the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

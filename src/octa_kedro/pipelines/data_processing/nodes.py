@@ -13,7 +13,8 @@ from octa_kedro.cohort.table import CohortConfig, select_eyes
 from octa_kedro.evaluation.contact_sheet import Card, contact_sheet
 from octa_kedro.evaluation.processing_steps import steps_figure
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Batch, ExecutionConfig, Stored, StoredSet
+from octa_kedro.io.store import Batch, ExecutionConfig
+from octa_kedro.io.stored import Stored, StoredSet
 from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
 from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights

@@ -10,7 +10,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
         [
             Node(
                 nodes.pretrain_fold,
-                ["processed_volumes", "table", "params:pretraining", "params:processing"],
+                ["processed_volumes", "table", "params:pretraining", "params:processing", "workspace"],
                 ["checkpoint", "history"],
                 name="pretrain",
             )

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from octa_kedro.io.store import Stored
+from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.loop import fit_classifier
 from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.workspace import Workspace
 
 
 def train_fold(
@@ -17,10 +18,11 @@ def train_fold(
     table: pd.DataFrame,
     config: TrainingConfig,
     processing: ProcessingConfig,
+    workspace: Workspace,
     pretrained: Checkpoint | None = None,
 ) -> tuple[Checkpoint, pd.DataFrame]:
-    """Fit on the fold's training subjects -> best checkpoint, history."""
-    fitted = fit_classifier(images, table, config, processing, pretrained)
+    """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history."""
+    fitted = fit_classifier(images, table, config, processing, pretrained, workspace=workspace)
     return fitted.checkpoint, fitted.history
 
 

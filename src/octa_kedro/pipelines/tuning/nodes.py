@@ -1,0 +1,50 @@
+"""The node that searches for one model's parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from octa_kedro.errors import ConfigError
+from octa_kedro.evaluation.search_figure import Searched, search_figure
+from octa_kedro.io.stored import Stored
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.search_space import TuningConfig
+from octa_kedro.training.study import StudyFile
+from octa_kedro.training.tuning import search_parameters
+
+SPLITS, PRETRAINED = "splits", "pretrained"
+
+
+def search(
+    images: Mapping[str, Stored],
+    study: StudyFile,
+    config: Mapping[str, Any],
+    processing: ProcessingConfig,
+    tuning: TuningConfig,
+    **by_fold: pd.DataFrame | Checkpoint | None,
+) -> tuple[pd.DataFrame, dict[str, Any], Figure, str]:
+    """Images and fold tables -> trials, best parameters, figure, report; keywords are ``splits__fold_<k>`` and
+    ``pretrained__fold_<k>``.
+
+    `config` is the model's parameters as they were given: what follows from some of them must follow anew from those
+    that are drawn.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigError(f"run the search for {study.model} by itself: kedro run --pipelines tuning")
+    tables = [given for given in by_fold.values() if isinstance(given, pd.DataFrame)]
+    encoders = {given.card.fold: given for given in by_fold.values() if isinstance(given, Checkpoint)}
+    found = search_parameters(
+        study, images, tables, parameters=config, processing=processing, tuning=tuning, pretrained=encoders
+    )
+    figure = search_figure(
+        found.trials,
+        {path: Searched(one.ends, one.log, one.choices is not None) for path, one in sorted(tuning.space.items())},
+        model=study.model,
+        metric=tuning.metric,
+        maximise=tuning.goal == "maximise",
+        importances=found.importances,
+    )
+    return found.trials, found.best, figure, found.report

@@ -1,0 +1,84 @@
+"""An exponential moving average of a network's weights, which generalises better than those of the last step."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from octa_kedro.errors import CheckpointError
+
+
+class Averager:
+    """The average of a network's parameters and normalisation statistics over its steps.
+
+    After step n it moves by 1 - min(decay, (1 + n) / (10 + n)) towards the network, so that the random start is soon
+    forgotten. What is not a fraction (the counters of batch norm) is copied. Tensors are kept by name, not a second
+    network, so that nothing can differ but the weights.
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.weights = _copy(model)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights of `model` after a step of its optimiser."""
+        self.steps += 1
+        current = model.state_dict()
+        moving = [name for name, tensor in current.items() if tensor.is_floating_point()]
+        average = get_ema_multi_avg_fn(min(self.decay, (1 + self.steps) / (10 + self.steps)))
+        for group in _of_one_kind(current, moving):
+            average([self.weights[name] for name in group], [current[name] for name in group], None)
+        for name in current.keys() - set(moving):
+            self.weights[name].copy_(current[name])
+
+    @contextmanager
+    def applied(self, model: nn.Module) -> Iterator[nn.Module]:
+        """`model` with the average as its weights inside the block, and with its own, to the bit, after it.
+
+        Its weights must not be trained inside the block; what evaluation changes in it is undone.
+        """
+        own = _copy(model)
+        _fill(model, self.weights)
+        try:
+            yield model
+        finally:
+            _fill(model, own)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and the number of steps it has seen; the tensors are those that `update` changes."""
+        return {"steps": self.steps, "weights": self.weights}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from an average of the same network; CheckpointError, and nothing is changed, if it is of another."""
+        shapes = {name: tensor.shape for name, tensor in self.weights.items()}
+        if {name: tensor.shape for name, tensor in state["weights"].items()} != shapes:
+            raise CheckpointError("the saved average of weights is of another network; train from the start")
+        self.steps = state["steps"]
+        for name, tensor in self.weights.items():
+            tensor.copy_(state["weights"][name])
+
+
+def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The model's state, where it is now, in tensors of its own."""
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+@torch.no_grad()
+def _fill(model: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Copy `weights` into the model's own tensors, so that its optimiser still holds them."""
+    for name, tensor in model.state_dict().items():
+        tensor.copy_(weights[name])
+
+
+def _of_one_kind(tensors: dict[str, torch.Tensor], names: list[str]) -> list[list[str]]:
+    """`names` in groups of one type and device, which is what torch moves in one go."""
+    groups: dict[tuple[torch.dtype, torch.device], list[str]] = {}
+    for name in names:
+        groups.setdefault((tensors[name].dtype, tensors[name].device), []).append(name)
+    return list(groups.values())

@@ -1,0 +1,152 @@
+"""Fit one classifier on one fold, in two or three dimensions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from torch import nn
+
+from octa_kedro import __version__
+from octa_kedro.cohort.table import class_names
+from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.io.stored import Stored
+from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
+from octa_kedro.models.sizes import require_input
+from octa_kedro.models.start import start_model
+from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.data import EyeDataset
+from octa_kedro.training.guard import (
+    PRETRAINING,
+    TRAINING,
+    VALIDATION,
+    patients_in,
+    require_sound_fold,
+    require_unseen,
+)
+from octa_kedro.training.loop import Course, course_key, run_course
+from octa_kedro.training.losses import make_loss
+from octa_kedro.training.objective import Classification
+from octa_kedro.training.seeding import seed_everything
+from octa_kedro.training.stopping import METRICS
+from octa_kedro.training.validation import Validation
+from octa_kedro.training.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The best epoch's checkpoint and one row of history per epoch."""
+
+    checkpoint: Checkpoint
+    history: pd.DataFrame
+
+
+def fit_classifier(
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    config: TrainingConfig,
+    processing: ProcessingConfig,
+    pretrained: Checkpoint | None = None,
+    *,
+    workspace: Workspace | None = None,
+) -> Fitted:
+    """Train on the fold's training subjects, validate after each epoch, keep the best epoch.
+
+    `table` is a fold table (`cohort.splits.fold_table`). With ``weights: pretraining`` the network starts
+    from `pretrained`. In a `workspace` a training that was interrupted goes on, and ends with the same bits as one that
+    was not. LeakError if a patient is in two parts of the fold, or those weights have learnt from one this fold is
+    judged on.
+    """
+    if table.empty:
+        raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
+    require_processed_as(images, processing, who="params:processing")
+    fold = int(table["fold"].iloc[0])
+    require_sound_fold(table)
+    names = class_names(table)
+    network = network_for(config.model, names)
+    data = {role: _images_of(images, table[table["role"] == role], config) for role in ("train", "validation")}
+    require_input(network, tuple(data["train"][0].array.shape[1:]), config.batch_size)
+    seed_everything(config.seed, "weights", fold)
+    model = build_model(network)
+    start_model(model, network, config.start)
+    seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
+    patients = patients_in(table[table["role"] != "held_out"])
+    if config.weights == "pretraining":
+        card = _start_pretrained(model, table, pretrained)
+        seen[PRETRAINING], patients = sorted(card.learnt_from()), {**card.patients, **patients}
+
+    course = _course(model, data, network.classes, config, fold)
+    key = course_key(
+        course,
+        network=network.model_dump(mode="json"),
+        data={role: [one.images[s].sha256 for s in one.subjects] for role, one in data.items()},
+        targets={role: one.targets for role, one in data.items()},
+    )
+    rows, weights = run_course(course, key, workspace)
+    history = pd.DataFrame(rows)
+    row = history.loc[history["best"]].iloc[0]
+    made = CheckpointCard(
+        kind="classifier",
+        model=network,
+        processing=processing,
+        slabs=config.slabs,
+        patches=config.patches,
+        views=config.views,
+        classes=names,
+        fold=fold,
+        epoch=int(row["epoch"]),
+        metrics={name: float(row[name]) for name in METRICS if math.isfinite(row[name])},
+        seen={what: tuple(subjects) for what, subjects in seen.items()},
+        patients=patients,
+        parameters=config.model_dump(mode="json"),
+        code_version=__version__,
+    )
+    return Fitted(Checkpoint(weights, made), history)
+
+
+def _course(
+    model: nn.Module, data: Mapping[str, EyeDataset], classes: int, config: TrainingConfig, fold: int
+) -> Course:
+    """The fold's training, judged by its validation eyes."""
+    loss = make_loss(config.loss, data["train"].targets, classes)
+    return Course(
+        model=model,
+        objective=Classification(loss, config.mixup),
+        data=data["train"],
+        judge=Validation(data["validation"], loss),
+        config=config,
+        stop=config.stop,
+        purpose=("fold", fold),
+        fold=fold,
+        title=f"{config.model.spatial_dims}D fold {fold}",
+    )
+
+
+def network_for(model: ModelConfig, classes: Sequence[str]) -> ModelConfig:
+    """`model` with as many outputs as there are classes; ConfigError if it was told another number."""
+    if "classes" not in model.model_fields_set:
+        return model.model_copy(update={"classes": len(classes)})
+    if model.classes != len(classes):
+        raise ConfigError(
+            f"model.classes is {model.classes}, but cohort.classes has {len(classes)} ({', '.join(classes)}); leave "
+            f"model.classes out, or set it to {len(classes)}"
+        )
+    return model
+
+
+def _images_of(images: Mapping[str, Stored], rows: pd.DataFrame, config: TrainingConfig) -> EyeDataset:
+    subjects, targets = rows["subject"].astype(str).tolist(), rows["target"].tolist()
+    return EyeDataset(images, subjects, targets, slabs=config.slabs, patches=config.patches)
+
+
+def _start_pretrained(model: nn.Module, table: pd.DataFrame, pretrained: Checkpoint | None) -> CheckpointCard:
+    """Load the encoder's weights into `model`, unless they have seen whom the fold is judged on; their card."""
+    if pretrained is None:
+        raise ConfigError(
+            "weights is 'pretraining', but there are no pre-trained weights; run kedro run --pipeline pretraining"
+        )
+    require_unseen(table, pretrained.card, learner="the pre-training")
+    start_from_encoder(model, pretrained.weights)
+    return pretrained.card

@@ -1,0 +1,64 @@
+"""The history of a training, on disk and as a figure while it goes on."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from octa_kedro.evaluation.plots import history_figure
+from octa_kedro.io.files import write_text
+
+logger = logging.getLogger(__name__)
+TABLE, FIGURE = "history.csv", "history.png"
+EVERY = 10.0
+"""Seconds between two drawings."""
+SHARE = 20.0
+"""A drawing is followed by this many times its own duration without one: at most 5 % of the time is spent on it."""
+
+
+class HistoryWriter:
+    """Writes `history.csv` and `history.png` into `folder` after each epoch, each whole or not at all.
+
+    The figure is drawn at most every `EVERY` seconds, so that short epochs are not slowed, and at the end.
+    """
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._next = clock() + EVERY
+        self._undrawn: pd.DataFrame | None = None
+
+    def write(self, rows: Sequence[Mapping[str, object]], best_epoch: int) -> None:
+        """Write the history so far, of which `best_epoch` is the best one yet (0: none)."""
+        table = history_table(rows, best_epoch)
+        write_text(self.folder / TABLE, table.to_csv(index=False))
+        self._undrawn = table
+        if self._clock() >= self._next:
+            self._draw(table)
+
+    def close(self) -> None:
+        """Draw what has not been drawn yet."""
+        if self._undrawn is not None:
+            self._draw(self._undrawn)
+
+    def _draw(self, table: pd.DataFrame) -> None:
+        started = self._clock()
+        partial = self.folder / f".partial-{os.getpid()}-{FIGURE}"
+        try:
+            history_figure(table).savefig(partial, format="png", dpi=100)
+            partial.replace(self.folder / FIGURE)
+        except Exception:  # whatever it was, it must not end a training of hours
+            logger.warning("%s could not be drawn", self.folder / FIGURE, exc_info=True)
+            partial.unlink(missing_ok=True)
+        self._undrawn = None
+        ended = self._clock()
+        self._next = ended + max(EVERY, SHARE * (ended - started))
+
+
+def history_table(rows: Sequence[Mapping[str, object]], best_epoch: int) -> pd.DataFrame:
+    """One row per epoch, and in the column `best` which of them is the best."""
+    table = pd.DataFrame([*rows])
+    return table.assign(best=table["epoch"] == best_epoch)

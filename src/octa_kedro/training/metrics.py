@@ -1,0 +1,58 @@
+"""What is measured after an epoch: on the validation set, and of the process."""
+
+import math
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from octa_kedro.evaluation.metrics import FloatArray, binary_metrics
+from octa_kedro.evaluation.multiclass import multiclass_metrics
+
+NAMES = ("auroc", "accuracy", "balanced_accuracy", "f1", "brier")
+HALF = 0.5
+GIB = 2**30
+STATM = Path("/proc/self/statm")
+
+
+def epoch_metrics(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
+    """``val_`` and each of `NAMES` for logits ``(N, K)`` and targets ``(N,)``; NaN where one is undefined.
+
+    They are those of `evaluation`, at a threshold of one half. With more than two classes AUROC and F1 are means
+    over the classes. The Brier score is that of the positive class, or with more than two classes the sum over
+    them (Brier 1950). All are NaN if a logit is not finite.
+    """
+    if not len(targets) or not bool(torch.isfinite(logits).all()):
+        return {f"val_{name}": math.nan for name in NAMES}
+    truth = targets.cpu().numpy().astype(np.int64)
+    shares = torch.softmax(logits.detach().cpu().double(), dim=1).numpy()
+    classes = shares.shape[1]
+    if classes == 2:
+        found = {name: metric.value for name, metric in binary_metrics(truth, shares[:, 1], HALF).items()}
+        # by logits: probabilities near 1 are all 1, and ties would be counted
+        found["auroc"] = _auroc(truth, (logits[:, 1].double() - logits[:, 0].double()).detach().cpu().numpy())
+        squares = (shares[:, 1] - truth) ** 2
+    else:
+        several = multiclass_metrics(truth, shares, [str(k) for k in range(classes)])
+        found = {name.removeprefix("macro_"): metric.value for name, metric in several.items()}
+        squares = ((shares - np.eye(classes)[truth]) ** 2).sum(axis=1)
+    found["brier"] = float(squares.mean())
+    return {f"val_{name}": found[name] for name in NAMES}
+
+
+def memory_gib(device: torch.device) -> float:
+    """GiB of memory: on CUDA the most that was allocated since its statistics were last reset; on a CPU what this
+    process has for itself now, without pages of files that are mapped. NaN where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / GIB
+    if device.type != "cpu" or not sys.platform.startswith("linux"):
+        return math.nan
+    _, resident, shared, *_ = (int(pages) for pages in STATM.read_text().split())
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE") / GIB
+
+
+def _auroc(truth: np.ndarray, scores: FloatArray) -> float:
+    return float(roc_auc_score(truth, scores)) if len(set(truth.tolist())) == 2 else math.nan
