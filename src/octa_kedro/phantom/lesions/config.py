@@ -47,8 +47,8 @@ class DrConfig(Config):
     """Further patches that border on the FAZ and so enlarge it irregularly."""
     microaneurysms: CountSpan = (24, 40)
     microaneurysm_diameter_um: PositiveSpan = (100.0, 150.0)
-    microaneurysm_flow: PositiveSpan = (2.0, 2.7)
-    superficial_share: Share = 0.1
+    microaneurysm_flow: PositiveSpan = (1.7, 2.3)
+    superficial_share: Share = 0.05
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
     """Only above severity 0.5."""
