@@ -213,7 +213,8 @@ def test_a_tangle_is_brighter_than_the_same_depth_was(sparse_eye: MakeEye, numbe
 def test_closed_capillaries_are_darker_than_they_were(sparse_eye: MakeEye, disease: str):
     left = []
     for pair in (twins(sparse_eye, disease, number) for number in NUMBERS[:2]):
-        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2)
+        # microaneurysms lie in closed patches and shine through the projection
+        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2) & ~pair.has(Finding.MICROANEURYSM).any(2)
         # the median, since large vessels run on through closed capillaries
         before, after = (np.median(projection(e, 0, 2)[closed]) for e in (pair.healthy, pair.sick))
         left.append(after / before)

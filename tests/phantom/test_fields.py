@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from octa_kedro.phantom.fields import Grid, edge, smooth_field, stream
+from octa_kedro.phantom.fields import BEAM_UM, Grid, edge, smooth_field, stream
 
 
 def places(count: int, reach_mm: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
@@ -89,6 +89,17 @@ def test_sampling_reads_each_a_scan_where_it_lies():
     for fine, coarse, pixel in zip(grid.fine, grid.coarse, grid.fine_um, strict=True):
         off = (grid.sample(fine) - coarse)[2:-2, 2:-2]
         assert np.abs(off).max() < 0.6 * pixel / 1000
+
+
+def test_sampling_blurs_by_the_beam_where_voxels_resolve_it():
+    fine = Grid((101, 101, 96), (0.505, 0.505, 2.0), (0.0, 0.0))
+    point = np.zeros(fine.fine[0].shape, np.float32)
+    point[50, 50] = 1
+    spread = fine.sample(point)
+    x = fine.coarse[0] * 1000
+    np.testing.assert_allclose(np.sqrt((spread * x**2).sum() / spread.sum()), BEAM_UM, rtol=0.02)
+    coarse = Grid((101, 101, 96), (2.02, 2.02, 2.0), (0.0, 0.0), finest_um=20.0)
+    np.testing.assert_array_equal(coarse.sample(point), point)
 
 
 def test_edge_is_a_soft_step():

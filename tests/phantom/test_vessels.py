@@ -134,9 +134,21 @@ def test_large_vessels_outlast_the_capillaries_round_them():
 def test_capillaries_dim_only_where_flow_is_taken():
     none, grid = Lesions.none(a_grid()), a_grid()
     left = grid.fine[0] < 0
-    made = vessels(grid, lesions=replace(none, kept_deep=np.where(left, 0.5, 1).astype(np.float32)))
-    np.testing.assert_array_equal(made.superficial, healthy().superficial)
-    np.testing.assert_allclose(made.deep, healthy().deep * np.where(left, 0.5, 1), rtol=1e-6)
+    kept = replace(none, kept_deep=np.where(left, 0.5, 1).astype(np.float32))
+    whole = SPARSE.model_copy(update=dict.fromkeys(("sparse_loss", "foveal_dimming", "peripheral_dimming"), (0.0, 0.0)))
+    before, made = vessels(grid, config=whole), vessels(grid, lesions=kept, config=whole)
+    np.testing.assert_array_equal(made.superficial, before.superficial)
+    np.testing.assert_allclose(made.deep, before.deep * np.where(left, 0.5, 1), rtol=1e-6)
+
+
+def test_a_place_poor_in_capillaries_has_few_to_lose():
+    none, grid = Lesions.none(a_grid()), a_grid()
+    made = vessels(grid, lesions=replace(none, kept_deep=np.full_like(none.kept_deep, 0.5)))
+    assert (made.deep <= healthy().deep + 1e-6).all()
+    assert (made.deep >= 0.5 * healthy().deep - 1e-6).all()
+    # the middle of a watershed zone keeps less than half in health
+    poor = made.deep >= 0.99 * healthy().deep
+    assert 0.01 < poor.mean() < 0.5
 
 
 def test_congestion_widens_veins_in_its_sector_and_nowhere_else():
@@ -189,6 +201,19 @@ def test_capillaries_dim_towards_the_faz():
     rim, far = (away > 0) & (away < 0.05), away > 1
     assert 0.45 < dim.superficial[rim].sum() / even.superficial[rim].sum() < 0.6
     np.testing.assert_allclose(dim.superficial[far], even.superficial[far], atol=0.01)
+
+
+def test_capillaries_dim_in_the_periphery_and_nowhere_else():
+    grid = a_grid(150, 6.0, 40.0)
+    even, dim = (
+        vessels(grid, config=SPARSE.model_copy(update={"peripheral_dimming": (share, share)})) for share in (0.0, 0.6)
+    )
+    r = np.hypot(*grid.coarse)
+    for name in ("superficial", "deep"):
+        before, after = getattr(even, name), getattr(dim, name)
+        np.testing.assert_allclose(after[r < 1.2], before[r < 1.2], atol=0.01)
+    np.testing.assert_allclose(dim.deep[r > 3.3].sum() / even.deep[r > 3.3].sum(), 0.4, rtol=0.02)
+    np.testing.assert_array_equal(dim.large, even.large)
 
 
 def test_finer_nets_cover_more():

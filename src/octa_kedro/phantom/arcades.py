@@ -35,7 +35,7 @@ def _macular(rng: np.random.Generator) -> list[tuple[Points, bool]]:
     trunks = []
     for offset in rng.permutation(np.linspace(-0.7, 0.7, 5))[: rng.integers(2, 5)]:
         t = np.linspace(0, 1, 200)
-        x = DISC_MM + t * (rng.uniform(1.2, 2.4) - DISC_MM)
+        x = DISC_MM + t * (rng.uniform(1.8, 2.8) - DISC_MM)
         y = offset * np.sin(np.pi * (0.25 + 0.6 * t)) + 0.05 * np.sin(rng.uniform(8, 14) * t + rng.uniform(0, 6))
         trunks.append((_even(np.stack([x, y], 1)), bool(rng.random() < 0.5)))
     return trunks

@@ -39,9 +39,9 @@ class AnatomyConfig(Config):
     curvature_um_per_mm2: Span = (6.0, 16.0)
     """The edges of the scan lie this much x (distance from the centre)^2 higher than the centre."""
     fovea_offset_mm: Span = (-0.15, 0.15)
-    faz_area_mm2: PositiveSpan = (0.2, 0.56)
+    faz_area_mm2: PositiveSpan = (0.06, 0.31)
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
-    sparse_places: CountSpan = (3, 9)
+    sparse_places: CountSpan = (4, 9)
     """Watershed zones in the central 3 x 3 mm, where any eye has fewer capillaries."""
     sparse_diameter_mm: PositiveSpan = (0.35, 0.7)
 
@@ -53,29 +53,32 @@ class VesselConfig(Config):
     """Distance from the fovea of the nearer vessel of an arcade, above and below it."""
     arcade_gap_mm: PositiveSpan = (0.4, 1.4)
     """How much farther out its companion runs."""
-    murray_exponent: PositiveSpan = (2.8, 3.2)
-    terminal_radius_um: Annotated[float, Field(gt=0)] = 2.7
-    vein_ratio: Annotated[float, Field(gt=0)] = 1.25
+    murray_exponent: PositiveSpan = (3.3, 3.7)
+    """Murray has 3; in OCTA trunks look narrower and twigs wider than that."""
+    terminal_radius_um: Annotated[float, Field(gt=0)] = 3.0
+    vein_ratio: Annotated[float, Field(gt=0)] = 1.15
     """Width of a venule relative to an arteriole of the same territory."""
     wander: Annotated[float, Field(ge=0)] = 0.12
     """Deviation of the direction of growth at each step of 30 um."""
-    spacing_um: PositiveSpan = (31.0, 40.0)
+    spacing_um: PositiveSpan = (31, 39)
     """Mesh of the superficial capillary net, between eyes."""
-    deep_spacing_um: PositiveSpan = (32.0, 40.0)
-    flow: PositiveSpan = (0.55, 0.95)
+    deep_spacing_um: PositiveSpan = (32, 40)
+    flow: PositiveSpan = (0.7, 1.0)
     """Flow in a superficial capillary, between eyes; likewise in a deep one."""
-    deep_flow: PositiveSpan = (0.4, 0.75)
-    diffuse: AmountSpan = (0.18, 0.3)
+    deep_flow: PositiveSpan = (0.45, 0.75)
+    diffuse: AmountSpan = (0.2, 0.3)
     """Share of capillary flow that is seen between the capillaries resolved."""
     patchiness: AmountSpan = (0.02, 0.06)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
-    sparse_loss: AmountSpan = (0.4, 0.85)
+    sparse_loss: AmountSpan = (0.5, 0.9)
     """Share of capillary flow that is missing in the middle of a watershed zone."""
-    foveal_dimming: AmountSpan = (0.1, 0.5)
+    foveal_dimming: AmountSpan = (0.35, 0.75)
     """Share of capillary flow that is missing at the border of the FAZ, where the ganglion cells thin out."""
-    foveal_dimming_mm: PositiveSpan = (0.15, 0.4)
+    foveal_dimming_mm: PositiveSpan = (0.2, 0.4)
     """Distance from the FAZ over which it comes back."""
-    variation: AmountSpan = (0.25, 0.4)
+    peripheral_dimming: AmountSpan = (0.5, 0.7)
+    """Share of capillary flow that is missing 3 mm from the fovea, where the ganglion cells are a single row."""
+    variation: AmountSpan = (0.2, 0.35)
     """Relative deviation of flow from capillary to capillary."""
     connecting: PositiveSpan = (10.0, 20.0)
     """Vessels between the plexuses, per mm2."""
@@ -111,7 +114,7 @@ class SignalConfig(Config):
     opacities: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 1)
     """Floaters and other opacities in front of the central 3 x 3 mm; a wider scan may show more of them."""
     opacity_mm: PositiveSpan = (0.3, 0.9)
-    opacity: AmountSpan = (0.2, 0.55)
+    opacity: AmountSpan = (0.15, 0.4)
     """Share of the signal that is lost behind the middle of one."""
     tail: AmountSpan = (0.15, 0.6)
     """Projection artefact right under a superficial vessel, relative to it."""
@@ -120,13 +123,13 @@ class SignalConfig(Config):
     """Projection of the whole inner retina on the bright layers below it, as flow."""
     outer_patchiness: AmountSpan = (0.15, 0.4)
     """Deviation of the log of that projection over about half a millimetre."""
-    noise_flow: AmountSpan = (0.15, 0.27)
+    noise_flow: AmountSpan = (0.07, 0.13)
     """Flow read where nothing moves, at the brightest layer."""
     noise_floor: AmountSpan = (0.2, 0.6)
     """Grey values below this are shown as 0, as the device does."""
-    speckle: PositiveSpan = (0.2, 0.32)
+    speckle: PositiveSpan = (0.2, 0.26)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.15, 0.23)
+    column: PositiveSpan = (0.13, 0.17)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)

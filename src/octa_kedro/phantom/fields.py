@@ -10,6 +10,13 @@ from scipy import ndimage
 
 Map = NDArray[np.float32]
 
+BEAM_UM = 4.5
+"""Deviation of the beam's lateral profile, from the fall of the power of real maps above 20 cycles per mm."""
+RESOLVED = 0.3
+"""A blur of a smaller deviation, in voxels, leaves neighbours as good as independent."""
+ALIASING = 0.45
+"""Deviation, in voxels, of the blur by a beam that moves on while it reads one."""
+
 
 def stream(seed: int, subject: int, part: str) -> np.random.Generator:
     """Random numbers of one part of one eye, independent of every other part, eye, order and process."""
@@ -66,11 +73,12 @@ class Grid:
         return (at[:, 0] - shift - self._first_x(self.factor)) / step[0], row
 
     def sample(self, fine: Map) -> Map:
-        """Fine map (X*f, Y*f) seen through the beam: blurred a little, then read at each A-scan (X, Y)."""
+        """Fine map (X*f, Y*f) seen through the beam, or a voxel wider than that, then read at each A-scan (X, Y)."""
         f = self.factor
-        if f == 1:
+        beam = [BEAM_UM / pixel for pixel in self.fine_um]
+        if f == 1 and max(beam) < RESOLVED:
             return fine
-        blurred = ndimage.gaussian_filter(fine, 0.45 * f)
+        blurred = ndimage.gaussian_filter(fine, [max(width, ALIASING * f) for width in beam])
         if f % 2:
             return blurred[f // 2 :: f, f // 2 :: f]
         low, high = slice(f // 2 - 1, None, f), slice(f // 2, None, f)  # a voxel's centre lies between two pixels
@@ -153,7 +161,7 @@ def grain_noise(
     """Gaussian noise (X, Y, ...) of unit deviation, blurred by `grain_um` along each axis where voxels resolve that."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     for axis, (size, voxel) in enumerate(zip(grain_um, voxel_um, strict=True)):
-        if size > 0.3 * voxel:  # else neighbours are as good as independent
+        if size > RESOLVED * voxel:
             noise = ndimage.gaussian_filter1d(noise, size / voxel, axis=axis, mode="wrap", truncate=3.0)
     noise /= np.float32(noise.std())
     return noise

@@ -11,8 +11,8 @@ from octa_kedro.phantom.vessels import Vasculature
 
 LARGE_DEPTH, CAPILLARY_DEPTH, CAPILLARY_WIDTH = 0.46, 0.6, 0.26
 """Where, and how widely, the superficial vessels lie between ILM (0) and IPL/INL (1)."""
-LARGE_WIDTH_UM = 18.0
-"""A vessel's signal is drawn out in depth by what flickers below it."""
+LARGE_WIDTH_UM, WIDENING = 22.0, 0.25
+"""A vessel's signal is drawn out in depth by what flickers below it, and a little more the wider it is."""
 DEEP_ABOVE_OPL_UM, DEEP_WIDTH_UM = 18.0, 11.0
 INTERMEDIATE_SHARE = 0.5
 """Flow of the intermediate plexus at the IPL/INL border, relative to the deep plexus."""
@@ -44,7 +44,7 @@ def draw_flow(band: Band, vessels: Vasculature) -> Flow:
     ganglion = s[1] - s[0]
     large = band.layer(
         s[0] + np.float32(LARGE_DEPTH) * ganglion,
-        np.minimum(np.maximum(vessels.large_radius_um, LARGE_WIDTH_UM), 0.4 * ganglion),
+        np.minimum(LARGE_WIDTH_UM + np.float32(WIDENING) * vessels.large_radius_um, 0.4 * ganglion),
     )
     large *= step_up(band.below(0), 8.0)  # no vessel swells into the vitreous
     flow = vessels.large[..., None] * large

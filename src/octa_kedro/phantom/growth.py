@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from octa_kedro.phantom.eye_config import VesselConfig
+from octa_kedro.phantom.tissue import REACH_MM, Points, rim, scatter
 
-Points = NDArray[np.float64]
-
-REACH_MM = 3.5
-"""Trees are grown in a square this far round the fovea, a little more than a 6 mm scan shows."""
 SUPPLIED = 0.45
 """A point is supplied when a vessel comes closer than this share of its stage's spacing."""
 TURN = 0.35
 """Largest share of a new direction that comes from attraction at one step; the rest keeps the old course."""
+SPROUT = 0.7
+"""The course of a vessel counts this much, relative to the pull, for the direction in which a branch leaves it."""
+CAPILLARY_WANDER = 0.3
+"""A capillary net has no direction: combs of parallel ones would show."""
 ITERATIONS = 120
+LEFT = 0.003
+"""Growth ends where no more than this share of the points is left: the last few cost as many steps as all others."""
 JOIN = 1.6
 """A capillary's tip joins a neighbour that is no farther than this many spacings of its stage."""
 NEIGHBOURS = 12
@@ -34,17 +37,19 @@ class Stage:
     """Growth towards points `spacing_mm` apart, from `margin_mm` outside the FAZ on, in steps of `step_mm`.
 
     In an `own` stage arteries and veins have points of their own, and so may cross; else they share them. With `rim`
-    there are points along the border of the FAZ too, which the last capillaries encircle.
+    there are points along the border of the FAZ too, which the last capillaries encircle. Without a `wander` of its
+    own a stage has the configured one.
     """
 
     spacing_mm: float
     margin_mm: float
     step_mm: float
     own: bool = False
+    wander: float | None = None
     rim: bool = False
 
 
-TREES = (Stage(0.7, 0.25, 0.03, True), Stage(0.38, 0.6, 0.03, True))
+TREES = (Stage(0.55, 0.3, 0.03, True), Stage(0.3, 0.05, 0.03, True), Stage(0.24, 1.2, 0.03, True))
 """From the first branches to the terminal arterioles and venules; capillaries follow."""
 
 
@@ -119,7 +124,9 @@ def grow_deep(
 
 
 def _capillaries(spacing_mm: float) -> tuple[Stage, ...]:
-    return tuple(Stage(spacing_mm * width, 0.0, 0.45 * spacing_mm, rim=True) for width in (1.7, 1.0))
+    return tuple(
+        Stage(spacing_mm * width, 0.0, 0.45 * spacing_mm, rim=True, wander=CAPILLARY_WANDER) for width in (1.7, 1.0)
+    )
 
 
 def _grow(
@@ -134,33 +141,21 @@ def _grow(
         beyond = np.hypot(*points.T) - faz_radius_mm(np.arctan2(points[:, 1], points[:, 0]))
         points = points[beyond > stage.margin_mm + 0.5 * stage.spacing_mm]
         if stage.rim:
-            points = np.concatenate([points, _rim(faz_radius_mm, stage.spacing_mm)])
+            points = np.concatenate([points, rim(faz_radius_mm, stage.spacing_mm)])
         kinds = rng.random(len(points)) < 0.5
         for chosen, nodes in ((kinds, front.vein), (~kinds, ~front.vein)) if stage.own else ((kinds | True, None),):
-            _colonise(rng, front, points[chosen], stage, nodes=nodes, wander=config.wander)
+            _colonise(
+                rng,
+                front,
+                points[chosen],
+                stage,
+                nodes=nodes,
+                wander=config.wander if stage.wander is None else stage.wander,
+            )
     tip = np.ones(len(front.at), bool)
     tip[front.parent[front.parent >= 0]] = False
     radius = _murray(rng, front, tip, config)
     return Tree(front.at, front.parent, front.vein, radius, tip, _joins(front, tip, JOIN * stages[-1].spacing_mm))
-
-
-def scatter(rng: np.random.Generator, spacing_mm: float) -> Points:
-    """Points (N, 2) about `spacing_mm` apart: a jittered hexagonal lattice over the whole field."""
-    rows = np.arange(-REACH_MM, REACH_MM, spacing_mm * np.sqrt(0.75))
-    columns = np.arange(-REACH_MM, REACH_MM, spacing_mm)
-    y, x = np.meshgrid(rows, columns, indexing="ij")
-    x = x + 0.5 * spacing_mm * (np.arange(len(rows)) % 2)[:, None]
-    points = np.stack([x.ravel(), y.ravel()], 1)
-    return points + spacing_mm * rng.uniform(-0.4, 0.4, points.shape)
-
-
-def _rim(faz_radius_mm: Callable[[NDArray], NDArray], spacing_mm: float) -> Points:
-    """Points (N, 2) about `spacing_mm` apart along the border of the FAZ."""
-    angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
-    radius = faz_radius_mm(angle)
-    length = np.cumsum(radius * (angle[1] - angle[0]))
-    at = np.interp(np.arange(0, length[-1], 0.8 * spacing_mm), length, angle)
-    return np.stack([np.cos(at), np.sin(at)], 1) * faz_radius_mm(at)[:, None]
 
 
 def _colonise(
@@ -176,10 +171,11 @@ def _colonise(
     usable = np.arange(len(front.at)) if nodes is None else np.flatnonzero(nodes)
     distance, nearest = _nearest(front.at[usable], points)
     nearest = usable[nearest]
+    few = LEFT * len(points)
     for _ in range(ITERATIONS):
         waiting = distance > SUPPLIED * stage.spacing_mm
         points, distance, nearest = points[waiting], distance[waiting], nearest[waiting]
-        if not len(points):
+        if len(points) <= few:
             return
         parents, place = np.unique(nearest, return_inverse=True)
         pull = np.zeros((len(parents), 2))
@@ -188,7 +184,7 @@ def _colonise(
         pull = _unit(pull + 0.1 * rng.standard_normal(pull.shape))
         old = front.heading[parents]
         forward = (old * pull).sum(1, keepdims=True) > 0.5
-        heading = _unit(np.where(forward, (1 - TURN) * old + TURN * pull, pull))
+        heading = _unit(np.where(forward, (1 - TURN) * old + TURN * pull, pull + SPROUT * old))
         heading = _unit(heading + wander * rng.standard_normal(heading.shape))
         first = len(front.at)
         front.add(front.at[parents] + stage.step_mm * heading, parents, heading)
@@ -200,7 +196,9 @@ def _colonise(
 
 def _nearest(nodes: Points, points: Points, within_mm: float = np.inf) -> tuple[Points, NDArray[np.intp]]:
     """Distance (N,) from each point to its nearest node and that node's index; infinite if none is near enough."""
-    distance, index = KDTree(nodes).query(points, distance_upper_bound=within_mm)
+    distance, index = KDTree(nodes, balanced_tree=False, compact_nodes=False).query(
+        points, distance_upper_bound=within_mm
+    )
     return np.asarray(distance), np.asarray(index)
 
 

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from octa_kedro.phantom.fields import Grid, Map
-from octa_kedro.phantom.growth import Points, Tree
+from octa_kedro.phantom.growth import Tree
+from octa_kedro.phantom.tissue import Points
 
 STEP_MM = 0.006
 """Vessels are laid down as points this far apart."""
-BEAM_UM = 5.0
-"""Deviation of the beam's lateral profile."""
+PROFILE_UM = 3.0
+"""Deviation of a capillary's own profile; the beam's comes on top of it where a scan reads the map."""
 CAPILLARY_UM = 3.0
 """Radius of the narrowest vessel that flow is seen in."""
 CLASSES_UM = (9, 12, 15, 19, 24, 30, 37, 45, 55, 70, 1000)
@@ -46,7 +47,7 @@ def lines_of(tree: Tree, at: Points, radius_um: Points, grid: Grid) -> Lines:
 
 
 def coverage(lines: Lines, grid: Grid) -> Map:
-    """Share of each fine pixel that thin vessels cover, seen through the beam; may exceed 1 where they overlap."""
+    """Share of each fine pixel that thin vessels cover, blurred by their profile; may exceed 1 where they overlap."""
     x, y = grid.fine_index(lines.at)
     shape = grid.fine[0].shape
     weight = (
@@ -59,7 +60,7 @@ def coverage(lines: Lines, grid: Grid) -> Map:
             inside = (i >= 0) & (i < shape[0]) & (j >= 0) & (j < shape[1])
             flat = (i * shape[1] + j)[inside]
             canvas += np.bincount(flat, (weight * wx * wy)[inside], minlength=len(canvas))
-    width = [BEAM_UM / pixel for pixel in grid.fine_um]
+    width = [PROFILE_UM / pixel for pixel in grid.fine_um]
     return ndimage.gaussian_filter(canvas.reshape(shape).astype(np.float32), width, mode="nearest")
 
 
@@ -89,7 +90,7 @@ def spots(at: Points, radius_um: float, grid: Grid) -> Map:
     canvas: Map = np.zeros(grid.fine[0].shape, np.float32)
     inside = (x >= 0) & (x < canvas.shape[0]) & (y >= 0) & (y < canvas.shape[1])
     canvas[x[inside], y[inside]] = 1
-    size = float(np.hypot(radius_um, BEAM_UM))
+    size = float(np.hypot(radius_um, PROFILE_UM))
     across, along = (size / pixel for pixel in grid.fine_um)
     return ndimage.gaussian_filter(canvas, (across, along)) * np.float32(max(1.0, 2 * np.pi * across * along))
 

@@ -6,19 +6,17 @@ from scipy.interpolate import PchipInterpolator
 
 from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.eye_config import SignalConfig
-from octa_kedro.phantom.fields import Grid, Map, edge, grain_noise, outline, smooth_field
+from octa_kedro.phantom.fields import BEAM_UM, Grid, Map, edge, grain_noise, outline, smooth_field
 from octa_kedro.phantom.flow import LARGE_DEPTH
 from octa_kedro.phantom.reflectivity import PIGMENT_EPITHELIUM, VITREOUS
 from octa_kedro.phantom.vessels import Vasculature
 
 GAIN_NODES = 22
 """Knots of the random gain from above the ILM to below BM: about one in 35 um."""
-GRAIN_UM = (0.0, 0.0, 14.0)
-"""Deviations (x, y, z) of the speckle's grain, from the autocorrelation of subject 10225."""
-COLUMN_GRAIN_UM = (6.0, 6.0)
-"""Deviations (x, y) of the grain of what differs from A-scan to A-scan: about the beam's."""
+GRAIN, GRAIN_UM = 0.5, 14.0
+"""Deviations of the speckle's grain: across, in voxels (the beam moves on while it reads one), and in depth."""
 OPACITY_REACH_MM = 3.2
-NOISE_GRAIN = 0.8
+NOISE_GRAIN = 0.5
 """Deviation of the log of the speckle of decorrelation noise."""
 
 
@@ -53,16 +51,17 @@ def render_octa(
     """
     grid = band.grid
     reflection = np.clip((brightness - VITREOUS) / np.float32(PIGMENT_EPITHELIUM - VITREOUS), 0, 1)
+    lateral = tuple(max(GRAIN * step, BEAM_UM) for step in grid.voxel_um[:2])
     motion = _motion(rng, grid.shape[1], config)
     flow = true_flow + _tails(rng, band, vessels, reflection, config)
     flow *= _depth_gain(rng, band, config.depth_gain_sd)
     # over the whole scan, or a thicker retina would be given other speckle everywhere
-    grain = band.of_scan(grain_noise(rng, grid.shape, grid.voxel_um, GRAIN_UM))
+    grain = band.of_scan(grain_noise(rng, grid.shape, grid.voxel_um, (*lateral, GRAIN_UM)))
     flow *= _lognormal(grain, rng.uniform(*config.speckle))
     still = np.float32(rng.uniform(*config.noise_flow)) * (1 + 4 * (motion - 1).clip(0)).astype(np.float32)[:, None]
     flow += still * reflection * _lognormal(grain, NOISE_GRAIN)
     shading = rng.uniform(*config.shading) * smooth_field(rng, grid.coarse, 1.2)
-    column = grain_noise(rng, shading.shape, grid.voxel_um[:2], COLUMN_GRAIN_UM)
+    column = grain_noise(rng, shading.shape, grid.voxel_um[:2], lateral)
     shading += np.float32(rng.uniform(*config.column)) * column
     gain = rng.uniform(*config.gain) * np.exp(shading) * motion * transmission
     flow *= gain.astype(np.float32)[..., None]
@@ -97,7 +96,7 @@ def _depth_gain(rng: np.random.Generator, band: Band, deviation: float) -> Map:
 
 def _motion(rng: np.random.Generator, scans: int, config: SignalConfig) -> NDArray[np.float64]:
     """Gain of each B-scan (Y,): one now and then is brightened by a movement of the eye."""
-    gain = 1 + 0.03 * rng.standard_normal(scans)
+    gain = 1 + 0.015 * rng.standard_normal(scans)
     low, high = config.motion_lines
     for _ in range(int(rng.integers(low, high + 1))):
         gain[rng.integers(scans)] *= rng.uniform(1.1, 1.4)

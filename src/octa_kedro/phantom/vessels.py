@@ -8,10 +8,11 @@ from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.arcades import draw_trunks
 from octa_kedro.phantom.eye_config import VesselConfig
 from octa_kedro.phantom.fields import Grid, Map, edge, smooth_field
-from octa_kedro.phantom.growth import Points, Tree, grow_deep, grow_retinal
+from octa_kedro.phantom.growth import Tree, grow_deep, grow_retinal
 from octa_kedro.phantom.lesions.model import Congestion, Lesions
 from octa_kedro.phantom.raster import CAPILLARY_UM, CLASSES_UM, calibre, coverage, keep, lines_of, spots
 from octa_kedro.phantom.shapes import distance_to_patches
+from octa_kedro.phantom.tissue import Points
 
 PATCH_MM = 0.7
 CAPILLARY_MM = 0.025
@@ -26,14 +27,17 @@ SPARSE_EDGE_MM = 0.3
 """Width of the soft border of a watershed zone."""
 FAZ_EDGE_MM = 0.2
 """Unresolved capillaries thin out this gradually towards the FAZ."""
-WINDING = ((0.35, 0.035), (0.12, 0.012))
+WINDING = ((0.45, 0.035), (0.15, 0.008))
 """Tortuosity: (correlation, deviation) in millimetres of how vessels stray from the course of growth."""
 ARTERIOLE_UM = 4.5
 """Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
 ARTERIOLE_FLOW = 0.92
 OPACITY = 4.3
 """Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
-LARGE_FLOW = 1.5
+LARGE_FLOW, WIDE_FLOW = 1.13, 0.005
+"""Flow of a vessel too narrow to measure, and what each micrometre of radius adds."""
+PERIPHERY_MM = (1.2, 3.2)
+"""Distances from the fovea between which capillary flow falls to its peripheral share."""
 GRANULE_MM, LOBULE_MM = 0.021, 0.16
 
 
@@ -67,17 +71,20 @@ def draw_vessels(
     lines = lines_of(tree, at, radius, grid)
     wide = lines.radius_um >= CLASSES_UM[0]
     widths = calibre(keep(lines, wide), grid)
-    flow = np.where(widths > 0, np.clip(1.05 + widths / 60, 0, LARGE_FLOW), 0).astype(np.float32)
+    flow = np.where(widths > 0, LARGE_FLOW + WIDE_FLOW * widths, 0).astype(np.float32)
     flow *= np.where(widths > SPARED_RADIUS_UM, 1, lesions.kept_superficial)
     outside = edge(FAZ_EDGE_MM / 2 - _from_faz(grid, anatomy), FAZ_EDGE_MM)
     thin = lines.radius_um < ARTERIOLE_UM
     arterioles = 1 - np.exp(np.float32(-OPACITY) * coverage(keep(lines, ~wide & ~thin), grid))
     net = coverage(keep(lines, thin), grid)
     usual = _healthy_share(signal, grid, anatomy, config)
-    superficial = usual * _net(signal, net, outside, grid=grid, flow=config.flow, config=config)
+    # a place that is poor in capillaries has few to lose
+    superficial = np.minimum(usual, lesions.kept_superficial) * _net(
+        signal, net, outside, grid=grid, flow=config.flow, config=config
+    )
     at, radius = _winding(stray, below, None)
     outside = edge(FAZ_EDGE_MM / 2 + DEEP_FAZ_GAP_MM - _from_faz(grid, anatomy), FAZ_EDGE_MM)
-    deep = usual * _net(
+    deep = np.minimum(usual, lesions.kept_deep) * _net(
         signal,
         coverage(lines_of(below, at, radius, grid), grid),
         outside,
@@ -90,9 +97,9 @@ def draw_vessels(
     return Vasculature(
         large=grid.sample(flow),
         large_radius_um=(grid.sample(widths * (flow > 0)) / np.maximum(weight, 1e-3)).astype(np.float32),
-        superficial=grid.sample(np.maximum(superficial, ARTERIOLE_FLOW * arterioles) * lesions.kept_superficial),
+        superficial=grid.sample(np.maximum(superficial, ARTERIOLE_FLOW * arterioles * lesions.kept_superficial)),
         connecting=grid.sample(spots(dives, CAPILLARY_UM, grid) * lesions.kept_deep),
-        deep=grid.sample(deep * lesions.kept_deep),
+        deep=grid.sample(deep),
         choriocapillaris=granules * lesions.kept_choriocapillaris,
         choroid_um=choroid,
     )
@@ -122,12 +129,14 @@ def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
 
 
 def _healthy_share(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, config: VesselConfig) -> Map:
-    """Share (fine pixels) of capillary flow that is there in health: less in watershed zones and next to the FAZ."""
+    """Share (fine pixels) of capillary flow in health: less in watershed zones, next to the FAZ and far from it."""
     distance = distance_to_patches(rng, grid.fine, anatomy.sparse)
     kept = 1 - np.float32(rng.uniform(*config.sparse_loss)) * edge(distance, SPARSE_EDGE_MM)
     reach = np.float32(rng.uniform(*config.foveal_dimming_mm))
     rim = np.exp(-np.square(np.maximum(_from_faz(grid, anatomy), 0) / reach))
     kept *= 1 - np.float32(rng.uniform(*config.foveal_dimming)) * rim
+    periphery = np.interp(np.hypot(*grid.fine), PERIPHERY_MM, (0, 1)).astype(np.float32)
+    kept *= 1 - np.float32(rng.uniform(*config.peripheral_dimming)) * periphery
     return kept
 
 

@@ -37,18 +37,18 @@ class CystConfig(Config):
 class DrConfig(Config):
     """Diabetic retinopathy. The counts hold for the central 3 x 3 mm; as many again lie farther out."""
 
-    patches: CountSpan = (3, 6)
+    patches: CountSpan = (4, 6)
     """Patches of closed capillaries."""
-    patch_diameter_mm: PositiveSpan = (0.35, 0.7)
-    residual_flow: AmountSpan = (0.08, 0.25)
+    patch_diameter_mm: PositiveSpan = (0.3, 0.6)
+    residual_flow: AmountSpan = (0.2, 0.35)
     deep_margin_mm: AmountSpan = (0.02, 0.06)
     """The deep plexus is closed this much farther out."""
-    patches_at_faz: CountSpan = (1, 3)
+    patches_at_faz: CountSpan = (1, 2)
     """Further patches that border on the FAZ and so enlarge it irregularly."""
-    microaneurysms: CountSpan = (14, 28)
-    microaneurysm_diameter_um: PositiveSpan = (60.0, 120.0)
-    microaneurysm_flow: PositiveSpan = (2.0, 2.8)
-    superficial_share: Share = 0.2
+    microaneurysms: CountSpan = (24, 40)
+    microaneurysm_diameter_um: PositiveSpan = (100.0, 150.0)
+    microaneurysm_flow: PositiveSpan = (1.7, 2.3)
+    superficial_share: Share = 0.05
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
     """Only above severity 0.5."""
@@ -80,7 +80,7 @@ class CnvConfig(Config):
     """Upper edge of the tangle, above BM."""
     offset_mm: AmountSpan = (0.0, 0.6)
     """Distance of the tangle's centre from the fovea."""
-    flow: PositiveSpan = (2.4, 3.2)
+    flow: PositiveSpan = (2.8, 3.8)
     rpe_elevation_um: AmountSpan = (8.0, 28.0)
     fluid_height_um: PositiveSpan = (40.0, 130.0)
     fluid_share: PositiveSpan = (0.7, 1.2)

@@ -62,12 +62,15 @@ def _patches_at_faz(rng: np.random.Generator, anatomy: Anatomy, config: DrConfig
 def _microaneurysms(
     rng: np.random.Generator, regions: list[Places], severity: float, config: DrConfig
 ) -> tuple[Balls, Balls]:
-    """Those of the superficial plexus and those below it, budding at the border of (also future) closed patches."""
+    """Those of the superficial plexus and those below it, inside (also future) closed patches or at their border.
+
+    So they brighten en face what the closure has darkened: depth tells disease, an en-face histogram hardly does.
+    """
     rows = []
     for patches in regions:
         full, left = number(rng, config.microaneurysms, severity)
         at = patches[rng.integers(0, len(patches), full)]
-        angle, off = rng.uniform(0, 2 * np.pi, full), rng.uniform(0.9, 1.25, full)
+        angle, off = rng.uniform(0, 2 * np.pi, full), rng.uniform(0.35, 1.05, full)
         x, y = (at[:, i] + off * at[:, 2] * f(angle) for i, f in enumerate((np.cos, np.sin)))
         radius = 0.5 * size(severity) * rng.uniform(*config.microaneurysm_diameter_um, full)
         flow = size(severity) * rng.uniform(*config.microaneurysm_flow, full)
