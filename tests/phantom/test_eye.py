@@ -209,16 +209,16 @@ def test_a_tangle_is_brighter_than_the_same_depth_was(sparse_eye: MakeEye, numbe
     assert pair.sick.octa[tangle].mean() > 1.2 * pair.healthy.octa[tangle].mean()
 
 
-@pytest.mark.parametrize("disease", ["DR", "RVO"])
-def test_closed_capillaries_are_darker_than_they_were(sparse_eye: MakeEye, disease: str):
+@pytest.mark.parametrize(("disease", "limit"), [("DR", 0.85), ("RVO", 0.8)])  # diabetes leaves a third of the flow
+def test_closed_capillaries_are_darker_than_they_were(sparse_eye: MakeEye, disease: str, limit: float):
     left = []
     for pair in (twins(sparse_eye, disease, number) for number in NUMBERS[:2]):
         # microaneurysms lie in closed patches and shine through the projection
-        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2) & ~pair.has(Finding.MICROANEURYSM).any(2)
+        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2) & ~(pair.sick.lesion == Finding.MICROANEURYSM).any(2)
         # the median, since large vessels run on through closed capillaries
         before, after = (np.median(projection(e, 0, 2)[closed]) for e in (pair.healthy, pair.sick))
         left.append(after / before)
-    assert np.mean(left) < 0.8
+    assert np.mean(left) < limit
 
 
 def test_microaneurysms_are_brighter_than_what_was_there(sparse_eye: MakeEye):

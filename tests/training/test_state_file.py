@@ -202,7 +202,7 @@ def test_full_disk_leaves_the_old_state(path, monkeypatch, step):
 
     monkeypatch.setattr(state_file, step, full)
     with pytest.raises(
-        DataError, match=r"last\.safetensors: the disk is full, this file needs 4\.0 MB; the state saved"
+        DataError, match=r"last\.safetensors: the disk is full, this file needs 4\.0 MB; the one saved"
     ):
         save_state(path, {"a": torch.zeros(1_000_000)})
     assert load_state(path) == "old"
@@ -211,7 +211,7 @@ def test_full_disk_leaves_the_old_state(path, monkeypatch, step):
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"last\.safetensors: cannot be written .*no state was saved before"):
+    with pytest.raises(DataError, match=r"last\.safetensors: cannot be written .*none was saved before"):
         save_state(tmp_path / "file" / "last.safetensors", 1)
 
 

@@ -34,11 +34,13 @@ def changed(config, **values):
 
 @pytest.mark.parametrize("dims", [3, 2])
 def test_it_learns_what_can_be_seen(dims: int, volumes, planes, table: pd.DataFrame, config: TrainingConfig):
+    # Twelve eyes are enough for this network with every seed tried, which they are not for a deep one.
+    config = changed(config, model={"name": "cv3fc2", "width": 0.5}, max_epochs=40, stop={"patience": 40})
     if dims == 2:
         model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 1}
-        config = changed(config, model=model, slabs=["ILM_OPL"])
+        config = changed(config, model=model, slabs=["ILM_OPL"], max_epochs=60, stop={"patience": 60})
     images = volumes if dims == 3 else planes
-    fitted = fit_classifier(images, table, changed(config, max_epochs=60, stop={"patience": 60}), PROCESSING)
+    fitted = fit_classifier(images, table, config, PROCESSING)
     predictions = predict_fold(images, table, fitted.checkpoint, config)
     assert roc_auc_score(predictions["target"], predictions["probability"]) > 0.9
     assert set(predictions["part"]) == {"out_of_fold", "held_out"}
