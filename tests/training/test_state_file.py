@@ -201,9 +201,7 @@ def test_full_disk_leaves_the_old_state(path, monkeypatch, step):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(state_file, step, full)
-    with pytest.raises(
-        DataError, match=r"last\.safetensors: the disk is full, this file needs 4\.0 MB; the one saved"
-    ):
+    with pytest.raises(DataError, match=r"last\.safetensors: the disk is full, this file needs 4\.0 MB; the one saved"):
         save_state(path, {"a": torch.zeros(1_000_000)})
     assert load_state(path) == "old"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
