@@ -85,8 +85,7 @@ def fit_classifier(
         targets={role: one.targets for role, one in data.items()},
     )
     rows, weights = run_course(course, key, workspace)
-    history = pd.DataFrame(rows)
-    row = history.loc[history["best"]].iloc[0]
+    row = next(row for row in rows if row["best"])
     made = CheckpointCard(
         kind="classifier",
         model=network,
@@ -96,14 +95,14 @@ def fit_classifier(
         views=config.views,
         classes=names,
         fold=fold,
-        epoch=int(row["epoch"]),
-        metrics={name: float(row[name]) for name in METRICS if math.isfinite(row[name])},
+        epoch=row["epoch"],
+        metrics={name: row[name] for name in METRICS if math.isfinite(row[name])},
         seen={what: tuple(subjects) for what, subjects in seen.items()},
         patients=patients,
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )
-    return Fitted(Checkpoint(weights, made), history)
+    return Fitted(Checkpoint(weights, made), pd.DataFrame(rows))
 
 
 def _course(
