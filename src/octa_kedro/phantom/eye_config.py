@@ -78,7 +78,7 @@ class VesselConfig(Config):
     """Distance from the FAZ over which it comes back."""
     peripheral_dimming: AmountSpan = (0.5, 0.7)
     """Share of capillary flow that is missing 3 mm from the fovea, where the ganglion cells are a single row."""
-    variation: AmountSpan = (0.2, 0.35)
+    variation: AmountSpan = (0.1, 0.22)
     """Relative deviation of flow from capillary to capillary."""
     connecting: PositiveSpan = (10.0, 20.0)
     """Vessels between the plexuses, per mm2."""
@@ -129,7 +129,7 @@ class SignalConfig(Config):
     """Grey values below this are shown as 0, as the device does."""
     speckle: PositiveSpan = (0.2, 0.26)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.13, 0.17)
+    column: PositiveSpan = (0.16, 0.2)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)
