@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye
@@ -209,13 +210,14 @@ def test_a_tangle_is_brighter_than_the_same_depth_was(sparse_eye: MakeEye, numbe
     assert pair.sick.octa[tangle].mean() > 1.2 * pair.healthy.octa[tangle].mean()
 
 
-@pytest.mark.parametrize(("disease", "limit"), [("DR", 0.92), ("RVO", 0.8)])
+@pytest.mark.parametrize(("disease", "limit"), [("DR", 0.85), ("RVO", 0.8)])  # diabetes leaves a third of the flow
 def test_closed_capillaries_are_darker_than_they_were(sparse_eye: MakeEye, disease: str, limit: float):
     left = []
     for pair in (twins(sparse_eye, disease, number) for number in NUMBERS[:2]):
-        # microaneurysms lie in closed patches and shine through the projection; what the beam spreads beyond them, and
-        # the third of the flow that diabetes leaves, are why its limit is near 1
-        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2) & ~(pair.sick.lesion == Finding.MICROANEURYSM).any(2)
+        # microaneurysms lie in closed patches and shine through the projection, beyond their border as well
+        near = binary_dilation((pair.sick.lesion == Finding.MICROANEURYSM).any(2))
+        closed = pair.has(Finding.CAPILLARY_DROPOUT).any(2) & ~near
+        assert closed.sum() > 100
         # the median, since large vessels run on through closed capillaries
         before, after = (np.median(projection(e, 0, 2)[closed]) for e in (pair.healthy, pair.sick))
         left.append(after / before)
