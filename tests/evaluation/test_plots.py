@@ -158,6 +158,16 @@ def test_history_names_a_missing_column(history: pd.DataFrame):
         history_figure(history.drop(columns="val_auroc"))
 
 
+def test_history_of_an_autoencoder_has_no_validation(history: pd.DataFrame):
+    figure = history_figure(history.drop(columns=["val_loss", "val_auroc"]).assign(seconds=1.0, variance=0.2))
+    render(figure)
+    assert [axes.get_ylabel() for axes in figure.axes[::2]] == ["Loss (log scale)", "Learning rate (log scale)"]
+    assert figure.axes[0].get_title() == "Fold 1: 6 epochs\nbest 4"
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "*"]
+    assert marks[0].get_ydata() == pytest.approx([0.25])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "best epoch"]
+
+
 def test_history_with_costs_has_a_third_row(history: pd.DataFrame):
     more = history.assign(seconds=[1.0, 2, 9, 2, 2, 2] * 2, memory_gib=1.234, val_balanced_accuracy=0.7)
     figure = history_figure(more)

@@ -64,7 +64,9 @@ def test_planes_with_channels_are_augmented_too():
     assert changed_planes.shape == planes.shape
     same = torch.rand(1, 1, 10, 12).expand(3, 2, 10, 12)
     both = augmenter(**(ALL | {"noise": 0.0}))(same)
-    assert torch.equal(both[:, 0], both[:, 1])  # channels show one place: they move together
+    # channels show one place: they move together, but for rounding, which depends on the processor
+    torch.testing.assert_close(both[:, 0], both[:, 1], rtol=0, atol=1e-6)
+    assert not torch.allclose(both, same, atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from octa_kedro.training.failures import reporting_lack_of_memory
 from octa_kedro.training.losses import make_loss
 from octa_kedro.training.objective import Classification
 from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.pretrain import fit_autoencoder
 from octa_kedro.training.seeding import seed_everything
 from octa_kedro.training.trainer import Trainer, make_trainer
 from octa_kedro.training.workspace import Workspace
@@ -157,6 +158,13 @@ def test_the_history_can_be_followed_while_it_grows(config, volumes, table, tmp_
     written = pd.read_csv(folder / "history.csv")
     pd.testing.assert_frame_equal(written, fitted.history, check_dtype=False)
     assert list(tmp_path.glob("tensorboard/3D fold 1*/events*"))
+
+
+def test_an_autoencoder_can_be_followed_too(encoder_config, volumes, table, tmp_path):
+    fitted = fit_autoencoder(volumes, table, encoder_config, PROCESSING, workspace=Workspace(tmp_path))
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "history.png").stat().st_size > 10_000
+    assert pd.read_csv(folder / "history.csv")["train_loss"].tolist() == pytest.approx(fitted.history["train_loss"])
 
 
 def test_gradients_are_clipped(still, data):

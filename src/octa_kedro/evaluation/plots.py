@@ -78,35 +78,41 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
 def history_figure(history: pd.DataFrame) -> Figure:
     """Return loss and validation AUROC over epochs, a column per fold, the best epoch marked.
 
-    Columns: fold, epoch, train_loss, val_loss, val_auroc, best (bool; where several epochs of a fold are marked,
-    the last counts). With val_balanced_accuracy that is drawn too; with lr and seconds there is a third row, the
-    learning rate, headed by the median duration of an epoch and, with memory_gib, the most memory.
+    Columns: fold, epoch, train_loss, best (bool; where several epochs of a fold are marked, the last counts) and
+    val_loss, val_auroc; an autoencoder's history has no column of validation, and no row of AUROC. With
+    val_balanced_accuracy that is drawn too; with lr and seconds there is one more row, the learning rate, headed by
+    the median duration of an epoch and, with memory_gib, the most memory.
     """
-    columns = ("fold", "epoch", "train_loss", "val_loss", "val_auroc", "best")
+    judged = any(str(name).startswith("val_") for name in history.columns)
+    columns = ("fold", "epoch", "train_loss", "best", *(("val_loss", "val_auroc") if judged else ()))
     require_columns(history, columns, "history")
     folds = sorted(set(history["fold"]))
     width = min(max(16 / len(folds), 2.2), 5.0)
     costs = {"lr", "seconds"} <= {*history.columns}
-    figure = _figure(max(width * len(folds), 4.5), 8.0 if costs else 5.8)
-    grid = figure.subplots(3 if costs else 2, len(folds), squeeze=False, sharex=True, sharey="row")
+    n = 1 + judged + costs
+    figure = _figure(max(width * len(folds), 4.5), 1.4 + 2.2 * n)
+    grid = figure.subplots(n, len(folds), squeeze=False, sharex=True, sharey="row")
     for panels, fold in zip(grid.T, folds, strict=True):
         rows = history[history["fold"] == fold].sort_values("epoch")
-        _draw_history(panels[0], panels[1], rows)
+        _draw_losses(panels[0], rows)
+        if judged:
+            _draw_aurocs(panels[1], rows)
         if costs:
-            _draw_costs(panels[2], rows)
+            _draw_costs(panels[-1], rows)
         panels[-1].set_xlabel("Epoch")
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     grid[0, 0].set_ylabel("Loss (log scale)")
     grid[0, 0].set_yscale("log")  # one wild epoch would flatten all others
-    grid[1, 0].set_ylabel("Validation AUROC")
-    grid[1, 0].set_ylim(-0.03, 1.03)
-    if costs:
-        grid[2, 0].set_ylabel("Learning rate (log scale)")
-        if (history["lr"] > 0).any():  # nothing else has a place on it
-            grid[2, 0].set_yscale("log")
     handles, labels = grid[0, 0].get_legend_handles_labels()
-    more_handles, more_labels = grid[1, 0].get_legend_handles_labels()
-    handles, labels = handles + more_handles, labels + more_labels
+    if judged:
+        grid[1, 0].set_ylabel("Validation AUROC")
+        grid[1, 0].set_ylim(-0.03, 1.03)
+        more_handles, more_labels = grid[1, 0].get_legend_handles_labels()
+        handles, labels = handles + more_handles, labels + more_labels
+    if costs:
+        grid[-1, 0].set_ylabel("Learning rate (log scale)")
+        if (history["lr"] > 0).any():  # nothing else has a place on it
+            grid[-1, 0].set_yscale("log")
     ncols = 2 if len(labels) > 3 and len(folds) == 1 else len(labels)
     figure.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
     return figure
@@ -195,27 +201,40 @@ def _draw_confusion(axes: Axes, rows: pd.DataFrame, threshold: float, class_name
     axes.set_ylabel("True", fontsize=11)
 
 
-def _draw_history(losses: Axes, aurocs: Axes, rows: pd.DataFrame) -> None:
+def _draw_losses(axes: Axes, rows: pd.DataFrame) -> None:
     marker = "o" if len(rows) == 1 else ""
-    losses.plot(rows["epoch"], rows["train_loss"], marker=marker, color=COLOURS[0], label="training")
-    losses.plot(rows["epoch"], rows["val_loss"], marker=marker, color=COLOURS[1], linestyle="--", label="validation")
-    aurocs.plot(rows["epoch"], rows["val_auroc"], marker=marker, color=COLOURS[1], linestyle="--")
+    axes.plot(rows["epoch"], rows["train_loss"], marker=marker, color=COLOURS[0], label="training")
+    judged = "val_loss" in rows
+    if judged:
+        axes.plot(rows["epoch"], rows["val_loss"], marker=marker, color=COLOURS[1], linestyle="--", label="validation")
     title = f"Fold {rows['fold'].iloc[0]}: {len(rows)} epoch{'s' if len(rows) > 1 else ''}"
+    best = _mark_best(axes, rows, "val_loss" if judged else "train_loss", label="best epoch")
+    if len(best):
+        title += f"\nbest {best['epoch'].iloc[0]}"
+        title += f", AUROC {best['val_auroc'].iloc[0]:.2f}" if judged else ""
+    axes.set_title(title, fontsize=11)
+    axes.grid(color="0.94")
+
+
+def _draw_aurocs(axes: Axes, rows: pd.DataFrame) -> None:
+    marker = "o" if len(rows) == 1 else ""
+    axes.plot(rows["epoch"], rows["val_auroc"], marker=marker, color=COLOURS[1], linestyle="--")
+    _mark_best(axes, rows, "val_auroc")
+    axes.axhline(0.5, color="0.8", linewidth=1, zorder=0)
+    if "val_balanced_accuracy" in rows:
+        style: dict[str, Any] = {"color": COLOURS[3], "linestyle": "-.", "linewidth": 1, "marker": marker}
+        axes.plot(rows["epoch"], rows["val_balanced_accuracy"], label="balanced accuracy", **style)
+    axes.grid(color="0.94")
+
+
+def _mark_best(axes: Axes, rows: pd.DataFrame, column: str, label: str | None = None) -> pd.DataFrame:
+    """Mark the best epoch, if there is one, on the curve of `column`; its row is returned, or none."""
     best = rows[rows["best"].astype(bool)].tail(1)
     if len(best):
-        title += f"\nbest {best['epoch'].iloc[0]}, AUROC {best['val_auroc'].iloc[0]:.2f}"
-        losses.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")
-        aurocs.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")
+        axes.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")
         style: dict[str, Any] = {"marker": "*", "markersize": 13, "linestyle": "none", "color": COLOURS[2]}
-        losses.plot(best["epoch"], best["val_loss"], label="best epoch", **style)
-        aurocs.plot(best["epoch"], best["val_auroc"], **style)
-    losses.set_title(title, fontsize=11)
-    aurocs.axhline(0.5, color="0.8", linewidth=1, zorder=0)
-    if "val_balanced_accuracy" in rows:
-        style = {"color": COLOURS[3], "linestyle": "-.", "linewidth": 1, "marker": marker}
-        aurocs.plot(rows["epoch"], rows["val_balanced_accuracy"], label="balanced accuracy", **style)
-    for axes in (losses, aurocs):
-        axes.grid(color="0.94")
+        axes.plot(best["epoch"], best[column], label=label, **style)
+    return best
 
 
 def _draw_costs(axes: Axes, rows: pd.DataFrame) -> None:
