@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
 
 from octa_kedro.phantom.eye_config import VesselConfig
 from octa_kedro.phantom.tissue import REACH_MM, Points, rim, scatter
@@ -27,7 +26,8 @@ LEFT = 0.003
 """Growth ends where no more than this share of the points is left: the last few cost as many steps as all others."""
 JOIN = 1.6
 """A capillary's tip joins a neighbour that is no farther than this many spacings of its stage."""
-NEIGHBOURS = 12
+CELL = 2
+"""Points look for new vessels in cells this many spacings of their stage wide, which is about the quickest."""
 GENERATIONS = 10
 """A tip does not join its own forebears so near as this."""
 
@@ -168,8 +168,12 @@ def _colonise(
     wander: float,
 ) -> None:
     """Grow `front` (only its `nodes`, if given) until the `points` are supplied or out of reach."""
+    # Numba takes a second or two to import, and only growing needs it
+    from octa_kedro.phantom.nearest import approach  # noqa: PLC0415
+
     usable = np.arange(len(front.at)) if nodes is None else np.flatnonzero(nodes)
-    distance, nearest = _nearest(front.at[usable], points)
+    distance, nearest = np.full(len(points), np.inf), np.zeros(len(points), np.intp)
+    approach(points, distance, nearest, front.at[usable], first=0, cell_mm=CELL * stage.spacing_mm)
     nearest = usable[nearest]
     few = LEFT * len(points)
     for _ in range(ITERATIONS):
@@ -177,9 +181,7 @@ def _colonise(
         points, distance, nearest = points[waiting], distance[waiting], nearest[waiting]
         if len(points) <= few:
             return
-        parents, place = np.unique(nearest, return_inverse=True)
-        pull = np.zeros((len(parents), 2))
-        np.add.at(pull, place, _unit(points - front.at[nearest]))
+        parents, pull = _pulls(points, nearest, front.at)
         # a node pulled to both sides goes nowhere by itself
         pull = _unit(pull + 0.1 * rng.standard_normal(pull.shape))
         old = front.heading[parents]
@@ -188,37 +190,29 @@ def _colonise(
         heading = _unit(heading + wander * rng.standard_normal(heading.shape))
         first = len(front.at)
         front.add(front.at[parents] + stage.step_mm * heading, parents, heading)
-        fresh, which = _nearest(front.at[first:], points, float(distance.max()))
-        nearer = fresh < distance
-        distance = np.where(nearer, fresh, distance)
-        nearest = np.where(nearer, first + which, nearest)
+        approach(points, distance, nearest, front.at[first:], first=first, cell_mm=CELL * stage.spacing_mm)
 
 
-def _nearest(nodes: Points, points: Points, within_mm: float = np.inf) -> tuple[Points, NDArray[np.intp]]:
-    """Distance (N,) from each point to its nearest node and that node's index; infinite if none is near enough."""
-    distance, index = KDTree(nodes, balanced_tree=False, compact_nodes=False).query(
-        points, distance_upper_bound=within_mm
-    )
-    return np.asarray(distance), np.asarray(index)
+def _pulls(points: Points, nearest: NDArray[np.intp], at: Points) -> tuple[NDArray[np.intp], Points]:
+    """The nodes (K,) that are nearest to any of the points, and the sum (K, 2) of unit vectors to those."""
+    place = np.bincount(nearest, minlength=len(at))
+    pulled = np.flatnonzero(place)
+    place[pulled] = np.arange(len(pulled))
+    way = _unit(points - at[nearest])
+    return pulled, np.stack([np.bincount(place[nearest], along) for along in way.T], 1)
 
 
 def _joins(front: _Front, tip: NDArray[np.bool_], reach_mm: float) -> NDArray[np.intp]:
     """Pairs (M, 2): each tip and the nearest node of another branch within reach."""
+    from octa_kedro.phantom.nearest import partners  # noqa: PLC0415
+
     tips = np.flatnonzero(tip)
-    found = KDTree(front.at).query(front.at[tips], k=NEIGHBOURS, distance_upper_bound=reach_mm)
-    distance, near = np.asarray(found[0]), np.asarray(found[1])
-    kin = np.zeros(near.shape, bool)
-    forebear = tips.copy()
-    for _ in range(GENERATIONS):
-        kin |= near == forebear[:, None]
-        forebear = np.where(forebear >= 0, front.parent[forebear], -1)
-    usable = np.isfinite(distance) & ~kin
-    partner = near[np.arange(len(tips)), usable.argmax(1)]
-    joined = usable.any(1)
-    pairs = np.stack([tips[joined], partner[joined]], 1)
+    partner = partners(front.at, front.parent, tips, reach_mm, GENERATIONS)
+    chosen = np.full(len(front.at), -1)
+    chosen[tips] = partner
     # two tips that chose each other are joined once
-    _, once = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
-    return pairs[np.sort(once)]
+    again = (chosen[partner] == tips) & (partner < tips)
+    return np.stack([tips, partner], 1)[(partner >= 0) & ~again]
 
 
 def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], config: VesselConfig) -> Points:
@@ -237,4 +231,6 @@ def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], con
 
 
 def _unit(vectors: Points) -> Points:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    # numpy.linalg.norm and hypot take several times as long
+    x, y = vectors.T
+    return vectors / np.maximum(np.sqrt(x * x + y * y), 1e-9)[:, None]

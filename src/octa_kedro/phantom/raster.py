@@ -36,7 +36,7 @@ def lines_of(tree: Tree, at: Points, radius_um: Points, grid: Grid) -> Lines:
     child = np.flatnonzero(tree.parent >= 0)
     ends = np.concatenate([np.stack([child, tree.parent[child]], 1), tree.joins])
     half = max(grid.extent_mm[:2]) / 2 + max(map(abs, grid.fovea_mm)) + 0.3
-    ends = ends[(np.abs(at[ends]).max((1, 2)) < half)]
+    ends = ends[(np.abs(at).max(1) < half)[ends].all(1)]
     start, way = at[ends[:, 0]], at[ends[:, 1]] - at[ends[:, 0]]
     length = np.hypot(*way.T)
     count = np.maximum(np.ceil(length / STEP_MM).astype(int), 1)
