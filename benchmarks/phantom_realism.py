@@ -1,9 +1,11 @@
 """How far the phantom looks like OCTA-500: the same statistics of real and of synthetic eyes, and pictures of both.
 
-    python benchmarks/phantom_realism.py --out /tmp/realism [--shared ../shared/data] [--eyes 12] [--workers 2]
+    python benchmarks/phantom_realism.py --out /tmp/realism [--shared ../shared/data] [--eyes 24] [--workers 2]
 
-Target: the phantom's median inside the real 5-95 % range, depth profiles correlated above .9. Real images must not
-be passed on, nor pictures made of them, so a folder inside the repository is refused.
+The phantom's eyes have diseases in the shares in which OCTA-500 has them, field of view by field of view, since
+nothing is known of single eyes of the sample. Target: the phantom's median inside the real 5-95 % range, depth
+profiles correlated above .9. Real images must not be passed on, nor pictures made of them, so a folder inside the
+repository is refused.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, cycle, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -33,7 +35,7 @@ from octa_kedro.io.release import Octa500Release, plane_to_picture
 from octa_kedro.io.release_writer import enface_picture
 from octa_kedro.io.volume import Volume, scan_affine
 from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import OCTA500, Disease
 from octa_kedro.preprocessing.retina import estimate_surfaces
 
 ROOT = Path(__file__).parents[1]
@@ -114,16 +116,23 @@ def phantom_eye(config: PhantomConfig, row: Mapping[Hashable, Any]) -> Seen:
     return look_at(name, {m: Volume(a, affine, m, eye.laterality, name) for m, a in arrays.items()}, picture)
 
 
+def composition(field: int, eyes: int) -> dict[Disease, int]:
+    """So many eyes of each disease as OCTA-500 has in a field of view (0: 3 mm, 1: 6 mm), by largest remainders."""
+    counts = {word: both[field] for word, both in OCTA500.items()}
+    exact = {word: eyes * count / sum(counts.values()) for word, count in counts.items()}
+    found = {word: int(share) for word, share in exact.items()}
+    left = sorted(exact, key=lambda word: found[word] - exact[word])[: eyes - sum(found.values())]
+    return {word: number + (word in left) for word, number in found.items()}
+
+
 def phantom_rows(config: PhantomConfig, eyes: int) -> list[dict[Hashable, Any]]:
-    """Per field of view half the eyes normal, the others of each disease in turn."""
+    """Half the eyes in each field of view, of diseases in the shares in which the release has them there."""
     table = plan_cohort(config)
-    ill = [word for word in config.subjects if word != "NORMAL"]
-    words = list(islice(chain.from_iterable(zip(cycle(["NORMAL"]), cycle(ill), strict=False)), eyes // len(FIELDS)))
     chosen = []
-    for field_mm in FIELDS:
+    for number, field_mm in enumerate(FIELDS):
         rows = table[table["fov_mm"] == field_mm]
-        for word in dict.fromkeys(words):
-            chosen += rows[rows["Disease"] == word].head(words.count(word)).to_dict("records")
+        for word, count in composition(number, eyes // len(FIELDS)).items():
+            chosen += rows[rows["Disease"] == word].head(count).to_dict("records")
     return chosen
 
 
@@ -214,7 +223,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--shared", type=Path, default=SHARED)
     parser.add_argument("--real-eye", type=Path, help="zip or folder; default: octa500_10225.zip in --shared")
-    parser.add_argument("--eyes", type=int, default=12, help="phantom eyes, half of them 3 mm, half of them normal")
+    parser.add_argument("--eyes", type=int, default=24, help="phantom eyes, half of them 3 mm")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--settings", type=json.loads, default={}, help='of the phantom, as JSON: {"seed": 2}')
     parser.add_argument("--save-stats", type=Path, help="every value of every eye, as JSON")
