@@ -41,7 +41,7 @@ class AnatomyConfig(Config):
     fovea_offset_mm: Span = (-0.15, 0.15)
     faz_area_mm2: PositiveSpan = (0.06, 0.31)
     faz_irregularity: Annotated[float, Field(ge=0, lt=0.5)] = 0.09
-    sparse_places: CountSpan = (4, 9)
+    sparse_places: CountSpan = (3, 7)
     """Watershed zones in the central 3 x 3 mm, where any eye has fewer capillaries."""
     sparse_diameter_mm: PositiveSpan = (0.35, 0.7)
 
@@ -70,7 +70,7 @@ class VesselConfig(Config):
     """Share of capillary flow that is seen between the capillaries resolved."""
     patchiness: AmountSpan = (0.02, 0.06)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
-    sparse_loss: AmountSpan = (0.5, 0.9)
+    sparse_loss: AmountSpan = (0.4, 0.75)
     """Share of capillary flow that is missing in the middle of a watershed zone."""
     foveal_dimming: AmountSpan = (0.35, 0.75)
     """Share of capillary flow that is missing at the border of the FAZ, where the ganglion cells thin out."""

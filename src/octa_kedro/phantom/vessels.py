@@ -31,10 +31,10 @@ WINDING = ((0.45, 0.035), (0.15, 0.008))
 """Tortuosity: (correlation, deviation) in millimetres of how vessels stray from the course of growth."""
 ARTERIOLE_UM = 4.5
 """Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
-ARTERIOLE_FLOW = 0.92
+ARTERIOLE_FLOW = 0.85
 OPACITY = 4.3
 """Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
-LARGE_FLOW, WIDE_FLOW = 1.13, 0.005
+LARGE_FLOW, WIDE_FLOW = 1.1, 0.005
 """Flow of a vessel too narrow to measure, and what each micrometre of radius adds."""
 PERIPHERY_MM = (1.2, 3.2)
 """Distances from the fovea between which capillary flow falls to its peripheral share."""
