@@ -29,6 +29,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from enface_statistics import compare, draw_outlines, find_faz, statistics_of
 from octa_kedro.io.release import Octa500Release, plane_to_picture
@@ -47,22 +48,25 @@ DEPTH_UM = np.arange(-50.0, 500.0, 3.125)
 MODALITIES = ("OCT", "OCTA")
 BRIGHTEST = {"OCT": 255, "OCTA": 60}  # as shown
 ABOVE_MM, SHOWN_MM = 0.2, 0.9  # of a B-scan, round its ILM
+CHOROID_MM, LAG_MM = (0.03, 0.12), 0.01875  # below BM, where speckle is judged; distance over which it is compared
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is kept of one eye: its map and, if the volume was looked at, depth profiles and foveal B-scans."""
+    """What is kept of one eye: its map and, if the volume was looked at, profiles, foveal B-scans and speckle."""
 
     name: str
     field_mm: float
     picture: NDArray[np.uint8]
     profiles: Mapping[str, NDArray[np.float64]] | None = None
     bscans: Mapping[str, NDArray[np.uint8]] | None = None
+    speckle: tuple[float, float] | None = None
 
 
 def look_at(name: str, volumes: Mapping[str, Volume], picture: NDArray[np.uint8]) -> Seen:
-    """Profiles relative to the estimated ILM, and the B-scans through the fovea."""
-    ilm = estimate_surfaces(volumes["OCT"]).plane("ILM")
+    """Profiles relative to the estimated ILM, the B-scans through the fovea, and OCTA speckle below the BM."""
+    surfaces = estimate_surfaces(volumes["OCT"])
+    ilm = surfaces.plane("ILM")
     field_mm = round(volumes["OCT"].extent_mm[0], 3)
     faz = find_faz(picture, field_mm)
     row = int(np.nonzero(faz)[0].mean()) if faz.any() else len(faz) // 2
@@ -70,7 +74,8 @@ def look_at(name: str, volumes: Mapping[str, Volume], picture: NDArray[np.uint8]
     top = max(0, int((np.median(ilm) - ABOVE_MM) / step))
     shown = slice(top, top + int(SHOWN_MM / step))
     bscans = {m: v.array[:, number, shown].T.copy() for m, v in volumes.items()}
-    return Seen(name, field_mm, picture, {m: depth_profile(v, ilm) for m, v in volumes.items()}, bscans)
+    profiles = {m: depth_profile(v, ilm) for m, v in volumes.items()}
+    return Seen(name, field_mm, picture, profiles, bscans, speckle_of(volumes["OCTA"], surfaces.plane("BM")))
 
 
 def depth_profile(volume: Volume, ilm_mm: NDArray) -> NDArray[np.float64]:
@@ -80,6 +85,20 @@ def depth_profile(volume: Volume, ilm_mm: NDArray) -> NDArray[np.float64]:
     inside = (index >= 0) & (index < volume.array.shape[2])
     grey = np.take_along_axis(volume.array[::2, ::2], np.clip(index, 0, volume.array.shape[2] - 1), 2)
     return np.sum(grey, axis=(0, 1), where=inside, dtype=float) / np.maximum(inside.sum(axis=(0, 1)), 1)
+
+
+def speckle_of(octa: Volume, bm_mm: NDArray) -> tuple[float, float]:
+    """Deviation of the log of OCTA speckle in the choroid, and its correlation over `LAG_MM` in depth.
+
+    What varies over more than some A-scans at one depth is not speckle and is taken away first.
+    """
+    spacing, origin = octa.spacing[2], octa.affine[2, 3]
+    index = np.rint((bm_mm[..., None] + np.arange(*CHOROID_MM, spacing) - origin) / spacing).astype(np.intp)
+    grey = np.take_along_axis(octa.array, np.clip(index, 0, octa.array.shape[2] - 1), 2)
+    log = np.log(grey.astype(np.float32) + 2)
+    log -= ndimage.gaussian_filter(log, (6, 6, 0))
+    lag = round(LAG_MM / spacing)
+    return float(log.std()), float((log[..., lag:] * log[..., :-lag]).mean() / np.square(log).mean())
 
 
 def real_maps(shared: Path) -> list[Seen]:
@@ -240,6 +259,10 @@ def main() -> None:
     real_depth, depth = profiles_of([volume]), profiles_of(eyes)
     correlation = {m: float(np.corrcoef(real_depth[m][0], np.median(depth[m], axis=0))[0, 1]) for m in MODALITIES}
     table = compare(real, phantom, correlation)
+    table += "\n\nOCTA speckle below BM, deviation of its log and correlation over 19 um in depth:"
+    for name, seen in (("real eye", [volume]), ("phantom, median", eyes)):
+        deviation, correlated = np.median([eye.speckle for eye in seen if eye.speckle is not None], axis=0)
+        table += f" {name} {deviation:.2f}, {correlated:.2f};"
     print(table)
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "realism.md").write_text(table + "\n")

@@ -127,9 +127,9 @@ class SignalConfig(Config):
     """Flow read where nothing moves, at the brightest layer."""
     noise_floor: AmountSpan = (0.2, 0.6)
     """Grey values below this are shown as 0, as the device does."""
-    speckle: PositiveSpan = (0.2, 0.26)
+    speckle: PositiveSpan = (0.42, 0.48)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.16, 0.2)
+    column: PositiveSpan = (0.03, 0.07)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)

@@ -13,7 +13,7 @@ from octa_kedro.phantom.vessels import Vasculature
 
 GAIN_NODES = 22
 """Knots of the random gain from above the ILM to below BM: about one in 35 um."""
-GRAIN, GRAIN_UM = 0.5, 14.0
+GRAIN, GRAIN_UM = 0.5, 9.0
 """Deviations of the speckle's grain: across, in voxels (the beam moves on while it reads one), and in depth."""
 OPACITY_REACH_MM = 3.2
 NOISE_GRAIN = 0.5
