@@ -66,7 +66,7 @@ class VesselConfig(Config):
     flow: PositiveSpan = (0.7, 1.0)
     """Flow in a superficial capillary, between eyes; likewise in a deep one."""
     deep_flow: PositiveSpan = (0.45, 0.75)
-    diffuse: AmountSpan = (0.2, 0.3)
+    diffuse: AmountSpan = (0.15, 0.35)
     """Share of capillary flow that is seen between the capillaries resolved."""
     patchiness: AmountSpan = (0.02, 0.06)
     """Relative deviation of capillary flow over about half a millimetre, in healthy eyes as well."""
@@ -78,7 +78,7 @@ class VesselConfig(Config):
     """Distance from the FAZ over which it comes back."""
     peripheral_dimming: AmountSpan = (0.5, 0.7)
     """Share of capillary flow that is missing 3 mm from the fovea, where the ganglion cells are a single row."""
-    variation: AmountSpan = (0.1, 0.22)
+    variation: AmountSpan = (0.05, 0.28)
     """Relative deviation of flow from capillary to capillary."""
     connecting: PositiveSpan = (10.0, 20.0)
     """Vessels between the plexuses, per mm2."""
@@ -127,9 +127,9 @@ class SignalConfig(Config):
     """Flow read where nothing moves, at the brightest layer."""
     noise_floor: AmountSpan = (0.2, 0.6)
     """Grey values below this are shown as 0, as the device does."""
-    speckle: PositiveSpan = (0.42, 0.48)
+    speckle: PositiveSpan = (0.4, 0.58)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.03, 0.07)
+    column: PositiveSpan = (0.01, 0.12)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)
