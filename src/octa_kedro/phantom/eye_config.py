@@ -129,7 +129,7 @@ class SignalConfig(Config):
     """Grey values below this are shown as 0, as the device does."""
     speckle: PositiveSpan = (0.4, 0.58)
     """Deviation of the log of OCTA speckle."""
-    column: PositiveSpan = (0.01, 0.12)
+    column: PositiveSpan = (0.02, 0.1)
     """Deviation of the log of what differs from A-scan to A-scan at all depths alike."""
     octa_ceiling: Annotated[float, Field(gt=0, le=255)] = 110.0
     motion_lines: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] = (0, 4)

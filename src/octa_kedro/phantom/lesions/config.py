@@ -40,14 +40,14 @@ class DrConfig(Config):
     patches: CountSpan = (4, 6)
     """Patches of closed capillaries."""
     patch_diameter_mm: PositiveSpan = (0.3, 0.6)
-    residual_flow: AmountSpan = (0.3, 0.45)
+    residual_flow: AmountSpan = (0.25, 0.4)
     deep_margin_mm: AmountSpan = (0.02, 0.06)
     """The deep plexus is closed this much farther out."""
     patches_at_faz: CountSpan = (1, 2)
     """Further patches that border on the FAZ and so enlarge it irregularly."""
     microaneurysms: CountSpan = (24, 40)
     microaneurysm_diameter_um: PositiveSpan = (100.0, 150.0)
-    microaneurysm_flow: PositiveSpan = (1.8, 2.3)
+    microaneurysm_flow: PositiveSpan = (2.0, 2.6)
     superficial_share: Share = 0.05
     """Share of the microaneurysms that bud from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
