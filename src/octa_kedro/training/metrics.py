@@ -1,8 +1,6 @@
 """What is measured after an epoch: on the validation set, and of the process."""
 
 import math
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,7 @@ from octa_kedro.evaluation.multiclass import multiclass_metrics
 NAMES = ("auroc", "accuracy", "balanced_accuracy", "f1", "brier")
 HALF = 0.5
 GIB = 2**30
-STATM = Path("/proc/self/statm")
+PAGES = Path("/proc/self/smaps_rollup")
 
 
 def epoch_metrics(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
@@ -48,10 +46,11 @@ def memory_gib(device: torch.device) -> float:
     process has for itself now, without pages of files that are mapped. NaN where that is not known."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / GIB
-    if device.type != "cpu" or not sys.platform.startswith("linux"):
+    if device.type != "cpu" or not PAGES.is_file():
         return math.nan
-    _, resident, shared, *_ = (int(pages) for pages in STATM.read_text().split())
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE") / GIB
+    # statm is cheaper, but the kernel lets it lag behind: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
+    kibibytes = next(line.split()[1] for line in PAGES.read_text().splitlines() if line.startswith("Anonymous:"))
+    return int(kibibytes) * 1024 / GIB
 
 
 def _auroc(truth: np.ndarray, scores: FloatArray) -> float:
