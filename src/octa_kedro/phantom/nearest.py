@@ -1,8 +1,8 @@
 """Nearest neighbours among growing vessels: nodes are sorted into square cells, and compiled loops look round a place.
 
-The nodes of one step of growth are few and asked about once, so that a k-d tree made for each step takes several
-times as long. Only loops are compiled, since what NumPy does by itself costs seconds of compilation: half a second for
-each of its functions. The first call on a machine compiles; the result is kept beside this file or in the user's cache.
+The nodes of one step of growth are few and asked about once, so that a k-d tree made for each step takes longer.
+Only loops are compiled: with NumPy's functions among them compilation took about three times as long. The first call on
+a machine compiles; the result is kept beside this file or in the user's cache.
 """
 
 import math
