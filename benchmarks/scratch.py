@@ -33,20 +33,25 @@ def run(project: Path, params: dict[str, Any], *, env: str | None = None, **what
 
 
 def paired_gain(
-    target: NDArray[np.int64], ours: list[NDArray[np.float64]], theirs: list[NDArray[np.float64]], draws: int = 2000
+    target: NDArray[np.int64],
+    ours: list[NDArray[np.float64]],
+    theirs: list[NDArray[np.float64]],
+    *,
+    draws: int = 2000,
+    draw_repetitions: bool = False,
 ) -> tuple[float, float, float]:
     """How much higher the mean AUROC over repetitions of `ours` is than that of `theirs`, and the 95 % interval of a
-    bootstrap over subjects, who are the same for both."""
+    bootstrap over subjects, who are the same for both; `draw_repetitions` draws the repetitions anew too, each of
+    `ours` together with its partner, so that the interval says what other trainings would give."""
 
-    def gain(chosen: NDArray[np.int64]) -> float:
-        means = [
-            np.mean([roc_auc_score(target[chosen], one[chosen]) for one in repetitions])
-            for repetitions in (ours, theirs)
-        ]
-        return float(means[0] - means[1])
+    def gains(chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+        pairs = zip(ours, theirs, strict=True)
+        return np.array([np.subtract(*(roc_auc_score(target[chosen], one[chosen]) for one in pair)) for pair in pairs])
 
     rng, n = np.random.default_rng(0), len(target)
     drawn = (rng.integers(0, n, n) for _ in range(draws))
-    gains = [gain(chosen) for chosen in drawn if len(set(target[chosen].tolist())) == 2]
-    low, high = np.percentile(gains, [2.5, 97.5])
-    return gain(np.arange(n)), float(low), float(high)
+    each = np.array([gains(chosen) for chosen in drawn if len(set(target[chosen].tolist())) == 2])
+    if draw_repetitions:
+        each = np.take_along_axis(each, rng.integers(0, len(ours), each.shape), axis=1)
+    low, high = np.percentile(each.mean(axis=1), [2.5, 97.5])
+    return float(gains(np.arange(n)).mean()), float(low), float(high)
