@@ -9,6 +9,7 @@ severity 0 it must be about .5. It can be interrupted and run again.
 """
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def limits(table: pd.DataFrame, found: list[NDArray[np.float64]]) -> pd.DataFram
 
     for disease in DISEASES[1:]:
         band = np.clip(np.digitize(table["severity"], BANDS) - 1, 0, len(BANDS) - 2)
-        for number, (low, high) in enumerate(zip(BANDS, BANDS[1:], strict=False)):
+        for number, (low, high) in enumerate(pairwise(BANDS)):
             ill = np.flatnonzero((table["disease"] == disease) & (band == number))
             target = np.repeat([0, 1], [len(normal), len(ill)])
             draws = [
@@ -83,7 +84,7 @@ def limits(table: pd.DataFrame, found: list[NDArray[np.float64]]) -> pd.DataFram
 
 def print_table(table: pd.DataFrame) -> None:
     """Markdown: a row per disease, a column per band of severity."""
-    print(f"| severity | {' | '.join(f'{low:.1f}-{high:.1f}' for low, high in zip(BANDS, BANDS[1:], strict=False))} |")
+    print(f"| severity | {' | '.join(f'{low:.1f}-{high:.1f}' for low, high in pairwise(BANDS))} |")
     print("|" + "---|" * len(BANDS))
     for disease, rows in table.groupby("disease", sort=False):
         cells = [f"{row.auroc:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in rows.itertuples()]
