@@ -29,8 +29,8 @@ COMMON: dict[str, Any] = {
     "stop": {"keep_from": 0.3, "patience": 6},
     "batch_size": 16,
     "loss": {"label_smoothing": 0.0},
-    # A mask's volume is in its mean, which instance norm takes away: see the last candidate.
-    "model": {"norm_stages": False},
+    # A mask's volume is in its mean, which instance norm in the stages takes away: see the last candidate.
+    "model": {"norm": "instance", "norm_stages": False},
 }
 NO_SHIFT = {"flip": True, "shift": 0.0, "depth_shift": 0.0, "brightness": 0.0}
 CANDIDATES: dict[str, dict[str, Any]] = {
@@ -45,13 +45,13 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     },
     "wider, shifts": {
         "optimiser": {"learning_rate": 0.002},
-        "model": {"widths": [32, 64, 128, 256], "norm_stages": False},
+        "model": {"widths": [32, 64, 128, 256], "norm": "instance", "norm_stages": False},
         "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
     },
     "narrow, shifts, no flips, instance norm": {
         "optimiser": {"learning_rate": 0.003},
         "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
-        "model": {"norm_stages": True},
+        "model": {"norm": "instance", "norm_stages": True},
     },
 }
 CHOSEN = "narrow, shifts, no flips"

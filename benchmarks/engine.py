@@ -128,7 +128,7 @@ def compare_steps(shape: tuple[int, int, int], count: int, repeats: int) -> None
 def compare_stems(shape: tuple[int, int, int], repeats: int) -> None:
     """Forward, backward and step of one volume in the default network and in the original's."""
     networks = {
-        "default": {"name": "resnet18", "norm": "instance", "norm_stages": True},
+        "default": {"name": "resnet18"},
         "original": {"name": "resnet18", "stem_stride": ORIGINAL_STEM},
     }
     works = []
@@ -173,8 +173,7 @@ def measure_gpu(shape: tuple[int, int, int], batch: int) -> None:
         stored = volumes(Path(folder), shape, 8 * batch, files=batch)
         data = EyeDataset(stored, list(stored), [i % 2 for i in range(8 * batch)])
         for precision in ("fp32", "bf16"):
-            model = {"name": "resnet18", "norm": "instance", "norm_stages": True}
-            ours = trainer_of(config_of(model, batch, precision=precision, device="cuda", workers=4), data)
+            ours = trainer_of(config_of({"name": "resnet18"}, batch, precision=precision, device="cuda", workers=4), data)
             with FlopCounterMode(display=False) as counter:
                 ours.epoch(1)
             (times,) = in_turns(3, lambda ours=ours: ours.epoch(1))

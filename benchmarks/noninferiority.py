@@ -6,8 +6,8 @@ Both are trained with the default parameters on as many eyes as the default phan
 per fold and seed, and judged by held-out eyes, of which there are more than the default's 12, since an eye that only
 judges is cheap. Printed are the AUROCs of every training on the held-out eyes, and the paired interval of the
 difference of their means over held-out eyes and over trainings, both drawn anew; the default is not inferior if that
-interval lies above minus the margin. The original's stem strides by 1 in depth, and its norm is batch norm; widths are
-the default's. It can be interrupted and run again.
+interval lies above minus the margin. The original's stem strides by 1 in depth; widths and norm are the default's. It
+can be interrupted and run again.
 """
 
 import argparse
@@ -23,16 +23,17 @@ from scratch import make_project, paired_gain, run
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "default": {},
-    "original": {"stem_stride": [1, 2, 2], "norm": "batch", "norm_stages": False},
+    "original": {"stem_stride": [1, 2, 2]},
 }
 LEARN, DISEASES, FOLDS = 36, ("NORMAL", "DR", "CNV"), (1, 2, 3)
+PHANTOM_SEED = 2  # settings were chosen on 1
 
 
 def cohort_params(held_out: int) -> dict[str, Any]:
     """A phantom with LEARN eyes to learn from and `held_out` others."""
     eyes = LEARN + held_out
     return {
-        "phantom": {"subjects": {word: eyes // len(DISEASES) for word in DISEASES}},
+        "phantom": {"seed": PHANTOM_SEED, "subjects": {word: eyes // len(DISEASES) for word in DISEASES}},
         "splits": {"hold_out": held_out / eyes},
     }
 
