@@ -1,6 +1,6 @@
 """How mild a disease does the default 3D network still see, and how much do more eyes to learn from help?
 
-    python benchmarks/detection_limits.py --work FOLDER [--learn 36 72 144] [--judge 80] [--figure limits.png]
+    python benchmarks/detection_limits.py --work FOLDER [--learn 36 72] [--judge 80] [--figure limits.png]
 
 Networks with the default parameters learn from default phantoms (severity .7 to 1) of different sizes, three folds
 each. All judge the same other phantom, whose diseased eyes have every severity from 0 (healthy) to 1: per disease and
@@ -113,7 +113,7 @@ def main() -> None:
     """Learn, judge, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--learn", type=int, nargs="+", default=[36, 72, 144], help="development eyes")
+    parser.add_argument("--learn", type=int, nargs="+", default=[36, 72], help="development eyes")
     parser.add_argument("--judge", type=int, default=80, help="eyes of each disease that judge")
     parser.add_argument("--figure", type=Path)
     given = parser.parse_args()

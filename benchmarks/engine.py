@@ -173,7 +173,9 @@ def measure_gpu(shape: tuple[int, int, int], batch: int) -> None:
         stored = volumes(Path(folder), shape, 8 * batch, files=batch)
         data = EyeDataset(stored, list(stored), [i % 2 for i in range(8 * batch)])
         for precision in ("fp32", "bf16"):
-            ours = trainer_of(config_of({"name": "resnet18"}, batch, precision=precision, device="cuda", workers=4), data)
+            ours = trainer_of(
+                config_of({"name": "resnet18"}, batch, precision=precision, device="cuda", workers=4), data
+            )
             with FlopCounterMode(display=False) as counter:
                 ours.epoch(1)
             (times,) = in_turns(3, lambda ours=ours: ours.epoch(1))
