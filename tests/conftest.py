@@ -18,9 +18,9 @@ from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
-# Processes side by side share the cores.
+# Processes side by side share the cores; fewer threads can be asked for by OMP_NUM_THREADS.
 ABREAST = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // ABREAST))
+torch.set_num_threads(max(1, min(2, torch.get_num_threads()) // ABREAST))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
