@@ -50,5 +50,6 @@ def start_model(model: nn.Module, config: ModelConfig, start: StartConfig) -> St
         started = load_medicalnet(model, start.weights_file)
     frozen = freeze(model, start.frozen_stages)
     started = Started(started.source, started.loaded, started.left, started.unused, frozen)
-    logger.info(started.summary())
+    if start.weights != "random" or frozen:
+        logger.info(started.summary())
     return started
