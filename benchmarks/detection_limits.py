@@ -22,9 +22,9 @@ from sklearn.metrics import roc_auc_score
 from octa_kedro.phantom import PhantomConfig, plan_cohort
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import FittingConfig
-from octa_kedro.training.data import EyeDataset
-from octa_kedro.training.devices import make_fabric
-from octa_kedro.training.validation import predict_eyes
+from octa_kedro.training.data.dataset import EyeDataset
+from octa_kedro.training.engine.devices import make_fabric
+from octa_kedro.training.engine.validation import predict_eyes
 from scratch import make_project, run
 
 DISEASES, FOLDS = ("NORMAL", "DR", "CNV"), (1, 2, 3)

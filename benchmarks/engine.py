@@ -29,15 +29,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import write_nifti
-from octa_kedro.io.stored import Stored
 from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.data import EyeDataset, in_order, loader
-from octa_kedro.training.devices import make_fabric
-from octa_kedro.training.losses import make_loss
-from octa_kedro.training.metrics import memory_gib
-from octa_kedro.training.objective import Classification
-from octa_kedro.training.trainer import Trainer, make_trainer
+from octa_kedro.training.data.dataset import EyeDataset, in_order, loader
+from octa_kedro.training.engine.devices import make_fabric
+from octa_kedro.training.engine.losses import make_loss
+from octa_kedro.training.engine.metrics import memory_gib
+from octa_kedro.training.engine.objective import Classification
+from octa_kedro.training.engine.trainer import Trainer, make_trainer
 
 # Augmentation as in conf/base.
 AUGMENTATION = {"flip": True, "shift": 0.08, "depth_shift": 0.04, "brightness": 0.2}

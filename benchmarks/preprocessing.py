@@ -31,8 +31,6 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.io.release import Octa500Release
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
-from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import VOLUME, ProcessingConfig
@@ -41,6 +39,8 @@ from octa_kedro.preprocessing.geometry import processing_grid, scan_box
 from octa_kedro.preprocessing.placement import Placement, place_surfaces, place_volume
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_mask
+from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.results.stored import Stored
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))

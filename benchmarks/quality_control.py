@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from octa_kedro.evaluation.contact_sheet import Card, contact_sheet
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
 from octa_kedro.phantom.config import Disease
+from octa_kedro.preprocessing.contact_sheet import Card, contact_sheet
 from octa_kedro.preprocessing.quality import (
     MEASURES,
     QualityConfig,

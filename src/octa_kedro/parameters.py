@@ -12,14 +12,14 @@ from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.inference import InferenceConfig
-from octa_kedro.io.store import ExecutionConfig
+from octa_kedro.inference.eye import InferenceConfig
 from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.quality import QualityConfig
+from octa_kedro.results.store import ExecutionConfig
 from octa_kedro.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
-from octa_kedro.training.search_space import TuningConfig, check_space
+from octa_kedro.tuning.space import TuningConfig, check_space
 
 
 class SourceConfig(Config):

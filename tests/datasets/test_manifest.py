@@ -10,8 +10,8 @@ from kedro.io import DatasetError, Version
 
 from octa_kedro.datasets.manifest import ManifestDataset
 from octa_kedro.errors import DataError
-from octa_kedro.io.store import Recipe
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.results.store import Recipe
 
 
 def eye(value: float) -> Volume:

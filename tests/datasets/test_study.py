@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DatasetError
 
 from octa_kedro.datasets.study import StudyDataset
-from octa_kedro.training.study import StudyFile
+from octa_kedro.tuning.study import StudyFile
 
 
 def test_it_names_the_file_and_leaves_it_alone(tmp_path: Path):

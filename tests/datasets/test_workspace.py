@@ -6,7 +6,7 @@ import pytest
 from kedro.io import DatasetError
 
 from octa_kedro.datasets.workspace import WorkspaceDataset
-from octa_kedro.training.workspace import Workspace
+from octa_kedro.training.state.workspace import Workspace
 
 
 def test_it_is_a_folder_that_need_not_be_there(tmp_path: Path):

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from octa_kedro.cohort.splits import fold_table
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
-from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from tests.conftest import splits_table
 

@@ -9,7 +9,7 @@ from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import ConfigError
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.metrics import epoch_metrics
+from octa_kedro.training.engine.metrics import epoch_metrics
 from octa_kedro.training.predict import predict_fold, probability_columns
 from tests.training.conftest import MODEL_3D
 from tests.training.test_training import PROCESSING

@@ -5,12 +5,12 @@ import pytest
 
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import LeakError
+from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from octa_kedro.training.guard import require_unseen
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.pretrain import fit_autoencoder
 from tests.training.test_training import PROCESSING, changed
 
 

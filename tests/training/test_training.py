@@ -13,13 +13,13 @@ from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
+from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.data import EyeDataset, in_order, loader
+from octa_kedro.training.data.dataset import EyeDataset, in_order, loader
+from octa_kedro.training.engine.seeding import derive_seed, generator, seed_everything
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.pretrain import fit_autoencoder
-from octa_kedro.training.seeding import derive_seed, generator, seed_everything
 
 PROCESSING = ProcessingConfig()
 

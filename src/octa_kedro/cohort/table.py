@@ -13,7 +13,7 @@ from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import OnError
+from octa_kedro.results.store import OnError
 
 OCTA500_DISEASES = ("NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")
 ON_THE_LIST = "on the exclusion list"

@@ -11,8 +11,8 @@ from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
-from octa_kedro.io.store import Batch, ExecutionConfig, Recipe, Store
-from octa_kedro.io.stored import StoredSet
+from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.results.stored import StoredSet
 
 HERE = ExecutionConfig(workers=1)
 

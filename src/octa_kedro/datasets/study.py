@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from octa_kedro.errors import DataError
-from octa_kedro.training.study import StudyFile
+from octa_kedro.tuning.study import StudyFile
 
 
 class StudyDataset(AbstractDataset[None, StudyFile]):

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.training.workspace import Workspace
+from octa_kedro.training.state.workspace import Workspace
 
 
 class WorkspaceDataset(AbstractDataset[NoReturn, Workspace]):

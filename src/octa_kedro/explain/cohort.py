@@ -14,10 +14,10 @@ from octa_kedro.explain.gradcam import Explainer, mean_map
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
-from octa_kedro.io.store import Recipe
-from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import require_processed_as
+from octa_kedro.results.store import Recipe
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.guard import patients_in
 

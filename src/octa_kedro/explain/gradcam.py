@@ -18,9 +18,9 @@ from octa_kedro.models.stages import cells_of, stages
 from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
 from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
-from octa_kedro.training.devices import pick_device
-from octa_kedro.training.patches import cut_patches
-from octa_kedro.training.views import views_of
+from octa_kedro.training.data.patches import cut_patches
+from octa_kedro.training.data.views import views_of
+from octa_kedro.training.engine.devices import pick_device
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
-from octa_kedro.io.layers import (
+from octa_kedro.io.nifti import read_volume
+from octa_kedro.io.release_files import LABEL_SHEETS, EyeFolder, ReleaseFiles
+from octa_kedro.io.source import Source
+from octa_kedro.io.surface_files import (
     SURFACE_INDEX_BASE,
     SURFACES,
     check_surfaces,
@@ -23,9 +26,6 @@ from octa_kedro.io.layers import (
     read_layers,
     surfaces_in_mm,
 )
-from octa_kedro.io.nifti import read_volume
-from octa_kedro.io.release_files import LABEL_SHEETS, EyeFolder, ReleaseFiles
-from octa_kedro.io.source import Source
 from octa_kedro.io.tables import clean_laterality, clean_words, read_table, require_unique
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume, require_usable, scan_affine
 

@@ -13,9 +13,9 @@ from octa_kedro.io.converter import read_e2e, read_img
 from octa_kedro.io.dicom import dicom_size, read_dicom
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.heidelberg import read_vol, vol_size
-from octa_kedro.io.layers import check_surfaces
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
+from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.topcon import read_fda
 from octa_kedro.io.vendor_scan import ScanSize, Spacing, VendorScan
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable, scan_affine

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from octa_kedro.models.heads import TrainingOutput
-from octa_kedro.models.layers import MeanPool3d, make_norm
+from octa_kedro.models.modules import MeanPool3d, make_norm
 
 AUXILIARY_INPUT, AUXILIARY_CELLS = 17, 5
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.inception import InceptionV3
-from octa_kedro.models.layers import NORMS, make_norm
+from octa_kedro.models.modules import NORMS, make_norm
 from octa_kedro.models.small import ConvNet3D
 from octa_kedro.models.stem import fold_stem
 from octa_kedro.models.vgg import BLOCKS, VGG3D

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from octa_kedro.models.layers import kaiming_init, make_norm
+from octa_kedro.models.modules import kaiming_init, make_norm
 
 GRID = (2, 2, 2)
 HIDDEN = 64

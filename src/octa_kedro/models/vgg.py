@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from octa_kedro.models.layers import kaiming_init, make_norm
+from octa_kedro.models.modules import kaiming_init, make_norm
 
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4), "vgg16_narrow": (2, 2, 3, 3, 3)}
 # 192 x 256 x 192 voxels, the size the narrow network was made for, after five halvings, in tensor order.

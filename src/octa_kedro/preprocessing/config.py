@@ -7,11 +7,11 @@ from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
-from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.intensity import IntensityConfig
 from octa_kedro.preprocessing.projection import Method
 from octa_kedro.preprocessing.registration import RegistrationConfig
 from octa_kedro.preprocessing.slabs import find_slab
+from octa_kedro.results.stored import Stored
 
 VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "surfaces", "lesion", "oct", "flatten")
 """What is made of an eye, as far as the source and the configuration have it."""

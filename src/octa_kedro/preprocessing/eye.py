@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Result
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
@@ -27,6 +26,7 @@ from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
 from octa_kedro.preprocessing.retina import flatten_depths
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
+from octa_kedro.results.store import Result
 
 Eye = TypeVar("Eye", Volume, PlaneStack)
 

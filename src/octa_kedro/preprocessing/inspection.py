@@ -6,14 +6,14 @@ import numpy as np
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Result
-from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.orientation import require_oriented
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.quality import Thumbnail, measure_quality, thumbnail
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_edges
+from octa_kedro.results.store import Result
+from octa_kedro.results.stored import Stored
 
 SURFACES, THUMBNAIL = INSPECTED = ("surfaces", "thumbnail")
 QUALITY = "quality"

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.layers import LAYER_BORDERS, find_surfaces
 from octa_kedro.preprocessing.segmentation import Squares, average_squares, smooth_surface
 from octa_kedro.preprocessing.slabs import surface_plane
+from octa_kedro.preprocessing.surface_search import LAYER_BORDERS, find_surfaces
 
 MIN_THICKNESS_MM, MAX_THICKNESS_MM = 0.1, 0.9
 MIN_CONTRAST = 1.5

@@ -8,13 +8,13 @@ from octa_kedro.config import Config
 from octa_kedro.models.factory import ModelConfig
 from octa_kedro.models.start import StartConfig
 from octa_kedro.preprocessing.patches import PatchConfig
-from octa_kedro.training.losses import LossConfig
-from octa_kedro.training.optimisers import OptimiserConfig
-from octa_kedro.training.order import Sampling
-from octa_kedro.training.schedules import ScheduleConfig
-from octa_kedro.training.stopping import StopConfig
-from octa_kedro.training.trackers import TrackingConfig
-from octa_kedro.training.views import ViewsConfig
+from octa_kedro.training.data.order import Sampling
+from octa_kedro.training.data.views import ViewsConfig
+from octa_kedro.training.engine.losses import LossConfig
+from octa_kedro.training.engine.optimisers import OptimiserConfig
+from octa_kedro.training.engine.schedules import ScheduleConfig
+from octa_kedro.training.engine.stopping import StopConfig
+from octa_kedro.training.state.trackers import TrackingConfig
 
 
 class AugmentationConfig(Config):

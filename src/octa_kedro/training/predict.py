@@ -7,14 +7,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import require_processed_as
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import FittingConfig
-from octa_kedro.training.data import EyeDataset
-from octa_kedro.training.devices import make_fabric
+from octa_kedro.training.data.dataset import EyeDataset
+from octa_kedro.training.engine.devices import make_fabric
+from octa_kedro.training.engine.validation import predict_eyes
 from octa_kedro.training.guard import require_sound_fold, require_unseen
-from octa_kedro.training.validation import predict_eyes
 
 PARTS = {"validation": "out_of_fold", "held_out": "held_out"}
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from octa_kedro.cohort.table import CohortConfig
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Batch, ExecutionConfig
 from octa_kedro.preprocessing import recipes
+from octa_kedro.results.store import Batch, ExecutionConfig
 
 
 def convert_volumes(source: Source, cohort: pd.DataFrame, config: CohortConfig, execution: ExecutionConfig) -> Batch:

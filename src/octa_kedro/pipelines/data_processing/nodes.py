@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from octa_kedro.cohort.flow import flow_table, flow_text, leave
 from octa_kedro.cohort.splits import SplitConfig, admit_subjects, fold_tables, make_splits
 from octa_kedro.cohort.table import CohortConfig, select_eyes
-from octa_kedro.evaluation.contact_sheet import Card, contact_sheet
-from octa_kedro.evaluation.processing_steps import steps_figure
 from octa_kedro.io.source import Source
-from octa_kedro.io.store import Batch, ExecutionConfig
-from octa_kedro.io.stored import Stored, StoredSet
 from octa_kedro.preprocessing import recipes
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
+from octa_kedro.preprocessing.contact_sheet import Card, contact_sheet
 from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights
 from octa_kedro.preprocessing.inspection import INSPECTED, QUALITY, read_thumbnail
 from octa_kedro.preprocessing.quality import MEASURES, QualityConfig, judge_table
+from octa_kedro.preprocessing.steps_figure import steps_figure
+from octa_kedro.results.store import Batch, ExecutionConfig
+from octa_kedro.results.stored import Stored, StoredSet
 
 log = logging.getLogger(__name__)
 

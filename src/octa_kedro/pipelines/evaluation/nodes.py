@@ -13,8 +13,8 @@ from octa_kedro.evaluation.floor import depth_profile_floor
 from octa_kedro.evaluation.plots import confusion_figure, history_figure, roc_figure
 from octa_kedro.evaluation.predictions import pool_predictions, require_same_eyes
 from octa_kedro.evaluation.tables import format_metric_table, metric_table
-from octa_kedro.io.stored import Stored
 from octa_kedro.pipelines.naming import model_of
+from octa_kedro.results.stored import Stored
 
 SEEN = "seen__"
 

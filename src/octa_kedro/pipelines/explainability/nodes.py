@@ -11,9 +11,9 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain import cohort
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.localisation import format_hits, summarise_hits
-from octa_kedro.io.store import Recipe
-from octa_kedro.io.stored import Stored
 from octa_kedro.pipelines.naming import model_of
+from octa_kedro.results.store import Recipe
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)

@@ -7,10 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.inference import InferenceConfig, choose_subject, read_eye
+from octa_kedro.inference.eye import InferenceConfig, choose_subject, read_eye
 from octa_kedro.io.source import Source
-from octa_kedro.io.stored import Stored
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)

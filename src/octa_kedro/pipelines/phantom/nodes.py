@@ -4,10 +4,10 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from octa_kedro.evaluation.gallery import phantom_gallery
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort
 from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
+from octa_kedro.phantom.gallery import phantom_gallery
 
 CODE = (
     "octa_kedro.phantom",

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import AutoencoderConfig
-from octa_kedro.training.pretrain import fit_autoencoder
-from octa_kedro.training.workspace import Workspace
+from octa_kedro.training.state.workspace import Workspace
 
 
 def pretrain_fold(

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.workspace import Workspace
+from octa_kedro.training.state.workspace import Workspace
 
 
 def train_fold(

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.evaluation.search_figure import Searched, search_figure
-from octa_kedro.io.stored import Stored
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.training.search_space import TuningConfig
-from octa_kedro.training.study import StudyFile
-from octa_kedro.training.tuning import search_parameters
+from octa_kedro.tuning.figure import Searched, search_figure
+from octa_kedro.tuning.search import search_parameters
+from octa_kedro.tuning.space import TuningConfig
+from octa_kedro.tuning.study import StudyFile
 
 SPLITS, PRETRAINED = "splits", "pretrained"
 

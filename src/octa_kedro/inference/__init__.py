@@ -1,0 +1,1 @@
+"""What trained networks say of eyes without a label."""

@@ -1,0 +1,95 @@
+"""Fit the autoencoder of one fold to its training subjects only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+
+from octa_kedro import __version__
+from octa_kedro.cohort.splits import subjects_of
+from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
+from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.classifier import Fitted
+from octa_kedro.training.config import AutoencoderConfig
+from octa_kedro.training.data.dataset import EyeDataset, gather
+from octa_kedro.training.engine.loop import Course, course_key, run_course
+from octa_kedro.training.engine.objective import Rebuilding
+from octa_kedro.training.engine.seeding import seed_everything
+from octa_kedro.training.engine.stopping import StopConfig
+from octa_kedro.training.engine.trainer import Trainer
+from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
+from octa_kedro.training.state.workspace import Workspace
+
+
+def fit_autoencoder(
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    config: AutoencoderConfig,
+    processing: ProcessingConfig,
+    *,
+    workspace: Workspace | None = None,
+) -> Fitted:
+    """Train on the fold's training subjects, but those in ``config.exclude``, for all epochs; neither validation
+    nor held-out eyes are read. In a `workspace` a training that was interrupted goes on.
+
+    LeakError if a patient has eyes in two parts of the fold.
+
+    The loss is the mean squared error per voxel. History: fold, epoch, train_loss, variance (the mean over
+    eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
+    best (the last epoch).
+    """
+    require_processed_as(images, processing, who="params:processing")
+    fold = int(table["fold"].iloc[0])
+    require_sound_fold(table)
+    data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])
+    variance, mean = _grey_levels(data)
+    seed_everything(config.seed, "autoencoder", fold)
+    course = Course(
+        model=Autoencoder(config.model, mean),
+        objective=Rebuilding(),
+        data=data,
+        judge=Told({"variance": variance}),
+        config=config,
+        # Nothing judges an epoch, so the last one is kept.
+        stop=StopConfig(metric="train_loss", patience=config.max_epochs, keep_from=1 - 0.5 / config.max_epochs),
+        purpose=("autoencoder", fold),
+        fold=fold,
+        title=f"autoencoder fold {fold}",
+    )
+    key = course_key(course, data=[data.images[s].sha256 for s in data.subjects])
+    rows, weights = run_course(course, key, workspace)
+    card = CheckpointCard(
+        kind="encoder",
+        model=config.model,
+        processing=processing,
+        fold=fold,
+        epoch=config.max_epochs,
+        metrics={"train_loss": float(rows[-1]["train_loss"]), "variance": variance},
+        seen={PRETRAINING: tuple(data.subjects)},
+        patients=patients_in(table[table["role"] == "train"]),
+        parameters=config.model_dump(mode="json"),
+        code_version=__version__,
+    )
+    return Fitted(Checkpoint(encoder_weights(weights), card), pd.DataFrame(rows))
+
+
+@dataclass(frozen=True)
+class Told:
+    """A judge who says the same after every epoch."""
+
+    columns: dict[str, float]
+
+    def __call__(self, _trainer: Trainer) -> dict[str, float]:
+        """The columns."""
+        return self.columns
+
+
+def _grey_levels(data: EyeDataset) -> tuple[float, float]:
+    """Mean over eyes of the variance and of the mean of their grey levels, one eye in memory at a time."""
+    each = (gather([data[i]]).images(torch.device("cpu")) for i in range(len(data)))
+    levels = [(float(image.var()), float(image.mean())) for image in each]
+    variances, means = zip(*levels, strict=True)
+    return sum(variances) / len(levels), sum(means) / len(levels)

@@ -1,0 +1,198 @@
+"""A network together with everything that changes while it learns."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from octa_kedro.training.config import FittingConfig
+from octa_kedro.training.data.augmentation import Augmenter
+from octa_kedro.training.data.dataset import Batch, EyeDataset, loader
+from octa_kedro.training.data.order import DeviceBatches, EpochOrder
+from octa_kedro.training.engine.averaging import Averager
+from octa_kedro.training.engine.failures import not_finite, reporting_lack_of_memory
+from octa_kedro.training.engine.objective import Objective
+from octa_kedro.training.engine.optimisers import make_optimiser
+from octa_kedro.training.engine.schedules import Schedule, make_schedule
+from octa_kedro.training.engine.seeding import derive_seed, generator
+
+Purpose = tuple[str | int, ...]
+
+
+@dataclass
+class Trainer:
+    """Runs epochs of `model` on one of Fabric's devices.
+
+    All chance is a function of seed, purpose, epoch and place in the epoch, so `state` holds all that a training
+    needs in order to go on as if it had never stopped.
+    """
+
+    fabric: Fabric
+    model: nn.Module
+    wrapped: nn.Module
+    objective: Objective
+    data: EyeDataset
+    order: EpochOrder
+    batches: DataLoader
+    optimiser: Optimizer
+    schedule: Schedule
+    average: Averager | None
+    config: FittingConfig
+    purpose: Purpose
+
+    def epoch(self, number: int) -> float:
+        """One pass over the training images; the weighted mean of their losses.
+
+        DivergedError at the first loss or gradient that is not finite, naming epoch, batch and subjects; ConfigError
+        if memory runs out.
+        """
+        self.model.train()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.fabric.device)
+        torch.manual_seed(derive_seed(self.config.seed, *self.purpose, "dropout", number, self.fabric.global_rank))
+        self._sampler.epoch = number
+        dealt, every = self.order.batches(number), self.config.accumulate
+        total = weight = 0.0
+        for index, batch in enumerate(self.batches):
+            step = dealt[index - index % every : index - index % every + every]
+            whole = self._weight_of(step)
+            last = index % every == every - 1 or index == len(dealt) - 1
+            with self._reporting(number, index, dealt[index], tuple(batch.stored.shape)):
+                losses = self._learn(batch, (number, index), whole, last=last)
+            total += losses
+            weight += self._weight_of([dealt[index]])
+        sums = self.fabric.all_reduce(
+            torch.tensor(total, dtype=torch.float64, device=self.fabric.device), reduce_op="sum"
+        )
+        return float(sums) / weight
+
+    def _learn(self, batch: Batch, place: tuple[int, int], whole: float, *, last: bool) -> float:
+        """Gradients of a batch and, after the `last` of a step, the step; the sum of the weighted losses."""
+        number, index = place
+        images, targets = self._augmented(batch, number, index), batch.targets.to(self.fabric.device)
+        stream = generator(self.config.seed, *self.purpose, "mixup", number, index, self.fabric.global_rank)
+        with self.fabric.no_backward_sync(self.wrapped, enabled=not last):
+            losses = self.objective.losses(self.wrapped, images, targets, stream).sum()
+            # Devices' gradients are averaged, so what is one device's share of the mean counts as often as there are.
+            self.fabric.backward(losses * (self.fabric.world_size / whole))
+        found = float(losses.detach())
+        if not math.isfinite(found):
+            raise FloatingPointError("loss")
+        if last:
+            self._step()
+        return found
+
+    def _step(self) -> None:
+        if self.config.clip_norm is not None:
+            norm = self.fabric.clip_gradients(
+                self.wrapped, self.optimiser, max_norm=self.config.clip_norm, error_if_nonfinite=False
+            )
+        else:
+            norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+        # With fp16 the loss is scaled until gradients overflow now and then; such a step is left out by the scaler.
+        if self.config.precision != "fp16" and norm is not None and not math.isfinite(float(norm)):
+            raise FloatingPointError("gradient")
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.schedule.after_step()
+        if self.average is not None:
+            self.average.update(self.model)
+
+    def _augmented(self, batch: Batch, number: int, index: int) -> torch.Tensor:
+        images = batch.images(self.fabric.device)
+        first, every = index * self.order.size + self.fabric.global_rank, self.fabric.world_size
+        for place in range(len(images)):
+            stream = generator(self.config.seed, *self.purpose, "augmentation", number, first + place * every)
+            one = slice(place, place + 1)
+            images[one] = Augmenter(self.config.augmentation, stream)(images[one])
+        return images
+
+    def _weight_of(self, batches: Sequence[Sequence[int]]) -> float:
+        targets = torch.tensor([self.order.targets[i] for batch in batches for i in batch])
+        return float(self.objective.weights(targets).sum())
+
+    @contextmanager
+    def _reporting(self, number: int, index: int, images: Sequence[int], shape: tuple[int, ...]) -> Iterator[None]:
+        """Say where it happened if a number is not finite or memory runs out."""
+        where = f"{self.name}, epoch {number}, batch {index + 1}"
+        with reporting_lack_of_memory(where, shape):
+            try:
+                yield
+            except FloatingPointError as error:
+                subjects = list(dict.fromkeys(self.data.subject_of(i) for i in images))
+                raise not_finite(where, str(error), subjects) from error
+
+    @property
+    def name(self) -> str:
+        return " ".join(str(part) for part in self.purpose)
+
+    @property
+    def _sampler(self) -> DeviceBatches:
+        sampler = self.batches.batch_sampler
+        assert isinstance(sampler, DeviceBatches)
+        return sampler
+
+    @contextmanager
+    def judged(self) -> Iterator[nn.Module]:
+        """The network as it is judged and kept: its averaged weights, if they are averaged, in evaluation mode."""
+        with self.average.applied(self.model) if self.average is not None else nullcontext():
+            self.model.eval()
+            yield self.model
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """A copy, on the CPU, of the weights that are judged."""
+        with self.judged() as model:
+            return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that a training needs to go on from here to the bit."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "precision": self.fabric._precision.state_dict(),  # the loss scale of fp16
+            "average": self.average.state_dict() if self.average is not None else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.fabric._precision.load_state_dict(state["precision"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def make_trainer(
+    fabric: Fabric,
+    model: nn.Module,
+    objective: Objective,
+    *,
+    data: EyeDataset,
+    config: FittingConfig,
+    purpose: Purpose,
+) -> Trainer:
+    """Everything that learning needs, on Fabric's device; `purpose` names the random streams."""
+    order = EpochOrder(
+        data.image_targets(), config.batch_size, config.seed, purpose, config.sampling, devices=fabric.world_size
+    )
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    model = model.to(fabric.device)
+    # A fused optimiser undoes the loss scale itself, and cannot have its gradients clipped before.
+    optimiser = make_optimiser(model.parameters(), config.optimiser, fused=config.precision != "fp16")
+    steps = math.ceil(len(order) / config.accumulate)
+    schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps)
+    wrapped, moved = fabric.setup(model, optimiser)
+    batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
+    average = Averager(model, config.ema) if config.ema else None
+    return Trainer(fabric, model, wrapped, objective, data, order, batches, moved, schedule, average, config, purpose)

@@ -1,0 +1,1 @@
+"""Hyper-parameter search over validation folds; held-out eyes take no part."""

@@ -1,0 +1,181 @@
+"""Hyper-parameter search over validation folds: killed at any time, it goes on; held-out eyes are never touched."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from optuna.trial import TrialState
+from pydantic import ValidationError
+
+from octa_kedro.config import first_problem
+from octa_kedro.errors import ConfigError, DataError, DivergedError, OctaError
+from octa_kedro.io.hashing import code_fingerprint
+from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.classifier import Fitted, fit_classifier
+from octa_kedro.training.config import TrainingConfig
+from octa_kedro.tuning.result import SearchResult, collect_result, state_name
+from octa_kedro.tuning.space import TuningConfig, check_space, decode, distributions, nest
+from octa_kedro.tuning.study import FAILED, FOLDS, StudyFile, finished, make_pruner, make_sampler, revive
+from octa_kedro.tuning.task import Task, development, settings_of
+
+GIVE_UP = 3
+"""If so many trials fail before any is complete, the space or the data are at fault, not the settings drawn."""
+
+LONGEST_REASON = 300
+
+Fit = Callable[
+    [Mapping[str, Stored], pd.DataFrame, TrainingConfig, ProcessingConfig, Checkpoint | None],
+    Fitted,
+]
+
+log = logging.getLogger(__name__)
+
+
+class TrialError(Exception):
+    """Why one setting could not be judged; the search goes on with the next."""
+
+
+def search_parameters(
+    study_file: StudyFile,
+    images: Mapping[str, Stored],
+    tables: Iterable[pd.DataFrame],
+    *,
+    parameters: Mapping[str, Any],
+    processing: ProcessingConfig,
+    tuning: TuningConfig,
+    pretrained: Mapping[int, Checkpoint] | None = None,
+    fit: Fit = fit_classifier,
+) -> SearchResult:
+    """Begin the search that `study_file` holds, or go on with it, until `tuning.trials` are finished in all.
+
+    `parameters` are the model's as they were given, without what follows from them; `tables` the fold tables,
+    `pretrained` the encoders by fold. A trial is the mean over folds of the metric at the epoch that each keeps. One
+    whose training diverges or runs out of memory fails with its reason. ConfigError for a space that does not fit the
+    parameters, or a study made with other settings; LeakError and DataError of the cohort stop the search at once.
+    """
+    by_fold = {int(table["fold"].iloc[0]): table for table in tables if len(table)}
+    if not by_fold:
+        raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
+    check_space(tuning, study_file.model, parameters, sorted(by_fold))
+    kept = development(by_fold, tuning.folds or sorted(by_fold))
+    seen = sorted({str(subject) for table in kept.values() for subject in table["subject"]} & images.keys())
+    known = {subject: images[subject] for subject in seen}
+    require_processed_as(known, processing, who="params:processing")
+    task = Task(study_file.model, known, kept, parameters, processing, dict(pretrained or {}), tuning)
+    code = code_fingerprint("octa_kedro.training", "octa_kedro.models")
+    with study_file.open(tuning.name, tuning.goal, settings_of(task), code) as study:
+        revive(study, len(tuning.space))
+        _run_trials(study, task, fit)
+        return collect_result(study, study_file.model, tuning, list(kept))
+
+
+def _run_trials(study: optuna.Study, task: Task, fit: Fit) -> None:
+    """Trials until there are enough or time is up; OctaError if the first ones all fail."""
+    minutes = task.tuning.timeout_minutes
+    deadline = math.inf if minutes is None else time.monotonic() + 60 * minutes
+    failures = 0
+    study.pruner = make_pruner(task.tuning)
+    while (begun := len(done := finished(study))) < task.tuning.trials:
+        if time.monotonic() > deadline:
+            log.warning("tuning.timeout_minutes are over after %d of %d trials", begun, task.tuning.trials)
+            return
+        study.sampler = make_sampler(task.tuning, begun)
+        run_trial(study, task, fit)
+        last = finished(study)[-1]
+        _report_progress(study, task, begun + 1)
+        failures += last.state == TrialState.FAIL
+        if failures >= min(GIVE_UP, task.tuning.trials) and not any(t.state == TrialState.COMPLETE for t in done):
+            raise OctaError(
+                f"tuning of {task.model}: {failures} trials failed and none is complete. The last: "
+                f"{last.user_attrs[FAILED]}; change tuning.space or the parameters of {task.model}"
+            )
+
+
+def run_trial(study: optuna.Study, task: Task, fit: Fit) -> None:
+    """Draw a setting, train every fold with it, and tell the study; folds that an interrupted trial had finished are
+    not trained again."""
+    trial = study.ask(distributions(task.tuning.space))
+    folds: dict[str, dict[str, float]] = dict(trial.user_attrs.get(FOLDS, {}))
+    values: list[float] = []
+    try:
+        config = _configured(task, decode(trial.params, task.tuning.space))
+        for step, fold in enumerate(task.tables, start=1):
+            if str(fold) not in folds:
+                folds[str(fold)] = _train_fold(task, config, fold, fit)
+                trial.set_user_attr(FOLDS, folds)
+            values.append(folds[str(fold)]["value"])
+            trial.report(float(np.mean(values)), step)
+            if step < len(task.tables) and trial.should_prune():
+                study.tell(trial, state=TrialState.PRUNED)
+                return
+    except TrialError as error:
+        trial.set_user_attr(FAILED, str(error))
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, float(np.mean(values)))
+
+
+def _configured(task: Task, drawn: Mapping[str, Any]) -> TrainingConfig:
+    try:
+        return TrainingConfig.model_validate(nest(drawn, task.parameters))
+    except ValidationError as error:
+        raise TrialError(f"these parameters do not go together: {first_problem(error, TrainingConfig)}") from error
+
+
+def _train_fold(task: Task, config: TrainingConfig, fold: int, fit: Fit) -> dict[str, float]:
+    """The metric at the kept epoch of one fold, that epoch, and the seconds it took."""
+    started = time.perf_counter()
+    history = _fit(task, config, fold, fit).history
+    seconds = time.perf_counter() - started
+    metric = task.tuning.metric
+    if metric not in history or not pd.api.types.is_numeric_dtype(history[metric]):
+        known = ", ".join(name for name in map(str, history) if pd.api.types.is_float_dtype(history[name]))
+        raise ConfigError(f"parameter tuning.metric: the history has no column {metric!r}; choose one of {known}")
+    best = history[history["best"].astype(bool)].tail(1)
+    value = float(best[metric].iloc[0]) if len(best) else math.nan
+    if not math.isfinite(value):
+        raise TrialError(f"fold {fold}: {metric} is not defined at the epoch that is kept")
+    return {"value": value, "epoch": int(best["epoch"].iloc[0]), "seconds": round(seconds, 2)}
+
+
+def _fit(task: Task, config: TrainingConfig, fold: int, fit: Fit) -> Fitted:
+    """Train one fold; TrialError if these parameters are at fault, any other error if the data or the machine are."""
+    try:
+        return fit(task.images, task.tables[fold], config, task.processing, task.pretrained.get(fold))
+    except (ConfigError, DataError, ArithmeticError, ValueError, RuntimeError, MemoryError) as error:
+        if _stops(error):
+            raise
+        torch.cuda.empty_cache()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_REASON]
+        raise TrialError(reason if reason.startswith("fold ") else f"fold {fold}: {reason}") from error
+
+
+def _stops(error: Exception) -> bool:
+    """Whether an error in training would meet every other setting as well: bad data, or a device that has failed."""
+    if isinstance(error, DataError):
+        return not isinstance(error, DivergedError)
+    return isinstance(error, torch.AcceleratorError) and not isinstance(error, torch.OutOfMemoryError)
+
+
+def _report_progress(study: optuna.Study, task: Task, number: int) -> None:
+    trials = finished(study)
+    last, complete = trials[-1], [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    best = (max if task.tuning.goal == "maximise" else min)(complete) if complete else math.nan
+    outcome = last.user_attrs.get(FAILED) or f"{task.tuning.metric} {last.value:.4g}"
+    log.info(
+        "tuning of %s, trial %d of %d %s: %s (best %.4g)",
+        task.model,
+        number,
+        task.tuning.trials,
+        state_name(last),
+        outcome,
+        best,
+    )

@@ -1,0 +1,154 @@
+"""The study of a hyper-parameter search: an SQLite file that a killed search goes on from, one process at a time."""
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DatabaseError
+
+from octa_kedro.errors import ConfigError, DataError, OctaError
+from octa_kedro.training.engine.seeding import derive_seed
+from octa_kedro.tuning.space import TuningConfig
+
+SETTINGS, CODE = "settings", "code"  # attributes of a study
+FOLDS, FAILED = "folds", "failed"  # attributes of a trial
+SHOWN = 3
+LONGEST = 60
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """The place of a model's searches; each has a name of its own in the file."""
+
+    path: Path
+    model: str
+
+    @contextmanager
+    def open(self, name: str, goal: str, settings: Mapping[str, Any], code: str) -> Iterator[optuna.Study]:
+        """The study of that name, new or to be continued.
+
+        ConfigError if it was made with other `settings`, a warning if by other `code`; OctaError while another
+        process has the file open; DataError if the file is not one of Optuna's.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        verbosity = optuna.logging.get_verbosity()
+        with self._locked():
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            storage = self._storage()
+            try:
+                direction = {"maximise": "maximize", "minimise": "minimize"}[goal]
+                study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
+                self._require_same(study, json.loads(json.dumps(settings)), code)
+                yield study
+            finally:
+                storage.remove_session()
+                storage.engine.dispose()
+                optuna.logging.set_verbosity(verbosity)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self.path.with_suffix(".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OctaError(
+                    f"{self.path}: another process ({self.path.with_suffix('.lock').read_text()}) is searching here; "
+                    "wait for its end, or end it"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def _storage(self) -> RDBStorage:
+        try:
+            return RDBStorage(f"sqlite:///{self.path}")
+        except (DatabaseError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{self.path}: not a study that can be read ({reason}); delete it to start over") from error
+
+    def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: str) -> None:
+        """Note what a new study is made with, and compare an old one with it."""
+        if SETTINGS not in study.user_attrs and not study.get_trials(deepcopy=False):
+            study.set_user_attr(CODE, code)
+            study.set_user_attr(SETTINGS, settings)
+        if differing := differences(study.user_attrs.get(SETTINGS, {}), settings):
+            more = f", and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
+            raise ConfigError(
+                f"{self.path}: the search {study.study_name!r} was made with other settings: "
+                f"{'; '.join(differing[:SHOWN])}{more}; give another tuning.name, or delete the file to start over"
+            )
+        if study.user_attrs[CODE] != code:
+            log.warning(
+                "%s: the code has been edited since the search %r began; its trials may not be comparable",
+                self.path,
+                study.study_name,
+            )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested mappings, key by key, as text."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            found += differences(was, now, f"{prefix}{key}.")
+        elif was != now:
+            found.append(f"{prefix}{key} was {_short(was)} and is {_short(now)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that count, in the order they were begun: complete, pruned, or failed for a reason of their own."""
+    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
+
+
+def _counts(trial: FrozenTrial) -> bool:
+    ended = trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
+    return ended or (trial.state == TrialState.FAIL and FAILED in trial.user_attrs)
+
+
+def revive(study: optuna.Study, dimensions: int) -> None:
+    """Give up trials that a killed process left running, and put what they tried, with the folds that they had
+    finished, first in the queue.
+
+    One that was killed before all of its `dimensions` were drawn is not queued: the next draw gives the same.
+    """
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        if len(trial.params) == dimensions:
+            study.enqueue_trial(trial.params, user_attrs={FOLDS: trial.user_attrs.get(FOLDS, {})})
+
+
+def make_sampler(config: TuningConfig, trial: int) -> BaseSampler:
+    """What draws the parameters of the `trial`-th trial, from a random stream of its own.
+
+    So a search draws the same after an interruption: what has been drawn before depends on the trials alone.
+    """
+    seed = derive_seed(config.seed, "tuning", trial)
+    if config.sampler == "random":
+        return RandomSampler(seed=seed)
+    return TPESampler(seed=seed, n_startup_trials=config.startup_trials)
+
+
+def make_pruner(config: TuningConfig) -> BasePruner:
+    """Judges a trial after each of its folds."""
+    return MedianPruner(n_startup_trials=config.startup_trials) if config.pruner == "median" else NopPruner()
