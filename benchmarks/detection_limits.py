@@ -19,7 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from octa_kedro.phantom import PhantomConfig, plan_cohort
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.plan import plan_cohort
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset

@@ -25,7 +25,10 @@ from octa_kedro.evaluation.intervals import bootstrap_intervals
 from octa_kedro.evaluation.metrics import binary_metrics
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.eye import place_eye, process_volume
 from octa_kedro.preprocessing.projection import project_mean

@@ -35,8 +35,9 @@ from enface_statistics import compare, draw_outlines, find_faz, statistics_of
 from octa_kedro.io.release import Octa500Release, plane_to_picture
 from octa_kedro.io.release_writer import enface_picture
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
-from octa_kedro.phantom.config import OCTA500, Disease
+from octa_kedro.phantom.config import OCTA500, Disease, PhantomConfig
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.retina import estimate_surfaces
 
 ROOT = Path(__file__).parents[1]

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from octa_kedro.io.release_writer import write_release
-from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import Disease, PhantomConfig
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.pipelines.phantom.nodes import plan_phantom
 
 FULL = {"3mm": (304, 304, 640), "6mm": (400, 400, 640)}

@@ -39,7 +39,8 @@ from octa_kedro.preprocessing.geometry import processing_grid, scan_box
 from octa_kedro.preprocessing.placement import Placement, place_surfaces, place_volume
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_mask
-from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.store import Batch, Recipe, Store
 from octa_kedro.results.stored import Stored
 
 ROOT = Path(__file__).parents[1]

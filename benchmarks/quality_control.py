@@ -19,17 +19,13 @@ from numpy.typing import NDArray
 
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import Disease, PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.contact_sheet import Card, contact_sheet
-from octa_kedro.preprocessing.quality import (
-    MEASURES,
-    QualityConfig,
-    Thumbnail,
-    judge_quality,
-    measure_quality,
-    thumbnail,
-)
+from octa_kedro.preprocessing.quality import MEASURES, Thumbnail, judge_quality, measure_quality, thumbnail
+from octa_kedro.preprocessing.quality_config import QualityConfig
 from octa_kedro.preprocessing.retina import estimate_surfaces
 
 

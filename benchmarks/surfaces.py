@@ -17,8 +17,10 @@ import pandas as pd
 
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import Disease, PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.retina import estimate_surfaces
 
 FULL = {"3mm": (304, 304, 640), "6mm": (400, 400, 640)}

@@ -13,7 +13,9 @@ from PIL import Image
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))

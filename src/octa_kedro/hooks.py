@@ -11,6 +11,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 
+from octa_kedro.data_root import data_roots, use_data_roots
 from octa_kedro.errors import OctaError
 from octa_kedro.parameters import check_parameters
 from octa_kedro.structure import parse_structure, use_structure
@@ -23,14 +24,14 @@ class ProjectHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Take the structure from the run's environment and refuse parameters that nothing reads."""
+        """Take structure and data root from the run's environment and refuse parameters that nothing reads."""
         install_one_line_errors()
         structure = parse_structure(context.config_loader["globals"])
         if use_structure(structure):
             pipelines.configure("octa_kedro.pipeline_registry")
-        check_parameters(
-            context.config_loader["parameters"], structure, base_models(Path(context.config_loader.conf_source))
-        )
+        parameters = context.config_loader["parameters"]
+        check_parameters(parameters, structure, base_models(Path(context.config_loader.conf_source)))
+        use_data_roots(data_roots(context.env, parameters))
 
 
 def base_models(conf: Path) -> list[str]:

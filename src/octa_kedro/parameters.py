@@ -6,17 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from octa_kedro.cohort.splits import SplitConfig
-from octa_kedro.cohort.table import CohortConfig
+from octa_kedro.cohort.config import CohortConfig, SplitConfig
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.inference.eye import InferenceConfig
+from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
-from octa_kedro.preprocessing.quality import QualityConfig
-from octa_kedro.results.store import ExecutionConfig
+from octa_kedro.preprocessing.quality_config import QualityConfig
+from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from octa_kedro.tuning.space import TuningConfig, check_space

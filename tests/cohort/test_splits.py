@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.cohort.splits import (
-    SplitConfig,
     fold_columns,
     fold_table,
     fold_tables,

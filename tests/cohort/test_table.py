@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from octa_kedro.cohort.table import CohortConfig, class_names, patients_of, select_eyes
+from octa_kedro.cohort.config import CohortConfig
+from octa_kedro.cohort.table import class_names, patients_of, select_eyes
 from octa_kedro.errors import DataError
 from octa_kedro.io.release import Octa500Release
 

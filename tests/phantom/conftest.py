@@ -3,7 +3,9 @@ from functools import cache
 
 import pytest
 
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.scan import make_eye
 
 MakeEye = Callable[..., PhantomEye]
 DISEASES = ("AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye
-from octa_kedro.phantom.lesions import Finding
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.lesions.model import Finding
+from octa_kedro.phantom.scan import make_eye
 from tests.phantom.conftest import DISEASES, MakeEye
 
 STEP_UM = 2000 / 192

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from octa_kedro.io.release import SURFACES
-from octa_kedro.phantom import PhantomConfig, PhantomEye
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import Disease, PhantomConfig
 from octa_kedro.phantom.exhibit import exhibit
+from octa_kedro.phantom.eye import PhantomEye
 from octa_kedro.phantom.gallery import COLOURS, gallery_eyes, gallery_figure, phantom_gallery
 from octa_kedro.phantom.lesions.model import Finding
 

@@ -11,16 +11,10 @@ from octa_kedro.phantom.anatomy import Anatomy, draw_anatomy
 from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.eye_config import AnatomyConfig
 from octa_kedro.phantom.fields import Grid
-from octa_kedro.phantom.lesions import (
-    Finding,
-    LesionConfig,
-    Lesions,
-    draw_lesions,
-    lesion_mask,
-    paint_flow,
-    paint_tissue,
-    require_fit,
-)
+from octa_kedro.phantom.lesions.config import LesionConfig, require_fit
+from octa_kedro.phantom.lesions.draw import draw_lesions
+from octa_kedro.phantom.lesions.model import Finding, Lesions
+from octa_kedro.phantom.lesions.paint import lesion_mask, paint_flow, paint_tissue
 from octa_kedro.phantom.lesions.surfaces import MIN_GAP_UM, ordered_lift
 
 DISEASES = ("AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from octa_kedro.phantom import PhantomEye, make_eye
 from octa_kedro.phantom.anatomy import draw_anatomy
 from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
 from octa_kedro.phantom.fields import Grid
-from octa_kedro.phantom.scan import _by_quality
+from octa_kedro.phantom.scan import _by_quality, make_eye
 from tests.phantom.conftest import MakeEye
 
 NUMBERS = (10301, 10302, 10303)

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye, plan_cohort
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.eye import PhantomEye
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from tests.phantom.conftest import MakeEye
 
 ARRAYS = ("oct", "octa", "surfaces", "lesion")
@@ -29,7 +32,8 @@ def test_same_seed_same_bytes_whatever_was_made_before(sparse: PhantomConfig):
 def test_same_bytes_in_a_fresh_process(sparse: PhantomConfig):
     script = (
         "import sys, hashlib\n"
-        "from octa_kedro.phantom import PhantomConfig, make_eye\n"
+        "from octa_kedro.phantom.config import PhantomConfig\n"
+        "from octa_kedro.phantom.scan import make_eye\n"
         "eye = make_eye(PhantomConfig.model_validate_json(sys.argv[1]), 10301)\n"
         "parts = (eye.oct, eye.octa, eye.surfaces, eye.lesion)\n"
         "sys.stdout.write(hashlib.sha256(b''.join(p.tobytes() for p in parts)).hexdigest())\n"

@@ -7,8 +7,7 @@ import pytest
 from octa_kedro.phantom.anatomy import Anatomy, draw_anatomy
 from octa_kedro.phantom.eye_config import AnatomyConfig, VesselConfig
 from octa_kedro.phantom.fields import Grid
-from octa_kedro.phantom.lesions import Lesions
-from octa_kedro.phantom.lesions.model import Congestion
+from octa_kedro.phantom.lesions.model import Congestion, Lesions
 from octa_kedro.phantom.vessels import SPARED_RADIUS_UM, Vasculature, draw_vessels
 
 SPARSE = VesselConfig(spacing_um=(90.0, 90.0), deep_spacing_um=(90.0, 90.0), terminal_radius_um=3.2)

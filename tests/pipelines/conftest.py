@@ -86,7 +86,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def with_release(project: Path, release_copy: Path) -> Path:
     """A project whose phantom folder holds the small cohort, to be damaged."""
-    target = project / "data" / "01_raw" / "phantom"
+    target = project / "data" / "test" / "01_raw" / "phantom"
     target.parent.mkdir(parents=True)
     shutil.move(release_copy, target)
     return project

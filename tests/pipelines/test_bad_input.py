@@ -15,12 +15,12 @@ from tests.pipelines.conftest import kedro, run
 def first_error(project: Path, **what: Any) -> str:
     with pytest.raises((OctaError, DatasetError, ValueError)) as caught:
         run(project, **what)
-    assert not (project / "data" / "06_models").exists()
+    assert not (project / "data" / "test" / "06_models").exists()
     return str(find_user_error(caught.value) or caught.value)
 
 
 def edit_sheets(project: Path, change) -> None:
-    for path in (project / "data/01_raw/phantom").glob("*/Text labels.xlsx"):
+    for path in (project / "data/test/01_raw/phantom").glob("*/Text labels.xlsx"):
         change(pd.read_excel(path)).to_excel(path, index=False)
 
 
@@ -33,13 +33,13 @@ def test_missing_folder(project: Path):
 
 
 def test_gap_in_the_bscans(with_release: Path):
-    path = next(with_release.glob("data/01_raw/phantom/OCTA_6mm/OCTA/*/7.bmp"))
+    path = next(with_release.glob("data/test/01_raw/phantom/OCTA_6mm/OCTA/*/7.bmp"))
     path.unlink()
     assert f"{path.parent}: B-scans are numbered from 1 to 44 but 7 is missing" in first_error(with_release, **REST)
 
 
 def test_unreadable_bitmap(with_release: Path):
-    path = next(with_release.glob("data/01_raw/phantom/OCTA_6mm/OCTA/*/7.bmp"))
+    path = next(with_release.glob("data/test/01_raw/phantom/OCTA_6mm/OCTA/*/7.bmp"))
     path.write_bytes(path.read_bytes()[:-500])
     assert str(path) in first_error(with_release, **REST)
 

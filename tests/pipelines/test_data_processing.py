@@ -18,7 +18,7 @@ QUARANTINE = {"execution": {"on_error": "quarantine"}}
 
 
 def one_eye(project: Path, modality: str = "OCTA") -> Path:
-    return min((project / "data/01_raw/phantom/OCTA_6mm" / modality).iterdir())
+    return min((project / "data/test/01_raw/phantom/OCTA_6mm" / modality).iterdir())
 
 
 def damage(path: Path) -> None:
@@ -48,7 +48,7 @@ def test_without_quarantine_it_stops_and_nothing_finished_is_lost(with_release: 
     with pytest.raises((OctaError, DatasetError)) as caught:
         run(with_release, **PROCESSING)
     assert "7.bmp" in str(find_user_error(caught.value))
-    assert len(list((with_release / "data/02_intermediate/inspected").glob("*-surfaces.nii"))) < 12
+    assert len(list((with_release / "data/test/02_intermediate/inspected").glob("*-surfaces.nii"))) < 12
     assert not catalog(with_release).exists("processed_volumes")
 
 
@@ -62,7 +62,7 @@ def test_an_eye_beyond_a_limit_of_quality_leaves_with_the_measure(with_release: 
         assert f"tilt {row['tilt_deg']:.3g} deg > 0.5" in flow.loc[row["subject"], "reason"]
     kept = set(loaded.load("screened_cohort")["subject"])
     assert kept == set(quality["subject"]) - set(tilted["subject"])
-    assert list((with_release / "data/08_reporting/contact_sheets").rglob("page_1.png"))
+    assert list((with_release / "data/test/08_reporting/contact_sheets").rglob("page_1.png"))
 
 
 def test_a_listed_eye_is_excluded_with_the_reason_on_the_list(with_release: Path):

@@ -24,11 +24,11 @@ def one_eye(phantom_root: Path, folder: Path) -> str:
 
 def weights_of(mission: tuple[Path, str], model: str) -> Path:
     trained, version = mission
-    return trained / f"data/06_models/{model}/fold_2/checkpoint.safetensors" / version / "checkpoint.safetensors"
+    return trained / f"data/test/06_models/{model}/fold_2/checkpoint.safetensors" / version / "checkpoint.safetensors"
 
 
 def output(project: Path, name: str) -> Path:
-    return next((project / "data/07_model_output/inference" / name).glob(f"*/{name}"))
+    return next((project / "data/test/inference" / "*").glob(f"*/{name}"))
 
 
 @pytest.mark.parametrize("model", ["training_3d", "training_2d_two_slabs"])
@@ -55,7 +55,7 @@ def test_inference_repeats_the_prediction_of_the_mission(mission):
     subject = splits.loc[splits["held_out"], "subject"].iloc[0]
     run(project, pipeline_names=["inference"], params={"inference": {"subject": subject}})
     prediction = json.loads(
-        sorted((project / "data/07_model_output/inference").glob("prediction.json/*/*"))[-1].read_text()
+        sorted((project / "data/test/07_model_output/inference").glob("prediction.json/*/*"))[-1].read_text()
     )
     table = catalog(project).load("training_3d.fold_1.predictions").set_index("subject")
     # What the mission read had been rounded to 16 bits.
@@ -80,7 +80,7 @@ def test_wrong_subject_and_wrong_checkpoint_are_named(mission):
     missing = user_error(project, {"inference": {"subject": "10001", "checkpoint": "no/where.safetensors"}})
     assert isinstance(missing, CheckpointError)
     assert "no/where.safetensors" in str(missing)
-    encoder = project / "data/06_models/pretraining/fold_1/encoder.safetensors" / version / "encoder.safetensors"
+    encoder = project / "data/test/06_models/pretraining/fold_1/encoder.safetensors" / version / "encoder.safetensors"
     wrong = user_error(project, {"inference": {"subject": "10001", "checkpoint": str(encoder)}})
     assert "cannot classify" in str(wrong)
 

@@ -72,7 +72,7 @@ def test_metrics_have_intervals_and_figures_exist(mission):
     auroc = metrics[metrics["metric"] == "auroc"]
     assert len(auroc) == 2 * 4
     assert (auroc["low"] <= auroc["high"]).all()
-    reporting = project / "data" / "08_reporting"
+    reporting = project / "data" / "test" / "08_reporting"
     for name in ("roc", "confusion", "history_training_3d", "history_training_2d"):
         assert (reporting / f"{name}.png" / version / f"{name}.png").stat().st_size > 10_000
     held_out = catalog(project).load("splits").query("held_out")["subject"]
@@ -92,7 +92,7 @@ def test_lesions_are_scored(mission):
 
 def test_checkpoints_explain_themselves(mission):
     project, version = mission
-    path = project / "data/06_models/training_3d/fold_1/checkpoint.safetensors" / version / "checkpoint.json"
+    path = project / "data/test/06_models/training_3d/fold_1/checkpoint.safetensors" / version / "checkpoint.json"
     card = json.loads(path.read_text())
     assert card["classes"] == ["NORMAL", "DISEASED"]
     assert card["model"]["widths"] == [4, 4, 8, 8]

@@ -31,12 +31,12 @@ def test_it_leaves_trials_best_parameters_figure_and_report(searched: Path):
     assert best["value"] == pytest.approx(trials["value"].max())
     assert best["parameters"]["training_3d"]
     assert best["command"] in loaded.load("tuning.training_3d.report")
-    figure = next((searched / "data/08_reporting/tuning_training_3d.png").glob("*/*.png"))
+    figure = next((searched / "data/test/08_reporting/tuning_training_3d.png").glob("*/*.png"))
     assert figure.stat().st_size > 10_000
 
 
 def test_the_first_trial_is_not_repeated(searched: Path):
-    versions = sorted((searched / "data/08_reporting/tuning_training_3d.csv").glob("*/*.csv"))
+    versions = sorted((searched / "data/test/08_reporting/tuning_training_3d.csv").glob("*/*.csv"))
     first, both = (pd.read_csv(version) for version in versions)
     pd.testing.assert_frame_equal(first, both.iloc[:1], check_dtype=False)  # seconds too
 
@@ -44,7 +44,7 @@ def test_the_first_trial_is_not_repeated(searched: Path):
 def test_a_training_with_the_best_parameters_repeats_the_trial(searched: Path):
     best = catalog(searched).load("tuning.training_3d.best")
     version = run(searched, node_names=["training_3d.fold_1.train"], params=best["parameters"])
-    folder = searched / "data/06_models/training_3d/fold_1/checkpoint.safetensors" / version
+    folder = searched / "data/test/06_models/training_3d/fold_1/checkpoint.safetensors" / version
     card = load_checkpoint(folder / "checkpoint.safetensors").card
     assert card.metrics["val_auroc"] == best["folds"]["1"]
     assert card.epoch == best["epochs"]["1"]

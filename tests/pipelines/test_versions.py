@@ -38,7 +38,7 @@ def test_a_changed_parameter_makes_other_volumes_and_the_first_stay(twice):
 def test_the_first_runs_versions_give_the_first_bytes(twice):
     project, first, second = twice
     names = ("processed_volumes", "splits_fold_1", "training_3d.fold_1.checkpoint", "training_3d.fold_1.predictions")
-    model = project / "data/06_models/training_3d/fold_1/checkpoint.safetensors"
+    model = project / "data/test/06_models/training_3d/fold_1/checkpoint.safetensors"
     weights = {v: (model / v / "checkpoint.safetensors").read_bytes() for v in (first, second)}
     assert weights[first] != weights[second]
     # Train again from the first run's volumes and splits: same inputs, same seed, same bytes.
@@ -49,7 +49,7 @@ def test_the_first_runs_versions_give_the_first_bytes(twice):
         load_versions=dict.fromkeys(names[:2], first),
     )
     assert (model / third / "checkpoint.safetensors").read_bytes() == weights[first]
-    output = project / "data/07_model_output/training_3d/fold_1/predictions.csv"
+    output = project / "data/test/07_model_output/training_3d/fold_1/predictions.csv"
     table = {v: (output / v / "predictions.csv").read_bytes() for v in (first, second, third)}
     assert table[third] == table[first] != table[second]
 

@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from octa_kedro.errors import DataError
-from octa_kedro.preprocessing.intensity import IntensityConfig, clip_and_scale, percentiles
+from octa_kedro.preprocessing.intensity import clip_and_scale, percentiles
+from octa_kedro.preprocessing.intensity_config import IntensityConfig
 
 # Non-zero values 1 .. 100: percentiles 5 and 95 are 5.95 and 95.05.
 RAMP = np.concatenate([np.zeros(50), np.arange(1, 101)])

@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from octa_kedro.errors import DataError
-from octa_kedro.preprocessing.intensity import IntensityConfig
-from octa_kedro.preprocessing.patches import PatchConfig, join_patches, match_contrast, split_patches
+from octa_kedro.preprocessing.intensity_config import IntensityConfig
+from octa_kedro.preprocessing.patch_config import PatchConfig
+from octa_kedro.preprocessing.patches import join_patches, match_contrast, split_patches
 
 PLAIN = PatchConfig(n=2, size=2, match_contrast=False)
 WHOLE = IntensityConfig(lower=0, upper=100)

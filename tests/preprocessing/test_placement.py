@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, make_eye
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.geometry import Grid, resample
 from octa_kedro.preprocessing.placement import (
     Placement,

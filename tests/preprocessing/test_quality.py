@@ -11,17 +11,12 @@ from pydantic import ValidationError
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, make_eye
+from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.phantom.eye_config import AnatomyConfig
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.motion import saccade_share
-from octa_kedro.preprocessing.quality import (
-    MEASURES,
-    QualityConfig,
-    judge_quality,
-    judge_table,
-    measure_quality,
-    thumbnail,
-)
+from octa_kedro.preprocessing.quality import MEASURES, judge_quality, judge_table, measure_quality, thumbnail
+from octa_kedro.preprocessing.quality_config import QualityConfig
 
 SHAPE = (40, 44, 160)
 AFFINE = scan_affine(SHAPE, (3.0, 3.3, 2.0))  # .075 mm laterally, .0125 mm in depth

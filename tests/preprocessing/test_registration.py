@@ -10,14 +10,8 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.preprocessing.geometry import Grid
 from octa_kedro.preprocessing.placement import Placement, place_surfaces
-from octa_kedro.preprocessing.registration import (
-    Registered,
-    RegistrationConfig,
-    choose_reference,
-    overlap,
-    register,
-    registration_image,
-)
+from octa_kedro.preprocessing.registration import Registered, choose_reference, overlap, register, registration_image
+from octa_kedro.preprocessing.registration_config import RegistrationConfig
 from octa_kedro.preprocessing.transform import Transform, translation
 
 SHAPE, EXTENT = (60, 60, 128), (3.0, 3.0, 2.0)

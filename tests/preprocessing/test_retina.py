@@ -9,8 +9,9 @@ import pytest
 from octa_kedro.errors import DataError
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
-from octa_kedro.phantom.config import Disease
+from octa_kedro.phantom.config import Disease, PhantomConfig
+from octa_kedro.phantom.plan import plan_cohort
+from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.retina import estimate_surfaces, flatten_depths, surfaces_of
 
 SHAPE = (40, 36, 320)

@@ -7,7 +7,8 @@ from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, scan_affine
 from octa_kedro.preprocessing.projection import project_mean
-from octa_kedro.preprocessing.slabs import SLABS, find_slab, remove_stray, slab_edges, slab_mask
+from octa_kedro.preprocessing.slab_names import SLABS, find_slab
+from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
 
 SHAPE = (3, 2, 20)
 AFFINE = scan_affine(SHAPE, (3.0, 2.0, 2.0))  # voxel z has its centre at (z + 0.5) / 10 mm

@@ -10,7 +10,8 @@ import pytest
 
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Result, Store
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.store import Batch, Recipe, Result, Store
 
 ONE, TWO = ExecutionConfig(workers=1), ExecutionConfig(workers=2)
 QUARANTINE = ExecutionConfig(workers=1, on_error="quarantine")

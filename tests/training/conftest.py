@@ -8,7 +8,8 @@ import pytest
 
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.results.store import Batch, ExecutionConfig, Recipe, Store
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.store import Batch, Recipe, Store
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from tests.conftest import splits_table

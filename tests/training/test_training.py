@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from octa_kedro.cohort.splits import fold_table, subjects_of
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
 from octa_kedro.models.factory import build_model
-from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
 from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import load_checkpoint, restore_model, save_checkpoint
 from octa_kedro.training.classifier import fit_classifier

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, LeakError, OctaError
-from octa_kedro.preprocessing.config import PROCESSING_KEY, ProcessingConfig
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import TrainingConfig

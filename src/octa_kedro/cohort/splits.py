@@ -6,12 +6,11 @@ from collections.abc import Container
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.cohort.table import patients_of
-from octa_kedro.config import Config
 from octa_kedro.errors import DataError, LeakError
 
 ROLES = ("train", "validation", "held_out")
@@ -23,25 +22,6 @@ SPLIT_WORDS = {
     "held_out": "held_out",
 }
 REPEAT_MARK = "fold_repeat_"
-
-
-class SplitConfig(Config):
-    """How subjects are divided.
-
-    `hold_out` is the share set aside before anything is trained. `folds` and `repeats` are structural: they
-    repeat the numbers of `structure.yml`, from which the pipeline was built. Each repeat divides the same
-    development subjects into folds anew; folds are numbered on, 1 .. folds x repeats.
-    """
-
-    hold_out: float = Field(0.3, gt=0, lt=1)
-    folds: int = Field(5, ge=1)
-    repeats: int = Field(1, ge=1)
-    seed: int = Field(0, ge=0)
-
-    @property
-    def fold_numbers(self) -> range:
-        """1 .. folds x repeats."""
-        return range(1, self.folds * self.repeats + 1)
 
 
 def repeat_of(fold: int, folds: int) -> int:

@@ -4,93 +4,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
 
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
 
+from octa_kedro.cohort.config import CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
-from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.source import Source
-from octa_kedro.results.store import OnError
-
-OCTA500_DISEASES = ("NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")
-ON_THE_LIST = "on the exclusion list"
-
-
-def disease_word(value: object) -> str:
-    """A disease as it is compared: whole, without spaces round it, in capitals; never a part of a word."""
-    return str(value).strip().upper()
-
-
-class ClassConfig(Config):
-    """A class and the disease words that belong to it; a bare word is the class of that one disease."""
-
-    name: str
-    diseases: tuple[str, ...] = Field(min_length=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _bare_word(cls, value: Any) -> Any:
-        return {"name": disease_word(value), "diseases": (value,)} if isinstance(value, str) else value
-
-    @field_validator("diseases")
-    @classmethod
-    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(disease_word(word) for word in words)
-
-
-class CohortConfig(Config):
-    """Which eyes take part and what they count as.
-
-    `classes` are two or more, each a disease word (``[NORMAL, DR, AMD]``) or a name with several words merged
-    into it; the first is the negative one (index 0). `diseases` are the words the label sheet may hold; eyes
-    whose disease is in no class are left out. Words are compared whole, without regard to case or spaces round
-    them. `modalities` are the volumes every eye must have. `exclude` lists identifiers to leave out, or maps each
-    to the reason that the flow table shows. Without `labelled`, the source's eyes are processed as they are,
-    and there is nothing to split or train on.
-    """
-
-    classes: tuple[ClassConfig, ...] = Field(min_length=2)
-    diseases: tuple[str, ...] = OCTA500_DISEASES
-    modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
-    exclude: dict[str, str] = Field({})
-    labelled: bool = True
-
-    @field_validator("exclude", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        if value is None:  # what a list or a mapping of another environment can be laid over
-            return {}
-        listed = isinstance(value, list | tuple)
-        return {str(s).strip(): ON_THE_LIST for s in value} if listed else _with_text_keys(value)
-
-    @field_validator("diseases")
-    @classmethod
-    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(disease_word(word) for word in words)
-
-    @model_validator(mode="after")
-    def _known_words(self) -> "CohortConfig":
-        words = [word for one in self.classes for word in one.diseases]
-        if unknown := sorted(set(words) - set(self.diseases)):
-            raise ValueError(f"classes: {', '.join(unknown)} is no disease word; known: {', '.join(self.diseases)}")
-        if len(words) != len(set(words)):
-            raise ValueError("classes: a disease word stands in two classes")
-        if len(names := self.class_names) != len(set(names)):
-            raise ValueError("classes: two classes have one name")
-        return self
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of their index."""
-        return tuple(one.name for one in self.classes)
-
-
-def _with_text_keys(value: Any) -> Any:
-    """A YAML mapping of bare numbers to reasons has integers for keys."""
-    return {str(key).strip(): reason for key, reason in value.items()} if isinstance(value, dict) else value
+from octa_kedro.results.config import OnError
 
 
 @dataclass(frozen=True)

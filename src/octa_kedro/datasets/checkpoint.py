@@ -1,16 +1,20 @@
 """Checkpoints in the catalog."""
 
+from __future__ import annotations
+
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import CheckpointError
-from octa_kedro.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+
+if TYPE_CHECKING:
+    from octa_kedro.training.checkpoint import Checkpoint
 
 
-class CheckpointDataset(AbstractVersionedDataset[Checkpoint, Checkpoint | None]):
+class CheckpointDataset(AbstractVersionedDataset["Checkpoint", "Checkpoint | None"]):
     """Weights (safetensors) with their card (JSON beside them).
 
     With `optional`, loading gives None where nothing has been saved yet: a network that does not start
@@ -32,6 +36,8 @@ class CheckpointDataset(AbstractVersionedDataset[Checkpoint, Checkpoint | None])
 
     def load(self) -> Checkpoint | None:
         """The checkpoint; CheckpointError if it is damaged or not there."""
+        from octa_kedro.training.checkpoint import load_checkpoint
+
         plain = Path(self._filepath)
         if plain.is_file():
             return load_checkpoint(plain)
@@ -46,6 +52,8 @@ class CheckpointDataset(AbstractVersionedDataset[Checkpoint, Checkpoint | None])
 
     def save(self, data: Checkpoint) -> None:
         """Write weights and card."""
+        from octa_kedro.training.checkpoint import save_checkpoint
+
         save_checkpoint(Path(self._get_save_path()), data)
 
     def _exists(self) -> bool:

@@ -1,30 +1,34 @@
 """Where the raw scans come from: an OCTA-500 release, the phantom in its layout, or a folder of NIfTI files."""
 
+from __future__ import annotations
+
+import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.io.nifti_folder import NiftiFolder
-from octa_kedro.io.release import Octa500Release
-from octa_kedro.io.release_writer import PhantomCohort, write_release
-from octa_kedro.io.source import Source
-from octa_kedro.io.vendor import VendorFolder
+from octa_kedro.io.files import write_text
 
-LAYOUTS: dict[str, Callable[[Path, Path | None], Source]] = {
-    "octa500": Octa500Release,
-    "nifti_folder": NiftiFolder,
-    "vendor": VendorFolder,
-}
+if TYPE_CHECKING:
+    from octa_kedro.io.release_writer import PhantomCohort
+    from octa_kedro.io.source import Source
+
+LAYOUTS = ("octa500", "nifti_folder", "vendor")
+
+log = logging.getLogger(__name__)
 
 
-class SourceDataset(AbstractDataset[PhantomCohort, Source]):
+class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
     """Read scans in one of the known layouts; only an entry marked `writable` can be saved to.
 
     Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin. The folder
     ``remembered: {path: FOLDER}`` keeps hashes of files, so that a run need not read an unchanged release again.
+    ``claims: {path: FILE}`` is a file in the data root that says which source its results are of: a data root belongs
+    to one source, and loading another one into it is a ConfigError.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
         layout: str = "octa500",
         writable: bool = False,
         remembered: Mapping[str, str] | None = None,
+        claims: Mapping[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         if layout not in LAYOUTS:
@@ -41,14 +46,20 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
         self._root, self._layout, self._writable = Path(filepath), layout, writable
         # Kedro makes a nested `path` relative to the project, and no other key
         self._remembered = Path(remembered["path"]) if remembered else None
+        self._claims = Path(claims["path"]) if claims else None
         self.metadata = metadata
 
     def load(self) -> Source:
-        """The reader; DataError if the folder is not there."""
-        return LAYOUTS[self._layout](self._root, self._remembered)
+        """The reader; DataError if the folder is not there, ConfigError if the data root belongs to another source."""
+        source = _readers()[self._layout](self._root, self._remembered)
+        if self._claims is not None:
+            claim_root(self._claims, self._root)
+        return source
 
     def save(self, data: PhantomCohort) -> None:
         """Write a phantom cohort."""
+        from octa_kedro.io.release_writer import write_release
+
         if not self._writable:
             raise ConfigError(f"{self._root}: this source is read-only; the phantom is not written over a release")
         write_release(self._root, data.table, data.recipes, workers=data.workers)
@@ -58,3 +69,31 @@ class SourceDataset(AbstractDataset[PhantomCohort, Source]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._root), "layout": self._layout}
+
+
+def _readers() -> dict[str, Callable[[Path, Path | None], Source]]:
+    """The reader of each of `LAYOUTS`."""
+    from octa_kedro.io.nifti_folder import NiftiFolder
+    from octa_kedro.io.release import Octa500Release
+    from octa_kedro.io.vendor import VendorFolder
+
+    return dict(zip(LAYOUTS, (Octa500Release, NiftiFolder, VendorFolder), strict=True))
+
+
+def claim_root(claim: Path, source: Path) -> None:
+    """Note in the file `claim` that the results in its folder are of `source`.
+
+    ConfigError if they are of another source that is still there; one that is gone has probably been moved, which is
+    logged and noted.
+    """
+    own = str(source.resolve())
+    before = json.loads(claim.read_text())["source"] if claim.is_file() else own
+    if before != own and Path(before).exists():
+        raise ConfigError(
+            f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "
+            f"--params cohort.name=NAME (an inference: inference.name=NAME), or delete {claim} if it is the same one"
+        )
+    if before != own:
+        log.warning("%s: was made of %s, which is gone; %s is taken for the same eyes", claim.parent, before, own)
+    if before != own or not claim.is_file():
+        write_text(claim, json.dumps({"source": own}, indent=1))

@@ -1,15 +1,19 @@
 """The folder in which a training keeps what it needs to go on, in the catalog."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kedro.io import AbstractDataset
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.training.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    from octa_kedro.training.state.workspace import Workspace
 
 
-class WorkspaceDataset(AbstractDataset[NoReturn, Workspace]):
+class WorkspaceDataset(AbstractDataset[NoReturn, "Workspace"]):
     """A Workspace below a folder, which need not be there yet; there is nothing to save."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -19,6 +23,8 @@ class WorkspaceDataset(AbstractDataset[NoReturn, Workspace]):
 
     def load(self) -> Workspace:
         """The workspace."""
+        from octa_kedro.training.state.workspace import Workspace
+
         return Workspace(self._folder)
 
     def save(self, data: NoReturn) -> None:

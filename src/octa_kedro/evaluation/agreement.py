@@ -1,6 +1,6 @@
 """The leak guard of evaluation: predictions against the splits, and against what the networks have seen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -8,7 +8,14 @@ from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import fold_columns, require_whole_patients, validated_by
 from octa_kedro.cohort.table import patients_of
 from octa_kedro.errors import DataError, LeakError
-from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, REQUIRED_COLUMNS, require_columns
+from octa_kedro.evaluation.predictions import (
+    HELD_OUT,
+    OUT_OF_FOLD,
+    REQUIRED_COLUMNS,
+    pool_predictions,
+    require_columns,
+    require_same_eyes,
+)
 
 REMEDY = "run the training and evaluation pipelines again with these splits"
 SEEN_COLUMNS = ("model", "fold", "subject", "patient", "used_for")
@@ -88,3 +95,22 @@ def _require_none(model: str, odd: Iterable[tuple[str, str, int]]) -> None:
 
 def _words(part: str) -> str:
     return part.replace("_", "-" if part == HELD_OUT else " ")
+
+
+Named = Sequence[tuple[str, pd.DataFrame]]
+
+
+def pool_agreed(floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, seen: Named) -> pd.DataFrame:
+    """One row per model and eye (`predictions.pool_predictions`), once all tables agree.
+
+    `predicted` are (model, predictions of a fold), `seen` are (model, what that fold's network has seen), `floor` is
+    the linear model's predictions. DataError if predictions and splits name other eyes, LeakError if a network was
+    trained on an eye it is judged on.
+    """
+    networks = pd.concat([table.assign(model=model) for model, table in predicted], ignore_index=True)
+    everything = pd.concat([networks, floor], ignore_index=True)
+    require_agreement(everything, splits)
+    require_unseen(networks, pd.concat([table.assign(model=m) for m, table in seen], ignore_index=True), splits)
+    pooled = pool_predictions(everything, count_repeats(splits))
+    require_same_eyes(pooled)
+    return pooled

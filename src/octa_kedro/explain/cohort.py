@@ -15,7 +15,7 @@ from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.config import require_processed_as
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.store import Recipe
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint

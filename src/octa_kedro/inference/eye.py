@@ -7,7 +7,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from octa_kedro.config import Config
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
@@ -20,14 +19,6 @@ from octa_kedro.preprocessing.recipes import read_reference
 from octa_kedro.preprocessing.retina import surfaces_of
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
-
-
-class InferenceConfig(Config):
-    """Which eye of the source to read (its only one by default); `checkpoint` is the weights file to read it
-    with, which the catalog resolves."""
-
-    subject: str | int | None = None
-    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,25 @@
-"""Files that are there whole or not at all."""
+"""Files written atomically: under a temporary name first, so that no half-written file is ever found."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a small file in full or not at all."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path` (which is made), that takes its place when the block ends well and is
+    removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial_path = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    partial_path.write_text(text)
-    partial_path.replace(path)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file atomically."""
+    with replacing(path) as partial:
+        partial.write_text(text)

@@ -16,6 +16,7 @@ from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.nifti import read_volume
+from octa_kedro.io.octa500 import DEPTH_MM
 from octa_kedro.io.release_files import LABEL_SHEETS, EyeFolder, ReleaseFiles
 from octa_kedro.io.source import Source
 from octa_kedro.io.surface_files import (
@@ -31,7 +32,6 @@ from octa_kedro.io.volume import Laterality, PlaneStack, Volume, require_usable,
 
 __all__ = ["DEPTH_MM", "LABEL_SHEETS", "SURFACES", "SURFACE_INDEX_BASE", "Octa500Release"]
 
-DEPTH_MM = 2.0
 LABEL_COLUMNS = {"ID": "subject", "Disease": "disease", "Sex": "sex", "OS/OD": "laterality", "Age": "age"}
 NEEDED_COLUMNS = ("ID", "Disease")
 PROJECTIONS = tuple(f"{scan}({slab})" for scan in ("OCT", "OCTA") for slab in ("FULL", "ILM_OPL", "OPL_BM"))

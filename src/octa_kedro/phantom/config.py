@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.io.release import DEPTH_MM
+from octa_kedro.io.octa500 import DEPTH_MM, Disease
 from octa_kedro.phantom.eye_config import AnatomyConfig, SignalConfig, VesselConfig
 from octa_kedro.phantom.lesions.config import LesionConfig, require_fit
-from octa_kedro.phantom.lesions.model import Disease
 from octa_kedro.phantom.ranges import PositiveSpan, Span
 
 FieldOfView = Literal["3mm", "6mm"]

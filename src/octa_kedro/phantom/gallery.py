@@ -17,10 +17,11 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from octa_kedro.io.release import plane_to_picture
-from octa_kedro.phantom import PhantomConfig, PhantomEye, make_eye
-from octa_kedro.phantom.config import FIELD_MM, Disease, FieldOfView
+from octa_kedro.phantom.config import FIELD_MM, Disease, FieldOfView, PhantomConfig
 from octa_kedro.phantom.exhibit import SLABS, Exhibit, exhibit
+from octa_kedro.phantom.eye import PhantomEye
 from octa_kedro.phantom.lesions.model import Finding
+from octa_kedro.phantom.scan import make_eye
 
 # Okabe and Ito 2008, light enough to be seen on grey levels.
 COLOURS = {

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.io.release import DEPTH_MM
+from octa_kedro.io.octa500 import DEPTH_MM
 from octa_kedro.io.volume import Laterality
 from octa_kedro.phantom.anatomy import draw_anatomy
 from octa_kedro.phantom.band import Band

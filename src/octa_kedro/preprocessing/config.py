@@ -1,17 +1,14 @@
 """What network inputs are made of, and the proof that an image was made so."""
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
-from octa_kedro.preprocessing.intensity import IntensityConfig
-from octa_kedro.preprocessing.projection import Method
-from octa_kedro.preprocessing.registration import RegistrationConfig
-from octa_kedro.preprocessing.slabs import find_slab
-from octa_kedro.results.stored import Stored
+from octa_kedro.preprocessing.intensity_config import IntensityConfig
+from octa_kedro.preprocessing.registration_config import RegistrationConfig
+from octa_kedro.preprocessing.slab_names import Method, find_slab
 
 VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "surfaces", "lesion", "oct", "flatten")
 """What is made of an eye, as far as the source and the configuration have it."""
@@ -91,19 +88,3 @@ class ProcessingConfig(Config):
     def settings_of(self, part: str) -> dict[str, Any]:
         """The settings that a part of the processed eye (`PARTS`) depends on; a change of others leaves it as it is."""
         return {name: value for name, value in self.model_dump(mode="json").items() if name not in WITHOUT[part]}
-
-
-PROCESSING_KEY = "processing"  # under which a stored image's facts hold its ProcessingConfig
-
-
-def require_processed_as(images: Mapping[str, Stored], config: ProcessingConfig, *, who: str) -> None:
-    """ConfigError if an image was stored with other processing parameters than `config`, which `who` goes by."""
-    wanted = config.model_dump(mode="json")
-    for subject, stored in images.items():
-        made = stored.meta.get(PROCESSING_KEY, wanted)
-        if made != wanted:
-            key = next(key for key in wanted if made.get(key) != wanted[key])
-            raise ConfigError(
-                f"subject {subject}: its image was made with processing.{key} = {made.get(key)}, but {who} goes by "
-                f"{wanted[key]}; run data_processing again, or give the parameters of the version you load"
-            )

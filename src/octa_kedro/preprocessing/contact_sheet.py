@@ -2,16 +2,19 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from octa_kedro.io.release import plane_to_picture
-from octa_kedro.preprocessing.quality import Thumbnail
+from octa_kedro.preprocessing.inspection import read_thumbnail
+from octa_kedro.preprocessing.quality import Thumbnail, reasons_in
+from octa_kedro.results.stored import Stored
 
 # Inches.
 DPI, PANEL, BSCAN, GAP, HEADER, FOOTER, TOP = 120, 1.45, 1.95, 0.06, 0.21, 0.3, 0.42
@@ -33,6 +36,17 @@ class Card:
     laterality: str | None
     picture: Thumbnail
     reasons: tuple[str, ...] = ()
+
+
+def make_cards(thumbnails: Mapping[str, Stored], cohort: pd.DataFrame, quality: pd.DataFrame) -> list[Card]:
+    """A card for every eye of the cohort (columns subject and, if there are labels, disease) that has a thumbnail."""
+    reasons = {subject: tuple(text.split("; ")) for subject, text in reasons_in(quality).items()}
+    words = cohort["disease"] if "disease" in cohort else pd.Series("", index=cohort.index)
+    return [
+        Card(subject, str(word), stored.meta["laterality"], read_thumbnail(stored), reasons.get(subject, ()))
+        for subject, word in zip(cohort["subject"].astype(str), words, strict=True)
+        if (stored := thumbnails.get(subject)) is not None
+    ]
 
 
 def contact_sheet(cards: Sequence[Card], *, title: str = "Eyes", per_page: int = COLUMNS * ROWS) -> list[Figure]:

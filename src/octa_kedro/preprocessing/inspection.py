@@ -1,15 +1,17 @@
 """The first look at an eye: its retina found, its orientation checked, its quality measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.orientation import require_oriented
 from octa_kedro.preprocessing.projection import project
-from octa_kedro.preprocessing.quality import Thumbnail, measure_quality, thumbnail
+from octa_kedro.preprocessing.quality import MEASURES, Thumbnail, judge_table, measure_quality, thumbnail
+from octa_kedro.preprocessing.quality_config import QualityConfig
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_edges
 from octa_kedro.results.store import Result
@@ -48,6 +50,14 @@ def inspect_eye(source: Source, subject: str, modalities: Sequence[str], parts: 
     if THUMBNAIL in parts:
         made[THUMBNAIL] = _packed(thumbnail(oct_volume, octa, surfaces), surfaces)
     return made
+
+
+def tabulate_quality(surfaces: Mapping[str, Stored], config: QualityConfig) -> pd.DataFrame:
+    """One row per inspected eye: subject, the measures `quality.MEASURES`, and the reasons for which it is not good
+    enough (empty for one that is)."""
+    rows = [{"subject": subject, **stored.meta[QUALITY]} for subject, stored in surfaces.items()]
+    table = pd.DataFrame(rows, columns=None if rows else ["subject", *MEASURES])
+    return table.assign(reasons=judge_table(table, config))
 
 
 def _check_orientation(source: Source, subject: str, octa: Volume, surfaces: PlaneStack) -> None:

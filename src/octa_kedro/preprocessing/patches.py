@@ -7,33 +7,13 @@ All patches of an eye carry its label, belong to its subject in every split, and
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
 
-from octa_kedro.config import Config
 from octa_kedro.errors import DataError
 from octa_kedro.preprocessing.geometry import apply_weights, axis_weights
-from octa_kedro.preprocessing.intensity import IntensityConfig, clip_and_scale
+from octa_kedro.preprocessing.intensity import clip_and_scale
+from octa_kedro.preprocessing.patch_config import PatchConfig
 
 GREYS = 256
-
-
-class PatchConfig(Config):
-    """`n` x `n` patches of `size` x `size` pixels.
-
-    With `match_contrast` a map is first clipped as `intensity` says and equalised within `tiles` x `tiles` parts of
-    limited contrast, every map by the same rule, so that scans of different density show vessels alike.
-    """
-
-    n: PositiveInt = 2
-    size: PositiveInt = 100
-    match_contrast: bool = True
-    intensity: IntensityConfig = IntensityConfig(lower=5.0, upper=99.9)
-    tiles: int = Field(4, ge=1)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each patch by row and column, in the order of `split_patches`: r1c1, r1c2, ..."""
-        return tuple(f"r{row + 1}c{column + 1}" for row in range(self.n) for column in range(self.n))
 
 
 def split_patches(plane: NDArray, config: PatchConfig, *, what: str = "map") -> NDArray[np.float32]:

@@ -1,16 +1,16 @@
 """En-face maps: volumes projected between two surfaces."""
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.preprocessing.slab_names import Method
 
 # Surfaces on a voxel centre must not fall to either side by rounding of the last digit.
 TIE = 1e-3
 
-Method = Literal["mean", "max", "sum"]
 
 BLOCK = 2**18
 """Voxels projected at a time, so that what is made of them stays in the processor's cache."""

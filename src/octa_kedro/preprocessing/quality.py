@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.ndimage import gaussian_filter
 
-from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import apply_weights, axis_weights
 from octa_kedro.preprocessing.motion import axial_jitter_um, motion_line_share, saccade_share
 from octa_kedro.preprocessing.projection import project
+from octa_kedro.preprocessing.quality_config import QualityConfig
 
 MEASURES = (
     "signal_db", "flow_contrast_grey", "motion_line_share", "axial_jitter_um", "saccade_share", "tilt_deg",
@@ -49,26 +48,6 @@ class Thumbnail:
     bscan: NDArray[np.float32]
     surfaces: NDArray[np.float32]
     extent_mm: tuple[float, float, float]
-
-
-class QualityConfig(Config):
-    """Limits ``min_`` and ``max_`` of the measures (see `measure_quality`); null switches one off.
-
-    The defaults are for native scans with 8-bit grey levels. They pass the phantom's good eyes and stop
-    nine in ten of its poor ones (`benchmarks/quality_control.py`); real eyes of other devices want other limits.
-    """
-
-    min_signal_db: float | None = 12.8
-    min_flow_contrast_grey: float | None = Field(2.0, ge=0)
-    max_motion_line_share: float | None = Field(0.15, ge=0, le=1)
-    max_axial_jitter_um: float | None = Field(4.5, gt=0)
-    max_saccade_share: float | None = Field(0.2, ge=0, le=1)
-    max_tilt_deg: float | None = Field(3.0, gt=0, le=90)
-    max_curvature_um_per_mm2: float | None = Field(40.0, gt=0)
-    max_decentration_mm: float | None = Field(0.5, gt=0)
-    max_cut_off_share: float | None = Field(0.01, ge=0, le=1)
-    max_saturated_share: float | None = Field(0.05, ge=0, le=1)
-    max_dark_share: float | None = Field(0.1, ge=0, le=1)
 
 
 def measure_quality(oct_volume: Volume, octa: Volume | None, surfaces: PlaneStack) -> dict[str, float]:
@@ -248,3 +227,10 @@ def _dark(signal: NDArray, volume: Volume) -> float:
     if not np.isfinite(smooth).all():
         return np.nan
     return float((smooth < DARK * np.median(smooth)).mean())
+
+
+def reasons_in(quality: pd.DataFrame) -> dict[str, str]:
+    """Why eyes are left out, by subject, from a table with the columns subject and reasons; a CSV file has turned
+    empty text into NaN."""
+    texts = zip(quality["subject"].astype(str), quality["reasons"], strict=True)
+    return {subject: text for subject, text in texts if isinstance(text, str) and text}

@@ -9,10 +9,11 @@ from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack
-from octa_kedro.preprocessing.config import PARTS, PROCESSING_KEY, ProcessingConfig
+from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
 from octa_kedro.preprocessing.eye import Reference, make_reference, process_eye
 from octa_kedro.preprocessing.inspection import INSPECTED, inspect_eye
 from octa_kedro.preprocessing.placement import mirror
+from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
 from octa_kedro.preprocessing.registration import choose_reference
 from octa_kedro.results.store import Recipe, Result
 from octa_kedro.results.stored import Stored, StoredSet

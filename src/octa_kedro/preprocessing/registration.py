@@ -3,48 +3,23 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
 
-from octa_kedro.config import Config
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.alignment import align
 from octa_kedro.preprocessing.geometry import Grid, resample, scan_box
+from octa_kedro.preprocessing.registration_config import Method, RegistrationConfig
 from octa_kedro.preprocessing.resampling import inside, sample_points
 from octa_kedro.preprocessing.transform import Transform
 
-Method = Literal["none", "translation", "rigid", "affine", "bspline"]
 STAGES: tuple[Method, ...] = ("translation", "rigid", "affine", "bspline")
 INNER, OUTER, RETINA = 1.0, 0.5, 0.25
 """Brightness of the layers in a registration image, and what counts as retina in it."""
 BRIGHT_PERCENTILE = 99.0
 LEAST_SHARE = 0.5  # of the reference's retina that the moving scan has to cover
-
-
-class RegistrationConfig(Config):
-    """How eyes are brought into the frame of a reference eye.
-
-    `reference` names it for each field of view in millimetres (3, 6), or "auto" takes the eye nearest
-    to the median shape. Images are registered at `spacing_mm`, coarsest level of the `pyramid` (factors) first.
-    `min_overlap` is the Dice coefficient of the two retinas that has to be reached; the other limits are those
-    of the shift of the field's centre, the rotation and the scale (1.2 allows 1 / 1.2 to 1.2).
-    """
-
-    method: Method = "none"
-    image: Literal["surfaces", "oct"] = "surfaces"
-    reference: Literal["auto"] | dict[float, Annotated[str, Field(coerce_numbers_to_str=True)]] = "auto"
-    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.08, 0.08, 0.02)
-    pyramid: tuple[PositiveInt, ...] = (2, 1)
-    iterations: PositiveInt = 60
-    bspline_cell_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 0.5)
-    min_overlap: Annotated[float, Field(ge=0, le=1)] = 0.8
-    max_shift_mm: PositiveFloat = 1.0
-    max_rotation_deg: PositiveFloat = 15.0
-    max_scale: Annotated[float, Field(ge=1)] = 1.25
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """One eye on its way from scan to network input, in pictures: to be looked at before anything is trained."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -15,13 +17,28 @@ from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, Proce
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
 from octa_kedro.preprocessing.placement import mirror
+from octa_kedro.preprocessing.recipes import by_field, field_name, read_reference
 from octa_kedro.preprocessing.slabs import slab_edges
+from octa_kedro.results.stored import Stored
 
 KEPT = "#009E73"  # Okabe and Ito 2008, like the other colours of our figures
 LINE = "#FFE9A8"
 BRIGHTEST = 99.7
 PANEL = 3.1
 BINS = 64
+
+
+def steps_figures(
+    source: Source,
+    cohort: pd.DataFrame,
+    surfaces: Mapping[str, Stored],
+    references: Mapping[str, Stored],
+    config: ProcessingConfig,
+) -> Iterator[tuple[str, Figure]]:
+    """The first eye of each field of view of the cohort, by the field's name (``3mm``)."""
+    for field_mm, subjects in by_field(cohort).items():
+        own = surfaces[subjects[0]]() if subjects[0] in surfaces else None
+        yield field_name(field_mm), steps_figure(source, subjects[0], own, config, read_reference(references, field_mm))
 
 
 def steps_figure(

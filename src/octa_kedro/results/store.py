@@ -10,34 +10,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
-from octa_kedro.config import Config
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.progress import progress
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.stored import Stored, StoredSet
 
 Item = Volume | PlaneStack
-OnError = Literal["stop", "quarantine"]
 ABSENT = {"absent": True}
-
-
-class ExecutionConfig(Config):
-    """How per-eye work is done; it never changes a result.
-
-    `workers` processes each make one eye at a time (null: one per core). `on_error`: an eye that cannot be processed
-    stops the run, or is put aside (quarantine) with its reason while the rest goes on.
-    """
-
-    workers: int | None = None
-    on_error: OnError = "stop"
 
 
 @dataclass(frozen=True)

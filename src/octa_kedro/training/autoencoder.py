@@ -9,7 +9,8 @@ import torch
 from octa_kedro import __version__
 from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
-from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import Fitted

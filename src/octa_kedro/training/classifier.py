@@ -13,7 +13,8 @@ from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
 from octa_kedro.models.sizes import require_input
 from octa_kedro.models.start import start_model
-from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig

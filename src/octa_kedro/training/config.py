@@ -7,7 +7,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from octa_kedro.config import Config
 from octa_kedro.models.factory import ModelConfig
 from octa_kedro.models.start import StartConfig
-from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.data.order import Sampling
 from octa_kedro.training.data.views import ViewsConfig
 from octa_kedro.training.engine.losses import LossConfig

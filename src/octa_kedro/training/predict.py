@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.preprocessing.config import require_processed_as
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.config import FittingConfig

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from octa_kedro.evaluation.plots import COLOURS
+from octa_kedro.tuning.result import SearchResult
+from octa_kedro.tuning.space import TuningConfig
 
 COLUMNS = 4  # slices in a row
 PANEL = 3.0
@@ -28,6 +30,19 @@ class Searched:
     ends: Sequence[Any]
     log: bool = False
     choices: bool = False
+
+
+def result_figure(found: SearchResult, model: str, tuning: TuningConfig) -> Figure:
+    """`search_figure` of a search's result."""
+    space = {path: Searched(one.ends, one.log, one.choices is not None) for path, one in sorted(tuning.space.items())}
+    return search_figure(
+        found.trials,
+        space,
+        model=model,
+        metric=tuning.metric,
+        maximise=tuning.goal == "maximise",
+        importances=found.importances,
+    )
 
 
 def search_figure(

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, OctaError
 from octa_kedro.io.hashing import code_fingerprint
-from octa_kedro.preprocessing.config import ProcessingConfig, require_processed_as
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.classifier import Fitted, fit_classifier

@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 
 from octa_kedro.io.volume import PlaneStack
-from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data.dataset import EyeDataset, in_order, loader

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.io.octa500 import Disease
 from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.fields import Grid
 from octa_kedro.phantom.lesions.amd import draw_amd
@@ -12,7 +13,7 @@ from octa_kedro.phantom.lesions.cnv import draw_cnv
 from octa_kedro.phantom.lesions.config import LesionConfig
 from octa_kedro.phantom.lesions.csc import draw_csc
 from octa_kedro.phantom.lesions.dr import draw_dr
-from octa_kedro.phantom.lesions.model import Disease, Lesions
+from octa_kedro.phantom.lesions.model import Lesions
 from octa_kedro.phantom.lesions.others import draw_others
 from octa_kedro.phantom.lesions.rvo import draw_rvo
 

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.phantom.fields import Grid, Map
 
-Disease = Literal["NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS"]
 FLUID_GREY = 85.0
 
 

@@ -1,13 +1,24 @@
 """Node that turns raw scans into NIfTI files."""
 
-import pandas as pd
+from __future__ import annotations
 
-from octa_kedro.cohort.table import CohortConfig
-from octa_kedro.io.source import Source
-from octa_kedro.preprocessing import recipes
-from octa_kedro.results.store import Batch, ExecutionConfig
+from typing import TYPE_CHECKING
+
+from octa_kedro.cohort.config import CohortConfig
+from octa_kedro.pipelines.node_function import node_function
+from octa_kedro.results.config import ExecutionConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from octa_kedro.io.source import Source
+    from octa_kedro.results.store import Batch
 
 
+@node_function
 def convert_volumes(source: Source, cohort: pd.DataFrame, config: CohortConfig, execution: ExecutionConfig) -> Batch:
     """Raw scans -> one NIfTI volume per eye and modality, with true spacing."""
+    from octa_kedro.preprocessing import recipes
+    from octa_kedro.results.store import Batch
+
     return Batch(recipes.conversions(source, cohort["subject"].astype(str), config.modalities), execution)

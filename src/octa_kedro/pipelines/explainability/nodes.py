@@ -1,33 +1,40 @@
 """Nodes that map, score and draw where the networks look."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.explain import cohort
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.localisation import format_hits, summarise_hits
 from octa_kedro.pipelines.naming import model_of
-from octa_kedro.results.store import Recipe
-from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.pipelines.node_function import node_function
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from octa_kedro.results.store import Recipe
+    from octa_kedro.results.stored import Stored
+    from octa_kedro.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
 
+@node_function
 def explain_model(
     images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
 ) -> tuple[dict[str, Recipe], dict[str, Any]]:
     """All folds' checkpoints of a model -> a map per eye, and the layer they come from."""
+    from octa_kedro.explain.cohort import describe_layer, map_recipes
+
     loaded = list(checkpoints.values())
-    layer = cohort.describe_layer(images, loaded[0], config)
-    return cohort.map_recipes(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+    layer = describe_layer(images, loaded[0], config)
+    return map_recipes(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
 
 
+@node_function
 def score_maps(
     maps: Mapping[str, Stored],
     layer: Mapping[str, Any],
@@ -38,6 +45,9 @@ def score_maps(
     evaluation: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Does each 3D map point at the lesion's slab, and at the lesion? -> scores, summary, text (also logged)."""
+    from octa_kedro.explain import cohort
+    from octa_kedro.explain.localisation import format_hits, summarise_hits
+
     model = str(layer["model"])
     rows = predictions[predictions["model"] == model]
     scores = cohort.score_maps(maps, cohort.Surroundings(surfaces, lesions), rows, config, evaluation.threshold)
@@ -47,6 +57,7 @@ def score_maps(
     return scores, summary, text
 
 
+@node_function
 def draw_volume_maps(
     images: Mapping[str, Stored],
     maps: Mapping[str, Stored],
@@ -57,10 +68,12 @@ def draw_volume_maps(
     predictions: pd.DataFrame,
 ) -> dict[str, Figure]:
     """A figure per held-out eye of a 3D model."""
-    around = cohort.Surroundings(surfaces, lesions, enface)
-    return cohort.draw_maps(images, maps, _held_out(predictions, layer), around)
+    from octa_kedro.explain.cohort import Surroundings, draw_maps
+
+    return draw_maps(images, maps, _held_out(predictions, layer), Surroundings(surfaces, lesions, enface))
 
 
+@node_function
 def draw_plane_maps(
     images: Mapping[str, Stored],
     maps: Mapping[str, Stored],
@@ -68,7 +81,9 @@ def draw_plane_maps(
     predictions: pd.DataFrame,
 ) -> dict[str, Figure]:
     """A figure per held-out eye of a 2D model."""
-    return cohort.draw_maps(images, maps, _held_out(predictions, layer), cohort.Surroundings(), tuple(layer["slabs"]))
+    from octa_kedro.explain.cohort import Surroundings, draw_maps
+
+    return draw_maps(images, maps, _held_out(predictions, layer), Surroundings(), tuple(layer["slabs"]))
 
 
 def _held_out(predictions: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,33 +1,29 @@
 """Nodes that plan a phantom cohort (its eyes are rendered when they are written) and draw one eye of each disease."""
 
-from functools import partial
+from __future__ import annotations
 
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
-from octa_kedro.io.hashing import code_fingerprint, recipe_key
-from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort
-from octa_kedro.phantom import PhantomConfig, make_eye, plan_cohort
-from octa_kedro.phantom.gallery import phantom_gallery
+from octa_kedro.phantom.config import PhantomConfig
+from octa_kedro.pipelines.node_function import node_function
 
-CODE = (
-    "octa_kedro.phantom",
-    "octa_kedro.preprocessing.projection",
-    *(f"octa_kedro.io.{name}" for name in ("release_writer", "release", "release_files", "layers")),
-)
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from octa_kedro.io.release_writer import PhantomCohort
 
 
+@node_function
 def plan_phantom(config: PhantomConfig) -> PhantomCohort:
     """Parameters -> label sheet and a recipe for every eye."""
-    table, code = plan_cohort(config), code_fingerprint(*CODE)
-    recipes = {}
-    # Whoever makes an eye is told the disease that it has, never the label, which may be random.
-    for row in table.assign(ID=table["ID"].astype(str), Disease=table["drawn"]).to_dict("records"):
-        subject = {str(column): value for column, value in row.items()}
-        key = recipe_key(step="phantom", settings=config.eye_settings(row["fov_mm"]), subject=subject, code=code)
-        recipes[row["ID"]] = EyeRecipe(key, partial(make_eye, config, subject))
-    return PhantomCohort(table, recipes, config.workers)
+    from octa_kedro.phantom.cohort import cohort_recipes
+
+    return cohort_recipes(config)
 
 
+@node_function
 def draw_gallery(config: PhantomConfig) -> Figure:
     """Parameters -> one eye of each disease in one picture; none of them is in the cohort."""
+    from octa_kedro.phantom.gallery import phantom_gallery
+
     return phantom_gallery(config)

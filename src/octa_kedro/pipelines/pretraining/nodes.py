@@ -1,17 +1,23 @@
 """Node that pre-trains an autoencoder on the training subjects of one fold."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.preprocessing.config import ProcessingConfig
-from octa_kedro.results.stored import Stored
-from octa_kedro.training.autoencoder import fit_autoencoder
-from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import AutoencoderConfig
-from octa_kedro.training.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from octa_kedro.results.stored import Stored
+    from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.training.state.workspace import Workspace
 
 
+@node_function
 def pretrain_fold(
     images: Mapping[str, Stored],
     table: pd.DataFrame,
@@ -20,5 +26,7 @@ def pretrain_fold(
     workspace: Workspace,
 ) -> tuple[Checkpoint, pd.DataFrame]:
     """Fit the autoencoder, going on where an interrupted run stopped -> its encoder's weights, history."""
+    from octa_kedro.training.autoencoder import fit_autoencoder
+
     fitted = fit_autoencoder(images, table, config, processing, workspace=workspace)
     return fitted.checkpoint, fitted.history

@@ -1,18 +1,23 @@
 """Nodes that train and apply one fold of one classifier, in two or three dimensions."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.preprocessing.config import ProcessingConfig
-from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.state.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from octa_kedro.results.stored import Stored
+    from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.training.state.workspace import Workspace
 
 
+@node_function
 def train_fold(
     images: Mapping[str, Stored],
     table: pd.DataFrame,
@@ -22,12 +27,17 @@ def train_fold(
     pretrained: Checkpoint | None = None,
 ) -> tuple[Checkpoint, pd.DataFrame]:
     """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history."""
+    from octa_kedro.training.classifier import fit_classifier
+
     fitted = fit_classifier(images, table, config, processing, pretrained, workspace=workspace)
     return fitted.checkpoint, fitted.history
 
 
+@node_function
 def apply_fold(
     images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: TrainingConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The stored best checkpoint -> predictions of validation and held-out subjects, and whom it has seen."""
+    from octa_kedro.training.predict import predict_fold
+
     return predict_fold(images, table, checkpoint, config), checkpoint.card.seen_table()

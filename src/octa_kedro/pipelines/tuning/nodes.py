@@ -1,23 +1,26 @@
 """The node that searches for one model's parameters."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from matplotlib.figure import Figure
-
-from octa_kedro.errors import ConfigError
+from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.preprocessing.config import ProcessingConfig
-from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.tuning.figure import Searched, search_figure
-from octa_kedro.tuning.search import search_parameters
 from octa_kedro.tuning.space import TuningConfig
-from octa_kedro.tuning.study import StudyFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from octa_kedro.results.stored import Stored
+    from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.tuning.study import StudyFile
 
 SPLITS, PRETRAINED = "splits", "pretrained"
 
 
+@node_function
 def search(
     images: Mapping[str, Stored],
     study: StudyFile,
@@ -32,6 +35,13 @@ def search(
     `config` is the model's parameters as they were given: what follows from some of them must follow anew from those
     that are drawn.
     """
+    import pandas as pd
+
+    from octa_kedro.errors import ConfigError
+    from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.tuning.figure import result_figure
+    from octa_kedro.tuning.search import search_parameters
+
     if not isinstance(config, Mapping):
         raise ConfigError(f"run the search for {study.model} by itself: kedro run --pipelines tuning")
     tables = [given for given in by_fold.values() if isinstance(given, pd.DataFrame)]
@@ -39,12 +49,4 @@ def search(
     found = search_parameters(
         study, images, tables, parameters=config, processing=processing, tuning=tuning, pretrained=encoders
     )
-    figure = search_figure(
-        found.trials,
-        {path: Searched(one.ends, one.log, one.choices is not None) for path, one in sorted(tuning.space.items())},
-        model=study.model,
-        metric=tuning.metric,
-        maximise=tuning.goal == "maximise",
-        importances=found.importances,
-    )
-    return found.trials, found.best, figure, found.report
+    return found.trials, found.best, result_figure(found, study.model, tuning), found.report

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from octa_kedro.errors import DataError
 from octa_kedro.models.axes import to_stored_axes, to_tensor
-from octa_kedro.preprocessing.patches import PatchConfig
+from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.data.patches import cut_patches
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from octa_kedro.io.volume import PlaneStack
-from octa_kedro.preprocessing.patches import PatchConfig, split_patches
+from octa_kedro.preprocessing.patch_config import PatchConfig
+from octa_kedro.preprocessing.patches import split_patches
 
 
 def cut_patches(stack: PlaneStack, slabs: tuple[str, ...], config: PatchConfig) -> tuple[PlaneStack, ...]:

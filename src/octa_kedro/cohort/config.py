@@ -1,0 +1,105 @@
+"""Parameters of the cohort and of its splits."""
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from octa_kedro.config import Config
+from octa_kedro.io.octa500 import DISEASES
+
+ON_THE_LIST = "on the exclusion list"
+
+
+def disease_word(value: object) -> str:
+    """A disease as it is compared: whole, without spaces round it, in capitals; never a part of a word."""
+    return str(value).strip().upper()
+
+
+class ClassConfig(Config):
+    """A class and the disease words that belong to it; a bare word is the class of that one disease."""
+
+    name: str
+    diseases: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, value: Any) -> Any:
+        return {"name": disease_word(value), "diseases": (value,)} if isinstance(value, str) else value
+
+    @field_validator("diseases")
+    @classmethod
+    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(disease_word(word) for word in words)
+
+
+class CohortConfig(Config):
+    """Which eyes take part and what they count as.
+
+    `classes` are two or more, each a disease word (``[NORMAL, DR, AMD]``) or a name with several words merged
+    into it; the first is the negative one (index 0). `diseases` are the words the label sheet may hold; eyes
+    whose disease is in no class are left out. Words are compared whole, without regard to case or spaces round
+    them. `modalities` are the volumes every eye must have. `exclude` lists identifiers to leave out, or maps each
+    to the reason that the flow table shows. Without `labelled`, the source's eyes are processed as they are,
+    and there is nothing to split or train on. `name` tells cohorts of one environment apart: each has a folder of
+    results of its own (`data_root`).
+    """
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*$")
+    classes: tuple[ClassConfig, ...] = Field(min_length=2)
+    diseases: tuple[str, ...] = DISEASES
+    modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
+    exclude: dict[str, str] = Field({})
+    labelled: bool = True
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if value is None:  # what a list or a mapping of another environment can be laid over
+            return {}
+        listed = isinstance(value, list | tuple)
+        return {str(s).strip(): ON_THE_LIST for s in value} if listed else _with_text_keys(value)
+
+    @field_validator("diseases")
+    @classmethod
+    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(disease_word(word) for word in words)
+
+    @model_validator(mode="after")
+    def _known_words(self) -> "CohortConfig":
+        words = [word for one in self.classes for word in one.diseases]
+        if unknown := sorted(set(words) - set(self.diseases)):
+            raise ValueError(f"classes: {', '.join(unknown)} is no disease word; known: {', '.join(self.diseases)}")
+        if len(words) != len(set(words)):
+            raise ValueError("classes: a disease word stands in two classes")
+        if len(names := self.class_names) != len(set(names)):
+            raise ValueError("classes: two classes have one name")
+        return self
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their index."""
+        return tuple(one.name for one in self.classes)
+
+
+def _with_text_keys(value: Any) -> Any:
+    """A YAML mapping of bare numbers to reasons has integers for keys."""
+    return {str(key).strip(): reason for key, reason in value.items()} if isinstance(value, dict) else value
+
+
+class SplitConfig(Config):
+    """How subjects are divided.
+
+    `hold_out` is the share set aside before anything is trained. `folds` and `repeats` are structural: they
+    repeat the numbers of `structure.yml`, from which the pipeline was built. Each repeat divides the same
+    development subjects into folds anew; folds are numbered on, 1 .. folds x repeats.
+    """
+
+    hold_out: float = Field(0.3, gt=0, lt=1)
+    folds: int = Field(5, ge=1)
+    repeats: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0)
+
+    @property
+    def fold_numbers(self) -> range:
+        """1 .. folds x repeats."""
+        return range(1, self.folds * self.repeats + 1)

@@ -1,0 +1,66 @@
+"""Where a run's results lie: every cohort has a data root of its own, with Kedro's layer folders in it.
+
+The root follows from the environment and the parameters; catalog files name it as ``${octa.root:}``, and that of an
+inference as ``${octa.inference:}``. So nothing that was made of one cohort is ever found by a run of another.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_ENVIRONMENTS = frozenset({"base", "local"})
+"""Environments whose results lie in ``data`` itself."""
+
+
+@dataclass(frozen=True)
+class DataRoots:
+    """Folders, relative to the project: `cohort` for everything that is made of a cohort, `inference` for what trained
+    networks say of a source of eyes."""
+
+    cohort: str = "data"
+    inference: str = "data/inference/source"
+
+
+def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRoots:
+    """The roots of a run.
+
+    ``data`` in the default environment, ``data/<environment>`` in others; ``<environment>/<name>`` (``local`` for the
+    default one) with ``cohort.name``; ``.../unlabelled`` for eyes that are processed without labels. An inference lies
+    in ``inference/<name>`` below, by ``inference.name`` or else the last part of the source's path.
+    """
+    cohort, inference = parameters.get("cohort") or {}, parameters.get("inference") or {}
+    own = environment or "local"
+    parts = ["data"] if own in DEFAULT_ENVIRONMENTS and not cohort.get("name") else ["data", own]
+    if cohort.get("name"):
+        parts.append(str(cohort["name"]))
+    root = "/".join(parts)
+    name = str(inference.get("name") or source_name(parameters))
+    labelled = cohort.get("labelled", True)
+    return DataRoots(root if labelled else f"{root}/unlabelled", f"{root}/inference/{name}")
+
+
+def source_name(parameters: Mapping[str, Any]) -> str:
+    """The last part of the path that scans are read from; ``source`` where the catalog's own is taken."""
+    path = (parameters.get("source") or {}).get("path") or os.environ.get("OCTA_DATA")
+    return Path(str(path)).name or "source" if path else "source"
+
+
+_current = DataRoots()
+
+
+def use_data_roots(roots: DataRoots) -> None:
+    """Make `roots` those that the catalog's resolvers give."""
+    global _current  # noqa: PLW0603 - resolvers of a configuration file are functions without a run
+    _current = roots
+
+
+def cohort_root() -> str:
+    """``${octa.root:}`` in a configuration file."""
+    return _current.cohort
+
+
+def inference_root() -> str:
+    """``${octa.inference:}`` in a configuration file."""
+    return _current.inference

@@ -1,0 +1,57 @@
+"""Figures in the catalog."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NewType, NoReturn, Protocol
+
+from kedro.io import AbstractVersionedDataset, Version
+
+from octa_kedro.io.files import replacing
+
+ImagePreview = NewType("ImagePreview", str)
+"""What kedro-viz knows a picture by: the name of this type."""
+
+
+class Drawn(Protocol):
+    """A matplotlib figure, of which no more is needed."""
+
+    def savefig(self, fname: Any, **options: Any) -> None: ...
+
+
+class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], NoReturn]):
+    """A figure as a PNG file, or several by file name in a folder.
+
+    kedro-datasets has such a class, but it imports matplotlib to describe the catalog.
+    """
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def load(self) -> NoReturn:
+        """A picture is for people: NotImplementedError."""
+        raise NotImplementedError(f"{self._filepath}: a figure is saved to be looked at, not loaded; open the file")
+
+    def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
+        """Write each file atomically."""
+        path = Path(self._get_save_path())
+        for file, figure in (
+            {path / name: one for name, one in data.items()} if isinstance(data, Mapping) else {path: data}
+        ).items():
+            with replacing(file) as partial:
+                figure.savefig(partial, format="png")
+
+    def preview(self) -> ImagePreview:
+        """The picture (of several the first) for kedro-viz."""
+        path = Path(self._get_load_path())
+        file = min(path.glob("*.png")) if path.is_dir() else path
+        return ImagePreview(base64.b64encode(file.read_bytes()).decode("ascii"))
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}

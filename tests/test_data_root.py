@@ -1,0 +1,53 @@
+"""Every cohort has a data root of its own."""
+
+from pathlib import Path
+
+import pytest
+
+from octa_kedro.data_root import DataRoots, data_roots
+from octa_kedro.datasets.source import claim_root
+from octa_kedro.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("environment", "parameters", "roots"),
+    [
+        (None, {}, DataRoots("data", "data/inference/source")),
+        ("local", {}, DataRoots("data", "data/inference/source")),
+        ("octa500", {}, DataRoots("data/octa500", "data/octa500/inference/source")),
+        (None, {"cohort": {"name": "mine"}}, DataRoots("data/local/mine", "data/local/mine/inference/source")),
+        ("vendor", {"cohort": {"name": "b"}}, DataRoots("data/vendor/b", "data/vendor/b/inference/source")),
+        (
+            "vendor",
+            {"cohort": {"labelled": False}},
+            DataRoots("data/vendor/unlabelled", "data/vendor/inference/source"),
+        ),
+        (None, {"source": {"path": "/x/eyes/"}}, DataRoots("data", "data/inference/eyes")),
+        (None, {"inference": {"name": "july"}}, DataRoots("data", "data/inference/july")),
+    ],
+)
+def test_roots_follow_from_environment_and_parameters(environment, parameters, roots):
+    assert data_roots(environment, parameters) == roots
+
+
+def test_a_root_belongs_to_one_source(tmp_path: Path):
+    claim = tmp_path / "root" / "source.json"
+    first, second = (tmp_path / name for name in ("first", "second"))
+    first.mkdir()
+    second.mkdir()
+    claim_root(claim, first)
+    claim_root(claim, first)
+    with pytest.raises(ConfigError, match=r"holds the results of .*first, not of .*second; .*cohort\.name=NAME"):
+        claim_root(claim, second)
+
+
+def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    claim = tmp_path / "root" / "source.json"
+    (tmp_path / "old").mkdir()
+    claim_root(claim, tmp_path / "old")
+    (tmp_path / "old").rename(tmp_path / "new")
+    claim_root(claim, tmp_path / "new")
+    assert "is gone" in caplog.text
+    (tmp_path / "old").mkdir()
+    with pytest.raises(ConfigError):
+        claim_root(claim, tmp_path / "old")
