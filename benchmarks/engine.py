@@ -29,7 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import write_nifti
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data.dataset import EyeDataset, in_order, loader

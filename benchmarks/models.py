@@ -20,7 +20,8 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.heads import loss_with_auxiliary
 from octa_kedro.models.names import SOLIDS, TIMM_NAMES
 from octa_kedro.models.sizes import smallest_input

@@ -18,7 +18,7 @@ from octa_kedro.preprocessing.quality_config import QualityConfig
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
-from octa_kedro.tuning.space import TuningConfig, check_space
+from octa_kedro.tuning.config import TuningConfig, check_space
 
 
 class SourceConfig(Config):

@@ -9,7 +9,8 @@ from torch import nn
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import choose_layer, grad_cam, measure_layers, upsample_cells
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 
 
 class BlobCounter(nn.Module):

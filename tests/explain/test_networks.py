@@ -7,7 +7,8 @@ from torch import nn
 
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import choose_layer, grad_cam, measure_layers
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 
 NETWORKS = [
     ({"name": "vgg16", "width": 0.0625}, (64, 48, 56), "features.22", 4),

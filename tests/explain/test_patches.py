@@ -12,7 +12,7 @@ from octa_kedro.explain import gradcam
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.io.volume import PlaneStack, scan_affine
-from octa_kedro.models.factory import ModelConfig
+from octa_kedro.models.config import ModelConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard

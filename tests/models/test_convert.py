@@ -7,8 +7,9 @@ from scipy.ndimage import correlate
 from torch import nn
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import ACSConv3d, to_solid
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.factory import build_model
 
 
 @pytest.mark.parametrize("stride", [1, 2])

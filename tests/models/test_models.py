@@ -9,7 +9,8 @@ from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
 from octa_kedro.models.axes import from_tensor, to_tensor
-from octa_kedro.models.factory import ModelConfig, build_model, encode_3d, stages, start_from_encoder
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model, encode_3d, stages, start_from_encoder
 
 NARROW = {"spatial_dims": 3, "widths": (2, 4, 4, 8)}
 

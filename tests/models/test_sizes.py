@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.names import SOLIDS
 from octa_kedro.models.sizes import SMALLEST_FLAT, require_input, smallest_input, takes
 

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from octa_kedro.errors import CheckpointError
+from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import endless_in_depth, inflate_kernel
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.inception import InceptionV3, solid_kernel
 from octa_kedro.models.names import SOLIDS
 from octa_kedro.models.pretrained import layers_of, load_timm, plan_of

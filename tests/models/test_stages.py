@@ -11,10 +11,12 @@ from torch.nn.functional import cross_entropy
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.models.autoencoder import Autoencoder
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.heads import loss_with_auxiliary
 from octa_kedro.models.stages import cells_of, freeze, stages
-from octa_kedro.models.start import StartConfig, start_model
+from octa_kedro.models.start import start_model
+from octa_kedro.models.start_config import StartConfig
 
 NARROW = {"width": 0.125}
 FREEZABLE = [

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from torch import nn
 
 from octa_kedro.errors import CheckpointError, ConfigError
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.files import read_weights
-from octa_kedro.models.start import StartConfig, start_model
+from octa_kedro.models.start import start_model
+from octa_kedro.models.start_config import StartConfig
 from tests.models.helpers import randomise_statistics, save_flat
 
 

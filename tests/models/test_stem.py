@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional
 
 from octa_kedro.models import stem
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.stem import FoldedConv3d, fold_stem, folded_weight_gradient
 
 # kernel, padding, grid: odd and even ones, different on each axis, cut off at the end or not

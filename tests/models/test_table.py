@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load, save
 from torch.nn.functional import cross_entropy
 
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.heads import TrainingOutput, logits_of, loss_with_auxiliary
 from octa_kedro.models.names import SOLIDS
 from octa_kedro.models.sizes import SMALLEST_FLAT

@@ -23,9 +23,10 @@ from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.figure import Searched, search_figure
 from octa_kedro.tuning.search import search_parameters
-from octa_kedro.tuning.space import TuningConfig, check_space, decode, distributions, nest
+from octa_kedro.tuning.space import decode, distributions
 from octa_kedro.tuning.study import StudyFile, differences
 from tests.conftest import splits_table
 from tests.training.conftest import MODEL_3D

@@ -13,7 +13,7 @@ from octa_kedro.models.names import TORCHVISION
 from octa_kedro.models.native import build_native
 from octa_kedro.models.stages import stages
 
-__all__ = ["HEAD_3D", "ModelConfig", "build_flat", "build_model", "encode_3d", "stages", "start_from_encoder"]
+__all__ = ["HEAD_3D", "build_flat", "build_model", "encode_3d", "stages", "start_from_encoder"]
 
 HEAD_3D = "fc."
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import timm
+from octa_kedro.models.timm_names import timm_networks
 
 # The same word in 2D and 3D; the left side is what the project says, the right side what timm says.
 TIMM_NAMES = {
@@ -72,13 +72,13 @@ def canonical(name: str, spatial_dims: int) -> str:
 
 def is_flat(name: str) -> bool:
     """Whether there is a 2D network of that canonical name."""
-    return name in TORCHVISION or timm.is_model(name)
+    return name in TORCHVISION or name.split(".", maxsplit=1)[0] in timm_networks()
 
 
 def near_names(name: str, spatial_dims: int) -> str:
     """The names nearest to a misspelt one, for the error that refuses it; all of them in 3D if none is near."""
-    known = list(SOLIDS) if spatial_dims == 3 else [*TIMM_NAMES, *TORCHVISION, *timm.list_models()]
+    known = list(SOLIDS) if spatial_dims == 3 else [*TIMM_NAMES, *TORCHVISION, *sorted(timm_networks())]
     near = get_close_matches(name, known, n=5, cutoff=0.6)
     if not near and spatial_dims == 2:
-        near = timm.list_models(f"*{name[:6]}*")[:5]
+        near = [known for known in sorted(timm_networks()) if name[:6] in known][:5]
     return ", ".join(near or (SOLIDS if spatial_dims == 3 else ["none"]))

@@ -16,10 +16,10 @@ from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data.dataset import EyeDataset, gather
+from octa_kedro.training.engine.config import StopConfig
 from octa_kedro.training.engine.loop import Course, course_key, run_course
 from octa_kedro.training.engine.objective import Rebuilding
 from octa_kedro.training.engine.seeding import seed_everything
-from octa_kedro.training.engine.stopping import StopConfig
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
 from octa_kedro.training.state.workspace import Workspace

@@ -15,10 +15,11 @@ from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError
 from octa_kedro.io.files import write_text
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
-from octa_kedro.training.data.views import ViewsConfig
+from octa_kedro.training.data.config import ViewsConfig
 from octa_kedro.training.state.state_file import write_tensors
 
 

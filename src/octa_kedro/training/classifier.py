@@ -10,7 +10,8 @@ from torch import nn
 from octa_kedro import __version__
 from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.models.factory import ModelConfig, build_model, start_from_encoder
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model, start_from_encoder
 from octa_kedro.models.sizes import require_input
 from octa_kedro.models.start import start_model
 from octa_kedro.preprocessing.config import ProcessingConfig
@@ -19,11 +20,11 @@ from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data.dataset import EyeDataset
+from octa_kedro.training.engine.config import METRICS
 from octa_kedro.training.engine.loop import Course, course_key, run_course
 from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
-from octa_kedro.training.engine.stopping import METRICS
 from octa_kedro.training.engine.validation import Validation
 from octa_kedro.training.guard import (
     PRETRAINING,

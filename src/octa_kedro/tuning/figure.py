@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from octa_kedro.evaluation.plots import COLOURS
+from octa_kedro.tuning.config import TuningConfig
 from octa_kedro.tuning.result import SearchResult
-from octa_kedro.tuning.space import TuningConfig
 
 COLUMNS = 4  # slices in a row
 PANEL = 3.0

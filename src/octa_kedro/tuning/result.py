@@ -12,7 +12,8 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from octa_kedro.errors import OctaError
-from octa_kedro.tuning.space import TuningConfig, decode, nest
+from octa_kedro.tuning.config import TuningConfig, nest
+from octa_kedro.tuning.space import decode
 from octa_kedro.tuning.study import FAILED, FOLDS, finished
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}

@@ -22,8 +22,9 @@ from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.classifier import Fitted, fit_classifier
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.result import SearchResult, collect_result, state_name
-from octa_kedro.tuning.space import TuningConfig, check_space, decode, distributions, nest
+from octa_kedro.tuning.space import decode, distributions
 from octa_kedro.tuning.study import FAILED, FOLDS, StudyFile, finished, make_pruner, make_sampler, revive
 from octa_kedro.tuning.task import Task, development, settings_of
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from octa_kedro.errors import ConfigError, DataError, OctaError
 from octa_kedro.training.engine.seeding import derive_seed
-from octa_kedro.tuning.space import TuningConfig
+from octa_kedro.tuning.config import TuningConfig
 
 SETTINGS, CODE = "settings", "code"  # attributes of a study
 FOLDS, FAILED = "folds", "failed"  # attributes of a trial

@@ -16,7 +16,7 @@ from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.engine.loop import WITHOUT_EFFECT
 from octa_kedro.training.guard import patients_in, require_sound_fold
-from octa_kedro.tuning.space import TuningConfig, nest
+from octa_kedro.tuning.config import TuningConfig, nest
 
 
 @dataclass(frozen=True)

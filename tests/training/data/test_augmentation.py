@@ -6,8 +6,8 @@ import torch
 from pydantic import ValidationError
 
 from octa_kedro.training.classifier import fit_classifier
-from octa_kedro.training.config import AugmentationConfig
 from octa_kedro.training.data.augmentation import Augmenter, rotate, shift
+from octa_kedro.training.data.config import AugmentationConfig
 from octa_kedro.training.engine.seeding import generator
 from tests.training.test_training import PROCESSING, changed
 

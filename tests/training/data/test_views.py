@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from octa_kedro.training.data.views import ViewsConfig, mean_logits, views_of
+from octa_kedro.training.data.config import ViewsConfig
+from octa_kedro.training.data.views import mean_logits, views_of
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 1, 3, 4, 5)])

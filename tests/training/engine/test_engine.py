@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.models.factory import ModelConfig, build_model
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
 from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.data.dataset import EyeDataset

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from torch.nn.functional import binary_cross_entropy, cross_entropy
 
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.training.engine.losses import LossConfig, log_of_rest, make_loss
+from octa_kedro.training.engine.config import LossConfig
+from octa_kedro.training.engine.losses import log_of_rest, make_loss
 
 NAMES = ("cross_entropy", "nll", "bce", "mse", "focal")
 LOGITS = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0], [2.0, 2.0, 2.0], [-1.0, 0.0, 4.0]])

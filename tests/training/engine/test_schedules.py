@@ -8,8 +8,9 @@ import torch
 from pydantic import ValidationError
 from torch.optim.lr_scheduler import OneCycleLR
 
-from octa_kedro.training.engine.optimisers import OptimiserConfig, make_optimiser
-from octa_kedro.training.engine.schedules import ScheduleConfig, make_schedule
+from octa_kedro.training.engine.config import OptimiserConfig, ScheduleConfig
+from octa_kedro.training.engine.optimisers import make_optimiser
+from octa_kedro.training.engine.schedules import make_schedule
 
 NAMES = ("one_cycle", "constant", "step", "cosine", "plateau")
 STEPS = 5  # an epoch

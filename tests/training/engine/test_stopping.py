@@ -5,7 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from octa_kedro.training.engine.stopping import StopConfig, Stopping
+from octa_kedro.training.engine.config import StopConfig
+from octa_kedro.training.engine.stopping import Stopping
 
 
 def follow(values: list[float], max_epochs: int = 100, **config) -> tuple[Stopping, int]:

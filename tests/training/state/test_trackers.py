@@ -9,7 +9,8 @@ import pytest
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.training.state import trackers
-from octa_kedro.training.state.trackers import Trackers, TrackingConfig, flatten
+from octa_kedro.training.state.config import TrackingConfig
+from octa_kedro.training.state.trackers import Trackers, flatten
 
 PARAMETERS = {"seed": 3, "model": {"name": "resnet18", "widths": [8, 16]}}
 

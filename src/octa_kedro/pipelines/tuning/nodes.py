@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.preprocessing.config import ProcessingConfig
-from octa_kedro.tuning.space import TuningConfig
+from octa_kedro.tuning.config import TuningConfig
 
 if TYPE_CHECKING:
     import pandas as pd

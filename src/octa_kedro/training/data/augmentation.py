@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import AdjustContrast, Rotate
 
-from octa_kedro.training.config import AugmentationConfig
+from octa_kedro.training.data.config import AugmentationConfig
 
 X, Y, DEPTH = -1, -2, -3  # axes of an image (C, [D,] H, W)
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 
+from octa_kedro.training.data.config import Sampling
 from octa_kedro.training.engine.seeding import generator
-
-Sampling = Literal["shuffled", "balanced"]
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from octa_kedro.config import Config
-
-
-class ViewsConfig(Config):
-    """Which mirror images are looked at too: along x (nasal-temporal), along y (superior-inferior), or both, and then
-    both at once as well. Depth is never mirrored."""
-
-    __test__ = False  # for pytest, which takes a class of this name for one of its own
-
-    flip_x: bool = False
-    flip_y: bool = False
+from octa_kedro.training.data.config import ViewsConfig
 
 
 def views_of(images: torch.Tensor, config: ViewsConfig) -> Iterator[torch.Tensor]:

@@ -21,10 +21,11 @@ from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.hashing import code_fingerprint, recipe_key
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset
+from octa_kedro.training.engine.config import StopConfig
 from octa_kedro.training.engine.devices import make_fabric, shared_threads
 from octa_kedro.training.engine.metrics import memory_gib
 from octa_kedro.training.engine.objective import Objective
-from octa_kedro.training.engine.stopping import StopConfig, Stopping
+from octa_kedro.training.engine.stopping import Stopping
 from octa_kedro.training.engine.trainer import Purpose, Trainer, make_trainer
 from octa_kedro.training.state.recorder import Recorder
 from octa_kedro.training.state.workspace import FAILURE, Bench, Workspace, workspace_or_passing

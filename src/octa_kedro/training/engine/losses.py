@@ -6,42 +6,11 @@ All are functions of the logarithm of the softmax, so that with each the softmax
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from pydantic import Field, field_validator, model_validator
 
-from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError, DataError
-
-
-class LossConfig(Config):
-    """What is made small, of the predicted probabilities p and the targets y of an image.
-
-    cross_entropy: -sum_k y_k log p_k. nll: the same, without smoothing. bce: the mean over classes of the binary
-    cross entropy of p_k against y_k; with two classes it is the cross-entropy. mse: sum_k (p_k - y_k)^2, Brier's
-    score. focal: -sum_k y_k (1 - p_k)^focal_gamma log p_k (Lin et al. 2017), which makes light of what is right.
-    `label_smoothing` moves that share of a target evenly to all classes. `class_weights`: balanced (inverse frequencies
-    of the training images, with mean 1), null (all alike), or one number per class, in the order of cohort.classes.
-    """
-
-    name: Literal["cross_entropy", "nll", "bce", "mse", "focal"] = "cross_entropy"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["balanced"] | tuple[float, ...] | None = "balanced"
-    focal_gamma: float = Field(2.0, ge=0)
-
-    @field_validator("class_weights")
-    @classmethod
-    def _usable(cls, weights: str | tuple[float, ...] | None) -> str | tuple[float, ...] | None:
-        if isinstance(weights, tuple) and not all(math.isfinite(weight) and weight > 0 for weight in weights):
-            raise ValueError("every class weight has to be a number above 0")
-        return weights
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "LossConfig":
-        if self.name == "nll" and self.label_smoothing:
-            raise ValueError("label_smoothing: nll has none; choose cross_entropy, which is nll with smoothing")
-        return self
+from octa_kedro.training.engine.config import LossConfig
 
 
 @dataclass(frozen=True)

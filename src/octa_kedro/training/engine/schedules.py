@@ -4,42 +4,13 @@ import math
 from typing import Any, Literal, Protocol
 
 import torch
-from pydantic import Field, PositiveInt
 from torch.nn import Parameter
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from octa_kedro.config import Config
+from octa_kedro.training.engine.config import ScheduleConfig
 
-ONE_CYCLE_WARM_UP = 0.2
 IMPROVEMENT = 1e-4  # relative; less does not count as better on a plateau
-
-
-class ScheduleConfig(Config):
-    """The rate over all steps, as a share of the optimiser's learning_rate.
-
-    one_cycle: up from 1/25 to 1 and down to almost 0 in cosines, while momentum (or the first beta) goes from .95 to
-    .85 and back, whatever the optimiser was told (Smith and Topin 2019). constant: 1. step: times `gamma` every
-    `step_epochs` epochs. cosine: from 1 down to `floor` (Loshchilov and Hutter 2017). plateau: times `factor` whenever
-    the validation metric has not got better for more than `patience` epochs, and never below `floor`.
-    `warm_up` is the share of all steps in which the rate rises: by default .2 of a one_cycle, otherwise none, and
-    there linearly, on top of the schedule.
-    """
-
-    name: Literal["one_cycle", "constant", "step", "cosine", "plateau"] = "one_cycle"
-    warm_up: float | None = Field(None, ge=0, lt=1)
-    step_epochs: PositiveInt = 10
-    gamma: float = Field(0.94, gt=0, le=1)
-    factor: float = Field(0.5, gt=0, lt=1)
-    patience: int = Field(5, ge=0)
-    floor: float = Field(0.0, ge=0, lt=1)
-
-    @property
-    def rising(self) -> float:
-        """The share of all steps in which the rate rises."""
-        if self.warm_up is None:
-            return ONE_CYCLE_WARM_UP if self.name == "one_cycle" else 0.0
-        return self.warm_up
 
 
 class Schedule(Protocol):

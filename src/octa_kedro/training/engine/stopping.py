@@ -2,37 +2,9 @@
 
 import math
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
-from pydantic import Field, PositiveInt, field_validator
-
-from octa_kedro.config import Config
-
-SMALLER_IS_BETTER = ("train_loss", "val_loss", "val_brier")
-LARGER_IS_BETTER = ("val_auroc", "val_accuracy", "val_balanced_accuracy", "val_f1")
-METRICS = (*SMALLER_IS_BETTER, *LARGER_IS_BETTER)
-
-
-class StopConfig(Config):
-    """The best epoch is the one with the best `metric` after the share `keep_from` of all epochs: before that the
-    rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
-
-    Training stops when `patience` epochs have brought no gain of more than the share `tolerance` of what was the best.
-    """
-
-    metric: str = "val_loss"
-    patience: PositiveInt = 15
-    tolerance: float = Field(0.0, ge=0, lt=1)
-    keep_from: float = Field(0.0, ge=0, lt=1)
-
-    @field_validator("metric")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1)
-            raise ValueError(f"unknown metric, did you mean {near[0]}?" if near else f"known: {', '.join(METRICS)}")
-        return name
+from octa_kedro.training.engine.config import SMALLER_IS_BETTER, StopConfig
 
 
 @dataclass

@@ -9,9 +9,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from octa_kedro.errors import DivergedError
+from octa_kedro.training.data.config import ViewsConfig
 from octa_kedro.training.data.dataset import EyeDataset, in_order, loader
 from octa_kedro.training.data.patches import pool_patches
-from octa_kedro.training.data.views import ViewsConfig, mean_logits, views_of
+from octa_kedro.training.data.views import mean_logits, views_of
 from octa_kedro.training.engine.losses import Loss
 from octa_kedro.training.engine.metrics import epoch_metrics
 from octa_kedro.training.engine.trainer import Trainer

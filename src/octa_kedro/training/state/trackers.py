@@ -11,27 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
-from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
 from octa_kedro.io.files import write_text
+from octa_kedro.training.state.config import TrackingConfig
 
 logger = logging.getLogger(__name__)
-Name = Literal["tensorboard", "mlflow"]
 NOT_METRICS = ("fold", "epoch", "best")
 LONGEST_VALUE = 6000  # characters of a parameter that MLflow takes
-
-
-class TrackingConfig(Config):
-    """`trackers`: any of tensorboard and mlflow; none by default. `uri` is MLflow's tracking store, by default an
-    SQLite file in the trackers' folder (``mlflow ui --backend-store-uri ...`` shows it); `experiment` is the name
-    there that runs are collected under.
-    """
-
-    trackers: tuple[Name, ...] = ()
-    uri: str | None = None
-    experiment: str = "octa_kedro"
 
 
 class Tracker(Protocol):
