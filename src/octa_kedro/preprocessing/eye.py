@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,14 @@ from octa_kedro.preprocessing.heights import slab_centre_mm
 from octa_kedro.preprocessing.intensity import clip_and_scale
 from octa_kedro.preprocessing.placement import (
     Placement,
+    is_mirrored,
     mirror,
     place_labels,
     place_plane,
     place_surfaces,
     place_volume,
 )
+from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, record_placement
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
 from octa_kedro.preprocessing.retina import flatten_depths
@@ -54,10 +56,10 @@ class Placed:
 
 def make_reference(source: Source, subject: str, surfaces: PlaneStack, config: ProcessingConfig) -> Reference:
     """The reference that this eye is to others, in the frame of right eyes if left ones are mirrored."""
-    scan = _turned(source.volume(subject, "OCT" if config.registration.image == "oct" else config.modality), config)
-    turned = _turned(surfaces, config)
-    image = registration_image(turned, scan if config.registration.image == "oct" else None, config.registration)
-    return Reference(image, turned, scan.array.shape)
+    scan = _mirrored(source.volume(subject, "OCT" if config.registration.image == "oct" else config.modality), config)
+    own = _mirrored(surfaces, config)
+    image = registration_image(own, scan if config.registration.image == "oct" else None, config.registration)
+    return Reference(image, own, scan.array.shape)
 
 
 def process_eye(
@@ -75,26 +77,26 @@ def process_eye(
     registration, crop, flattening and resizing together; en-face maps are projected at the scan's own
     sampling before that, so that thin slabs stay thin. `reference` is needed if eyes are registered.
     """
-    scan = _turned(source.volume(subject, config.modality), config)
-    oct_scan = _turned(source.volume(subject, "OCT"), config) if config.reads_oct else None
-    turned = None if surfaces is None else _turned(surfaces, config)
-    placed = place_eye(scan, turned, config, reference, oct_scan)
-    facts = {"transform": placed.placement.transform.to_json(), "registration": _judgement(placed.registered)}
+    scan = _mirrored(source.volume(subject, config.modality), config)
+    oct_scan = _mirrored(source.volume(subject, "OCT"), config) if config.reads_oct else None
+    own = None if surfaces is None else _mirrored(surfaces, config)
+    placed = place_eye(scan, own, config, reference, oct_scan)
+    facts = _facts(scan, placed, config)
     made: dict[str, Result] = {}
     if VOLUME in parts:
         made[VOLUME] = Result(process_volume(scan, placed, config), unit=True, facts=facts)
     if OCT in parts and config.with_oct and oct_scan is not None:
         beside = config.model_copy(update={"intensity": config.oct_intensity})
-        made[OCT] = Result(process_volume(oct_scan, placed, beside), unit=True, facts=facts)
-    if ENFACE in parts and config.slabs and turned is not None:
-        made[ENFACE] = Result(make_enface_maps(scan, turned, placed, config), unit=True, facts=facts)
+        made[OCT] = Result(process_volume(oct_scan, placed, beside), unit=True, facts=_facts(oct_scan, placed, config))
+    if ENFACE in parts and config.slabs and own is not None:
+        made[ENFACE] = Result(make_enface_maps(scan, own, placed, config), unit=True, facts=facts)
     if placed.surfaces is not None:
         made[SURFACES] = Result(placed.surfaces)
     if placed.surfaces is not None and placed.placement.flatten_mm is not None:
         shift = placed.placement.flatten_mm[..., None].astype(np.float32)
         made[FLATTEN] = Result(replace(placed.surfaces, array=shift, names=("shift_mm",)))
     if LESION in parts and (lesion := source.lesion(subject)) is not None:
-        made[LESION] = Result(process_lesion(scan, _turned(lesion, config), placed))
+        made[LESION] = Result(process_lesion(scan, _mirrored(lesion, config), placed))
     return made
 
 
@@ -165,7 +167,13 @@ def process_lesion(volume: Volume, lesion: Volume, placed: Placed) -> Volume:
     return lesion.with_array(labels.astype(np.uint8), placed.placement.grid.affine)
 
 
-def _turned(eye: Eye, config: ProcessingConfig) -> Eye:
+def _facts(scan: Volume, placed: Placed, config: ProcessingConfig) -> dict[str, Any]:
+    """What is stored beside an image: where its eye was placed, and how well it was registered."""
+    record = record_placement(scan, placed.placement, mirrored=config.mirror_left and is_mirrored(scan))
+    return {PLACEMENT_KEY: record.to_json(), "registration": _judgement(placed.registered)}
+
+
+def _mirrored(eye: Eye, config: ProcessingConfig) -> Eye:
     return mirror(eye) if config.mirror_left else eye
 
 

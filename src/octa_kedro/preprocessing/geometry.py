@@ -1,12 +1,14 @@
 """Where an eye's voxels lie: fields of view cut and resampled to one grid, with affines that follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.preprocessing.resampling import resample_axes
+
+FINER = 0.99  # a scan this much finer than the sampling to match is thinned out; nearly equal ones are left alone
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,17 @@ def scan_box(shape: tuple[int, ...], affine: NDArray[np.float64]) -> Grid:
     origin = affine[:3, 3] - spacing / 2
     extent = spacing * np.asarray(shape[:3])
     return Grid(tuple(shape[:3]), tuple(map(float, origin)), tuple(map(float, extent)))
+
+
+def coarse_box(box: Grid, sampling_mm: float | None) -> Grid:
+    """`box` divided laterally as a scan of `sampling_mm` would be, where it is finer."""
+    if sampling_mm is None:
+        return box
+    counts = [
+        max(1, round(box.extent_mm[axis] / sampling_mm)) if box.spacing[axis] < FINER * sampling_mm else box.shape[axis]
+        for axis in (0, 1)
+    ]
+    return replace(box, shape=(*counts, box.shape[2]))
 
 
 def processing_grid(

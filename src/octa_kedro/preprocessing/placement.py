@@ -10,7 +10,14 @@ from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.geometry import Grid, axis_matrices, linear_weights, resample_nearest, scan_box
+from octa_kedro.preprocessing.geometry import (
+    Grid,
+    axis_matrices,
+    coarse_box,
+    linear_weights,
+    resample_nearest,
+    scan_box,
+)
 from octa_kedro.preprocessing.resampling import (
     BLOCK_POINTS,
     inside,
@@ -23,7 +30,6 @@ from octa_kedro.preprocessing.transform import Transform
 
 LATERAL, DEPTH = slice(0, 2), slice(2, 3)
 Eye = TypeVar("Eye", Volume, PlaneStack)
-FINER = 0.99  # a scan this much finer than the sampling to match is thinned out; nearly equal ones are left alone
 SETTLED_MM, MAX_ROUNDS, LOST_MM = 1e-4, 30, 0.01  # of the search for a surface along a column
 OUTSIDE = "the processing grid lies outside the scan; look at the retina's depth and the registration"
 
@@ -67,7 +73,7 @@ def place_volume(array: NDArray, affine: NDArray[np.float64], placement: Placeme
     """`array` ``[x, y, z]`` on the placement's grid, interpolated once; zero outside the scan.
 
     Where output voxels are larger than the scan's, each is the mean over the length it covers, else linear
-    interpolation. Axes that stay axes are worked off by matrix products; a turned scan is sampled point by
+    interpolation. Axes that stay axes are worked off by matrix products; a rotated scan is sampled point by
     point, which agrees within the error of interpolation. DataError if the grid lies outside the scan.
     """
     box = scan_box(array.shape, affine)
@@ -76,7 +82,7 @@ def place_volume(array: NDArray, affine: NDArray[np.float64], placement: Placeme
         return _place_aligned(array, box, coarse, placement)
     if coarse.shape != box.shape:
         array = resample_axes(array, [*_coarsening(box, coarse), np.eye(box.shape[2], dtype=np.float32)])
-    return _place_turned(array, coarse, placement)
+    return _place_rotated(array, coarse, placement)
 
 
 def _place_aligned(array: NDArray, box: Grid, coarse: Grid, placement: Placement) -> NDArray[np.float32]:
@@ -96,7 +102,7 @@ def _place_aligned(array: NDArray, box: Grid, coarse: Grid, placement: Placement
     return slide_depth(columns, starts - first, step, grid.shape[2])
 
 
-def _place_turned(array: NDArray, box: Grid, placement: Placement) -> NDArray[np.float32]:
+def _place_rotated(array: NDArray, box: Grid, placement: Placement) -> NDArray[np.float32]:
     to_index = np.linalg.inv(box.affine)
     edges = to_index[:3, :3] @ placement.transform.matrix[:3, :3] * placement.grid.spacing
     taps = window_taps(np.linalg.norm(edges, axis=0)) @ edges.T
@@ -134,7 +140,7 @@ def place_plane(
 ) -> NDArray[np.float32]:
     """An en-face map ``[x, y]`` of the scan on the lateral raster of the placement's grid; zero outside the scan.
 
-    A map has no depth, so a transform that turns out of the en-face plane is followed at one depth a column:
+    A map has no depth, so a transform that rotates out of the en-face plane is followed at one depth a column:
     `depth_mm` ``[x, y]`` of the output frame (a placed surface), or else the middle of the grid, where the depth
     crop puts the retina. With a tilt of a few degrees a layer 0.1 mm off that depth is a few micrometres aside.
     """
@@ -157,7 +163,7 @@ def place_surfaces(surfaces: PlaneStack, placement: Placement) -> PlaneStack:
     """The surfaces as the placed volume shows them: depths in millimetres of the output frame.
 
     In each column the depth is sought at which the placement points at the surface in the scan (a fixed-point
-    iteration; one round where nothing is turned), and beside the scan the surface is continued from its rim.
+    iteration; one round where nothing is rotated), and beside the scan the surface is continued from its rim.
     DataError if it is not found.
     """
     box = scan_box((*surfaces.array.shape[:2], 1), surfaces.affine)
@@ -190,18 +196,12 @@ def mirror(eye: Eye) -> Eye:
     Afterwards x runs temporal to nasal in every eye (the frame of `io.volume`). A view of the same voxels; the
     affine stays the scan's, and so does the laterality, which says whose eye it is: mirror once, after reading.
     """
-    return replace(eye, array=eye.array[::-1]) if eye.laterality == "OS" else eye
+    return replace(eye, array=eye.array[::-1]) if is_mirrored(eye) else eye
 
 
-def coarse_box(box: Grid, sampling_mm: float | None) -> Grid:
-    """`box` divided laterally as a scan of `sampling_mm` would be, where it is finer."""
-    if sampling_mm is None:
-        return box
-    counts = [
-        max(1, round(box.extent_mm[axis] / sampling_mm)) if box.spacing[axis] < FINER * sampling_mm else box.shape[axis]
-        for axis in (0, 1)
-    ]
-    return replace(box, shape=(*counts, box.shape[2]))
+def is_mirrored(eye: Volume | PlaneStack) -> bool:
+    """Whether `mirror` flips this eye."""
+    return eye.laterality == "OS"
 
 
 def _coarsening(box: Grid, coarse: Grid) -> list[NDArray[np.float32]]:

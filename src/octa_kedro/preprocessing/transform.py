@@ -10,7 +10,13 @@ from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
 
-FIXED_POINT_ROUNDS = 10
+MAX_ROUNDS, SETTLED_MM = 100, 1e-6
+"""Of the fixed-point iteration that undoes bending. It converges where neighbouring points move by less than their
+distance apart: any bending that is far from folding."""
+
+
+LEAST_DETERMINANT = 1e-9
+AGAIN = "run data_processing again"
 
 
 def _identity() -> NDArray[np.float64]:
@@ -59,11 +65,6 @@ class Transform:
     displacement: Displacement | None = None
 
     @property
-    def is_identity(self) -> bool:
-        """Whether nothing moves by more than a rounding error."""
-        return self.displacement is None and bool(np.allclose(self.matrix, np.eye(4), rtol=0, atol=1e-12))
-
-    @property
     def is_aligned(self) -> bool:
         """Whether it only shifts and (positively) scales the axes, so that voxel rows stay voxel rows."""
         scales = np.diag(self.matrix)[:3]
@@ -82,29 +83,21 @@ class Transform:
         return type(self)(inverse_of(self.matrix))
 
     def invert_points(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Target points ``(N, 3)`` that `apply` takes to `points`, by fixed-point iteration where it bends."""
-        straight = type(self)(inverse_of(self.matrix)).apply(points)
+        """Target points ``(N, 3)`` that `apply` takes to `points`, within `SETTLED_MM`.
+
+        Bending is undone by fixed-point iteration, ``q <- matrix^-1 @ p - displacement(q)``. DataError where that
+        does not converge.
+        """
+        straight = type(self)(self.matrix).inverse().apply(points)
         if self.displacement is None:
             return straight
-        found = straight
-        for _ in range(FIXED_POINT_ROUNDS):
-            found = straight - self.displacement.at(found)
-        return found
-
-    def compose(self, inner: Self) -> Self:
-        """The transform that takes points through `inner` first and through this one after it.
-
-        Exact, except that bending of this one after a bending `inner` is sampled at the nodes of `inner`.
-        """
-        matrix = self.matrix @ inner.matrix
-        if self.displacement is None:
-            return type(self)(matrix, inner.displacement)
-        lattice = inner.displacement or _lattice_before(self.displacement, inner.matrix)
-        nodes = lattice.nodes()
-        whole = self.apply(inner.apply(nodes))
-        shifts = type(self)(inverse_of(matrix)).apply(whole) - nodes
-        shaped = shifts.reshape(lattice.shifts.shape)
-        return type(self)(matrix, Displacement(shaped, lattice.origin_mm, lattice.spacing_mm))
+        found = straight - self.displacement.at(straight)
+        for _ in range(MAX_ROUNDS):
+            nearer = straight - self.displacement.at(found)
+            if np.abs(nearer - found).max(initial=0) < SETTLED_MM:
+                return nearer
+            found = nearer
+        raise DataError("the bending of this registration cannot be undone; use a simpler registration.method")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that JSON can hold; every digit is kept."""
@@ -122,7 +115,7 @@ class Transform:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The transform that `to_json` wrote; DataError if it is none."""
+        """The transform that `to_json` wrote; DataError if it is none, or cannot be inverted."""
         try:
             matrix, bending = np.asarray(data["matrix"], float), data["displacement"]
             if bending is not None:
@@ -130,10 +123,26 @@ class Transform:
                 dx, dy, dz = map(float, bending["spacing_mm"])
                 bending = Displacement(np.asarray(bending["shifts"], float), (x, y, z), (dx, dy, dz))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"not a stored transform ({error}); run the registration again") from error
-        if matrix.shape != (4, 4) or (bending is not None and bending.shifts.shape[3:] != (3,)):
-            raise DataError(f"not a stored transform (matrix of shape {matrix.shape}); run the registration again")
+            raise DataError(f"not a stored transform ({error}); {AGAIN}") from error
+        if problem := _problem_of(matrix) or (bending and _problem_of_bending(bending)):
+            raise DataError(f"not a stored transform ({problem}); {AGAIN}")
         return cls(matrix, bending)
+
+
+def _problem_of(matrix: NDArray[np.float64]) -> str:
+    if matrix.shape != (4, 4):
+        return f"matrix of shape {matrix.shape}"
+    if not np.isfinite(matrix).all() or not np.array_equal(matrix[3], (0, 0, 0, 1)):
+        return "a matrix with values that are not finite, or whose last row is not 0 0 0 1"
+    return "" if abs(np.linalg.det(matrix)) > LEAST_DETERMINANT else "a matrix without an inverse"
+
+
+def _problem_of_bending(bending: Displacement) -> str:
+    if bending.shifts.ndim != 4 or bending.shifts.shape[3] != 3 or bending.shifts.size == 0:
+        return f"displacement of shape {bending.shifts.shape}"
+    if not np.isfinite(bending.shifts).all() or not np.isfinite([*bending.origin_mm, *bending.spacing_mm]).all():
+        return "a displacement with values that are not finite"
+    return "" if min(bending.spacing_mm) > 0 else f"a lattice with the spacing {bending.spacing_mm}"
 
 
 def inverse_of(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,13 +155,3 @@ def translation(shift_mm: tuple[float, float, float]) -> Transform:
     matrix = np.eye(4)
     matrix[:3, 3] = shift_mm
     return Transform(matrix)
-
-
-def _lattice_before(displacement: Displacement, matrix: NDArray[np.float64]) -> Displacement:
-    """A lattice with as many nodes in the frame that `matrix` comes from, round all of `displacement`'s."""
-    nodes = Transform(inverse_of(matrix)).apply(displacement.nodes())
-    low, high = nodes.min(axis=0), nodes.max(axis=0)
-    steps = (high - low) / np.maximum(np.asarray(displacement.shifts.shape[:3]) - 1, 1)
-    x, y, z = map(float, low)
-    dx, dy, dz = (float(s) if s > 0 else 1.0 for s in steps)
-    return Displacement(np.zeros_like(displacement.shifts), (x, y, z), (dx, dy, dz))

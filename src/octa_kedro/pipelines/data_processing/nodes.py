@@ -126,7 +126,15 @@ def process_eyes(
 @node_function
 def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
     """How each eye was placed: its transform and how well it was registered."""
-    return {s: {name: stored.meta[name] for name in ("transform", "registration")} for s, stored in images.items()}
+    from octa_kedro.preprocessing.placement_record import read_placement
+
+    return {
+        subject: {
+            "transform": read_placement(stored).transform.to_json(),
+            "registration": stored.meta["registration"],
+        }
+        for subject, stored in images.items()
+    }
 
 
 @node_function
