@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from octa_kedro.io.source import Source
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume, scan_affine
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import make_reference, process_eye
-from octa_kedro.preprocessing.placement import mirror
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, PlacementRecord, read_placement
 from octa_kedro.preprocessing.recipes import conversions, processed
 from octa_kedro.preprocessing.registration import Registered
@@ -130,19 +130,17 @@ def settings(step: str) -> ProcessingConfig:
     return ProcessingConfig.model_validate(even | STEPS[step])
 
 
-@pytest.fixture
-def process(monkeypatch: pytest.MonkeyPatch):
-    """Process an eye by the settings of a step, with a known transform in place of a found one."""
-
-    def made(eye: OneEye, step: str) -> dict[str, Result]:
-        config = settings(step)
-        transform = TRANSFORMS.get(config.registration.method, Transform())
-        found = Registered(transform, 1, 1, 0, 0, 1)
-        monkeypatch.setattr("octa_kedro.preprocessing.eye.register", lambda *_args, **_named: found)
-        reference = make_reference(OneEye(eye.field_mm), "1", OneEye(eye.field_mm).surfaces("1"), config)
+@cache
+def process(field_mm: float, side: Laterality, step: str) -> dict[str, Result]:
+    """What is made of an eye by the settings of a step, with a known transform in place of one that is found."""
+    eye, config = OneEye(field_mm, side), settings(step)
+    if config.registration.method == "none":
+        return process_eye(eye, "1", eye.surfaces("1"), config)
+    known = Registered(TRANSFORMS[config.registration.method], 1, 1, 0, 0, 1)
+    reference = make_reference(OneEye(field_mm), "1", OneEye(field_mm).surfaces("1"), config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("octa_kedro.preprocessing.eye.register", lambda *_args, **_named: known)
         return process_eye(eye, "1", eye.surfaces("1"), config, reference)
-
-    return made
 
 
 def record_of(made: dict[str, Result], part: str = VOLUME) -> PlacementRecord:
@@ -155,8 +153,8 @@ def plane_of(made: dict[str, Result]) -> Any:
 
 @each_step
 @each_eye
-def test_a_landmark_comes_back_to_its_raw_voxel(process, eye: OneEye, step: str):
-    made = process(eye, step)
+def test_a_landmark_comes_back_to_its_raw_voxel(eye: OneEye, step: str):
+    made = process(eye.field_mm, eye.side, step)
     record = record_of(made)
     restored = restore_to_scan(made[VOLUME].item, record, plane_of(made))
     assert restored.array.shape == SHAPES[eye.field_mm]
@@ -167,20 +165,20 @@ def test_a_landmark_comes_back_to_its_raw_voxel(process, eye: OneEye, step: str)
 
 @each_step
 @each_eye
-def test_a_mask_comes_back_with_its_labels(process, eye: OneEye, step: str):
-    made = process(eye, step)
+def test_a_mask_comes_back_with_its_labels(eye: OneEye, step: str):
+    made = process(eye.field_mm, eye.side, step)
     restored = restore_to_scan(made[LESION].item, record_of(made), plane_of(made), labels=True).array
     truth = eye.lesion("1").array
     assert restored.dtype == np.uint8
     assert set(np.unique(restored)) == {0, 1}
     dice = 2 * (restored & truth).sum() / (restored.sum() + truth.sum())
-    assert dice > 0.9, dice
+    assert dice > (0.8 if step == "resize coarser" else 0.9), dice  # there the ball is 4 voxels wide
 
 
 @each_step
 @each_eye
-def test_an_en_face_map_comes_back_to_the_scans_raster(process, eye: OneEye, step: str):
-    made = process(eye, step)
+def test_an_en_face_map_comes_back_to_the_scans_raster(eye: OneEye, step: str):
+    made = process(eye.field_mm, eye.side, step)
     record = record_of(made, ENFACE)
     restored = restore_to_scan(made[ENFACE].item, record, plane_of(made))
     assert restored.array.shape == (*SHAPES[eye.field_mm][:2], 1)
@@ -190,9 +188,9 @@ def test_an_en_face_map_comes_back_to_the_scans_raster(process, eye: OneEye, ste
 
 
 @pytest.mark.parametrize("step", ["resize finer", "all together"])
-def test_a_left_eye_is_not_left_mirrored(process, step: str):
+def test_a_left_eye_is_not_left_mirrored(step: str):
     eye = OneEye(3.0, "OS")
-    made = process(eye, step)
+    made = process(eye.field_mm, eye.side, step)
     record = record_of(made)
     assert record.mirrored
     forgotten = record.model_copy(update={"mirrored": False})
@@ -214,8 +212,8 @@ def test_a_left_eye_that_was_not_mirrored_comes_back_as_it_is():
 
 @pytest.mark.parametrize("labels", [False, True])
 @pytest.mark.parametrize("side", ["OD", "OS"])
-def test_axis_by_axis_and_voxel_by_voxel_agree(process, labels: bool, side: Laterality):
-    made = process(OneEye(3.0, side), "translation")
+def test_axis_by_axis_and_voxel_by_voxel_agree(labels: bool, side: Laterality):
+    made = process(3.0, side, "translation")
     record, item = record_of(made), made[LESION if labels else VOLUME].item
     fast = restore_to_scan(item, record, labels=labels).array
     slow = _restore_volume(item.array, _WayBack(record, None), labels=labels)
@@ -223,8 +221,8 @@ def test_axis_by_axis_and_voxel_by_voxel_agree(process, labels: bool, side: Late
 
 
 @each_eye
-def test_what_was_not_processed_is_zero_and_not_covered(process, eye: OneEye):
-    made = process(eye, "flattened BM")
+def test_what_was_not_processed_is_zero_and_not_covered(eye: OneEye):
+    made = process(eye.field_mm, eye.side, "flattened BM")
     record, plane = record_of(made), plane_of(made)
     ones = replace(made[VOLUME].item, array=np.ones(record.grid_shape, np.float32))
     covered = covered_part(record, plane).array
@@ -235,8 +233,8 @@ def test_what_was_not_processed_is_zero_and_not_covered(process, eye: OneEye):
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_the_way_back_is_exact_to_a_few_micrometres(process, name: str):
-    made = process(OneEye(3.0), name)
+def test_the_way_back_is_exact_to_a_few_micrometres(name: str):
+    made = process(3.0, "OD", name)
     record = record_of(made)
     inner = np.random.default_rng(0).uniform(4, np.array(record.grid_shape) - 5, (500, 3))
     there = record.transform.apply(inner @ record.grid.affine[:3, :3].T + record.grid.affine[:3, 3])
@@ -246,8 +244,8 @@ def test_the_way_back_is_exact_to_a_few_micrometres(process, name: str):
 
 
 @each_eye
-def test_it_lies_over_the_converted_scan_by_header_alone(process, eye: OneEye, tmp_path: Path):
-    made = process(eye, "all together")
+def test_it_lies_over_the_converted_scan_by_header_alone(eye: OneEye, tmp_path: Path):
+    made = process(eye.field_mm, eye.side, "all together")
     scan = conversions(eye, ["1"], ["OCTA"])["1-OCTA"].make()
     write_nifti(tmp_path / "scan.nii", scan.array, scan.affine)
     restored = restore_to_scan(made[VOLUME].item, record_of(made), plane_of(made))
@@ -301,14 +299,14 @@ def test_an_image_stored_without_its_placement_is_refused(tmp_path: Path):
         (lambda stack: replace(stack, array=stack.array + np.float32(1e-3)), "is not what it was flattened by"),
     ],
 )
-def test_a_missing_or_another_plane_of_flattening_is_refused(process, change, words: str):
-    made = process(OneEye(3.0), "flattened BM")
+def test_a_missing_or_another_plane_of_flattening_is_refused(change, words: str):
+    made = process(3.0, "OD", "flattened BM")
     with pytest.raises(DataError, match=words):
         restore_to_scan(made[VOLUME].item, record_of(made), change(plane_of(made)))
 
 
-def test_a_plane_of_flattening_for_an_eye_that_was_not_flattened_is_refused(process):
-    made, other = process(OneEye(3.0), "lateral crop"), process(OneEye(3.0), "flattened BM")
+def test_a_plane_of_flattening_for_an_eye_that_was_not_flattened_is_refused():
+    made, other = process(3.0, "OD", "lateral crop"), process(3.0, "OD", "flattened BM")
     with pytest.raises(DataError, match="is not what it was flattened by"):
         restore_to_scan(made[VOLUME].item, record_of(made), plane_of(other))
 
@@ -322,11 +320,7 @@ def test_a_plane_of_flattening_for_an_eye_that_was_not_flattened_is_refused(proc
     ],
     ids=["cropped", "other spacing", "mirrored affine"],
 )
-def test_a_map_that_is_not_on_the_processed_grid_is_refused(process, change):
-    made = process(OneEye(3.0), "lateral crop")
+def test_a_map_that_is_not_on_the_processed_grid_is_refused(change):
+    made = process(3.0, "OD", "lateral crop")
     with pytest.raises(DataError, match="lies elsewhere than the processed image"):
         restore_to_scan(change(made[VOLUME].item), record_of(made))
-
-
-def test_mirroring_is_by_laterality_alone():
-    assert [np.shares_memory(mirror(eye.volume("1", "OCTA")).array, eye.affine) for eye in EYES] == [False] * 4
