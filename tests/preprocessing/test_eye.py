@@ -104,7 +104,7 @@ def test_outside_the_mask_slab_all_is_black(volume: Volume):
     assert image.array[..., inside].mean() > 0.2
 
 
-def test_a_left_eye_is_turned_with_everything_that_belongs_to_it(release):
+def test_a_left_eye_is_mirrored_with_everything_that_belongs_to_it(release):
     left = next(s for s in release.subjects() if release.volume(s, "OCTA").laterality == "OS")
     settings = config(with_oct=True)
     plain, turned = (

@@ -187,7 +187,7 @@ def test_an_en_face_map_comes_back_to_the_scans_raster(eye: OneEye, step: str):
     assert (off < record.grid.spacing[:2] / 2).all(), off
 
 
-@pytest.mark.parametrize("step", ["resize finer", "all together"])
+@pytest.mark.parametrize("step", ["resize finer", "flattened BM"])
 def test_a_left_eye_is_not_left_mirrored(step: str):
     eye = OneEye(3.0, "OS")
     made = process(eye.field_mm, eye.side, step)
@@ -245,7 +245,7 @@ def test_the_way_back_is_exact_to_a_few_micrometres(name: str):
 
 @each_eye
 def test_it_lies_over_the_converted_scan_by_header_alone(eye: OneEye, tmp_path: Path):
-    made = process(eye.field_mm, eye.side, "all together")
+    made = process(eye.field_mm, eye.side, "flattened BM")
     scan = conversions(eye, ["1"], ["OCTA"])["1-OCTA"].make()
     write_nifti(tmp_path / "scan.nii", scan.array, scan.affine)
     restored = restore_to_scan(made[VOLUME].item, record_of(made), plane_of(made))

@@ -1,4 +1,4 @@
-"""How voxels are averaged and interpolated: along axes by matrices, or point by point where axes turn."""
+"""How voxels are averaged and interpolated: along axes by matrices, or point by point where axes rotate."""
 
 from collections.abc import Iterator, Sequence
 
