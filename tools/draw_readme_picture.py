@@ -8,13 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from octa_kedro.phantom import PhantomConfig
+from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.phantom.gallery import gallery_eyes, gallery_figure
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "phantom.png"
 SHOWN = ("NORMAL", "DR", "CNV")
 DPI = 75
-COLOURS = 64
+COLOURS = 128
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     figure = gallery_figure({word: eyes[word] for word in SHOWN}, title=title)
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=DPI)
-    Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
+    Image.open(drawn).convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":
