@@ -2,20 +2,23 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The lock holds every version; each target installs the packages it needs and no others.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --overrides requirements.overrides
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python \
+	--constraint requirements.lock --overrides requirements.overrides
 # Two files of tests at a time: each process imports torch and needs about 1.5 GB.
 ABREAST := --numprocesses 2 --dist loadfile
 export DO_NOT_TRACK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-vendor install-tracking install-notebook run viz notebook test test-slow lint lock clean
+.PHONY: help install install-dev install-vendor install-tracking install-notebook \
+	run viz notebook test test-slow lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 $(BIN)/uv:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint requirements.lock uv
 
@@ -42,7 +45,7 @@ $(BIN)/uv:
 install: .venv/run.stamp ## Create .venv and install what a run needs
 install-dev: .venv/dev.stamp ## Also what development and tests need
 install-vendor: .venv/vendor.stamp ## Also readers of scanners' own files
-install-tracking: .venv/tracking.stamp ## Also TensorBoard and MLflow, for training_*.trackers
+install-tracking: .venv/tracking.stamp ## Also TensorBoard and MLflow, for training_3d.tracking
 install-notebook: .venv/notebook.stamp ## Also Jupyter
 
 run: install ## Install, then the whole mission on the phantom
@@ -54,11 +57,13 @@ viz: install ## The pipelines as a graph in the browser
 notebook: install-notebook ## Jupyter with the catalog loaded
 	$(BIN)/kedro jupyter lab
 
-lint: install-dev ## Format, lint, types, import rules
+lint: install-dev ## Format, lint, types, import rules, pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/check_pages.py
+	$(BIN)/python tools/draw_architecture.py --check
 
 test: lint ## Install, lint and run the tests (minutes)
 	$(BIN)/pytest $(ABREAST)
@@ -67,7 +72,8 @@ test-slow: install-dev ## The long tests as well
 	$(BIN)/pytest $(ABREAST) -m ''
 
 lock: $(BIN)/uv ## Pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --overrides requirements.overrides --all-extras --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --overrides requirements.overrides \
+		--all-extras --universal --python-version 3.11 --upgrade \
 		--fork-strategy fewest --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove the environment and caches (data stay)
