@@ -1,6 +1,6 @@
 """What the whole mission costs: seconds per pipeline, peak memory, and the figures it prints.
 
-    python benchmarks/mission.py --work /tmp/mission [--params training_3d.weights=pretraining]
+    python benchmarks/mission.py --work /tmp/mission [--params training_3d.start.weights=pretraining]
 
 Runs `kedro run` once in a fresh project (the installed code, this repository's configuration, empty data) and
 reads its log. Times depend on the machine; the shares between pipelines less so.

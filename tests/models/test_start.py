@@ -227,7 +227,7 @@ def test_other_files_than_medicalnets_are_refused(changes: dict, words: str, tmp
 def test_impossible_starts_are_refused(resnet18):
     for wrong, words in [
         ({"weights": "medicalnet"}, "weights_file"),
-        ({"weights_file": "x.pth"}, "say whose"),
+        ({"weights_file": "x.pth"}, "reads no weights_file"),
         ({"weights": "imagenet"}, "weights"),
     ]:
         with pytest.raises(ValidationError, match=words):

@@ -86,7 +86,9 @@ def test_weights_that_were_pretrained_on_a_judged_eye(volumes, table, config, ro
         card = card_of(table, "encoder", pretraining=["other"]).model_copy(update={"patients": {"other": "p"}})
         table = sharing_a_patient(table, judged)
     with pytest.raises(LeakError, match=rf"\({judged}\).* seen by the pre-training"):
-        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, Checkpoint({}, card))
+        fit_classifier(
+            volumes, table, changed(config, start={"weights": "pretraining"}), PROCESSING, Checkpoint({}, card)
+        )
     with pytest.raises(LeakError, match=rf"\({judged}\).* seen by its checkpoint"):
         predict_fold(volumes, table, Checkpoint({}, card), config)
 

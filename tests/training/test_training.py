@@ -23,6 +23,7 @@ from octa_kedro.training.engine.seeding import derive_seed, generator, seed_ever
 from octa_kedro.training.predict import predict_fold
 
 PROCESSING = ProcessingConfig()
+PRETRAINING = {"weights": "pretraining"}
 
 
 def changed(config, **values):
@@ -104,12 +105,12 @@ def test_the_autoencoder_does_not_learn_from_excluded_subjects(volumes, table, e
 
 def test_training_starts_from_pretrained_weights(volumes, table, config, encoder_config):
     encoder = fit_autoencoder(volumes, table, encoder_config, PROCESSING).checkpoint
-    slow = changed(config, weights="pretraining", max_epochs=1, optimiser={"learning_rate": 1e-12, "weight_decay": 0})
+    slow = changed(config, start=PRETRAINING, max_epochs=1, optimiser={"learning_rate": 1e-12, "weight_decay": 0})
     fitted = fit_classifier(volumes, table, slow, PROCESSING, encoder)
     name = "layer2.0.conv1.weight"
     torch.testing.assert_close(fitted.checkpoint.weights[name], encoder.weights[name])
     assert fitted.checkpoint.card.seen["pretraining"] == tuple(sorted(subjects_of(table, "train")))
-    random = fit_classifier(volumes, table, changed(slow, weights="random"), PROCESSING, encoder)
+    random = fit_classifier(volumes, table, changed(slow, start={"weights": "random"}), PROCESSING, encoder)
     assert not torch.allclose(random.checkpoint.weights[name], encoder.weights[name])
 
 
@@ -132,14 +133,14 @@ def test_images_that_a_network_cannot_take_are_refused_before_training(volumes, 
 
 
 def test_missing_pretrained_weights_say_what_to_run(volumes, table, config):
-    with pytest.raises(ConfigError, match="--pipeline pretraining"):
-        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, None)
+    with pytest.raises(ConfigError, match="--pipelines pretraining"):
+        fit_classifier(volumes, table, changed(config, start=PRETRAINING), PROCESSING, None)
 
 
 def test_pretraining_on_judged_subjects_is_a_leak(volumes, splits, table, config, encoder_config):
     other_fold = fit_autoencoder(volumes, fold_table(splits, 2), encoder_config, PROCESSING).checkpoint
     with pytest.raises(LeakError, match=r"fold 1: 6 subjects .* seen by the pre-training"):
-        fit_classifier(volumes, table, changed(config, weights="pretraining"), PROCESSING, other_fold)
+        fit_classifier(volumes, table, changed(config, start=PRETRAINING), PROCESSING, other_fold)
 
 
 def test_predicting_training_subjects_is_a_leak(volumes, splits, table, config):
@@ -196,8 +197,13 @@ def test_images_made_with_other_parameters_are_refused(volumes, table, config):
         ({"optimiser": {"learning_rate": 0}}, "learning_rate"),
         ({"patiance": 3}, "patiance"),
         ({"model": {"spatial_dims": 2}}, "slabs"),
-        ({"model": {"spatial_dims": 2}, "slabs": ["ILM_OPL"], "weights": "pretraining"}, "weights"),
-        ({"weights": "imagenet"}, "weights"),
+        (
+            {"model": {"spatial_dims": 2}, "slabs": ["ILM_OPL"], "start": PRETRAINING},
+            r"start\.weights: pretraining is for 3D",
+        ),
+        ({"start": {"weights": "imagenet"}}, "weights"),
+        ({"start": PRETRAINING | {"weights_file": "x.pth"}}, "reads no weights_file"),
+        ({"weights": "pretraining"}, r"weights: has moved to start\.weights; write start: {weights: pretraining}"),
     ],
 )
 def test_contradictory_parameters_are_named(values: dict, words: str):

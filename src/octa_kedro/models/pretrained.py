@@ -117,8 +117,8 @@ def flat_name(config: ModelConfig) -> str:
     name = SOLIDS[config.canonical_name].timm
     if name is None or config.width != 1 or config.widths not in (None, SOLIDS[config.canonical_name].widths):
         raise ConfigError(
-            f"weights: timm has none of the layers of {config.name} (width {config.width:g}); choose "
-            f"{', '.join(n for n, s in SOLIDS.items() if s.timm)} at full width, or weights: random"
+            f"start.weights: timm has none of the layers of {config.name} (width {config.width:g}); choose "
+            f"{', '.join(n for n, s in SOLIDS.items() if s.timm)} at full width, or start.weights: random"
         )
     return name
 
@@ -166,7 +166,7 @@ def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Modul
 
 def _torchvision(auxiliary: bool, weights_file: str | None) -> nn.Module:
     if weights_file is None:
-        raise ConfigError("weights: googlenet's are torchvision's; download them and give weights_file")
+        raise ConfigError("start.weights: googlenet's are torchvision's; download them and give start.weights_file")
     flat = torchvision.models.googlenet(
         weights=None, num_classes=PUBLISHED_CLASSES, aux_logits=auxiliary, init_weights=False
     )

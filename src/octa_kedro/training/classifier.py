@@ -11,7 +11,7 @@ from octa_kedro import __version__
 from octa_kedro.cohort.table import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.models.config import ModelConfig
-from octa_kedro.models.factory import build_model, start_from_encoder
+from octa_kedro.models.factory import build_model
 from octa_kedro.models.sizes import require_input
 from octa_kedro.models.start import start_model
 from octa_kedro.preprocessing.config import ProcessingConfig
@@ -56,10 +56,10 @@ def fit_classifier(
 ) -> Fitted:
     """Train on the fold's training subjects, validate after each epoch, keep the best epoch.
 
-    `table` is a fold table (`cohort.splits.fold_table`). With ``weights: pretraining`` the network starts
-    from `pretrained`. In a `workspace` a training that was interrupted goes on, and ends with the same bits as one that
-    was not. LeakError if a patient is in two parts of the fold, or those weights have learnt from one this fold is
-    judged on.
+    `table` is a fold table (`cohort.splits.fold_table`). With ``start.weights: pretraining`` the network starts from
+    `pretrained`. In a `workspace` an interrupted training resumes, and ends with the same bits as one that was not
+    interrupted. LeakError if a patient is in two parts of the fold, or the pre-training has learnt from a patient of
+    the validation or held-out part.
     """
     if table.empty:
         raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
@@ -72,12 +72,14 @@ def fit_classifier(
     require_input(network, tuple(data["train"][0].array.shape[1:]), config.batch_size)
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
-    start_model(model, network, config.start)
+    encoder = pretrained if config.start.weights == "pretraining" else None
+    if encoder is not None:
+        require_unseen(table, encoder.card, learner="the pre-training")
+    start_model(model, network, config.start, encoder.weights if encoder is not None else None)
     seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
     patients = patients_in(table[table["role"] != "held_out"])
-    if config.weights == "pretraining":
-        card = _start_pretrained(model, table, pretrained)
-        seen[PRETRAINING], patients = sorted(card.learnt_from()), {**card.patients, **patients}
+    if encoder is not None:
+        seen[PRETRAINING], patients = sorted(encoder.card.learnt_from()), {**encoder.card.patients, **patients}
 
     course = _course(model, data, network.classes, config, fold)
     key = course_key(
@@ -140,14 +142,3 @@ def network_for(model: ModelConfig, classes: Sequence[str]) -> ModelConfig:
 def _images_of(images: Mapping[str, Stored], rows: pd.DataFrame, config: TrainingConfig) -> EyeDataset:
     subjects, targets = rows["subject"].astype(str).tolist(), rows["target"].tolist()
     return EyeDataset(images, subjects, targets, slabs=config.slabs, patches=config.patches)
-
-
-def _start_pretrained(model: nn.Module, table: pd.DataFrame, pretrained: Checkpoint | None) -> CheckpointCard:
-    """Load the encoder's weights into `model`, unless they have seen whom the fold is judged on; their card."""
-    if pretrained is None:
-        raise ConfigError(
-            "weights is 'pretraining', but there are no pre-trained weights; run kedro run --pipeline pretraining"
-        )
-    require_unseen(table, pretrained.card, learner="the pre-training")
-    start_from_encoder(model, pretrained.weights)
-    return pretrained.card

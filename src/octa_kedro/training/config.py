@@ -1,6 +1,6 @@
 """Parameters of a training run."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -48,7 +48,7 @@ class TrainingConfig(FittingConfig):
 
     `slabs` are the en-face maps a 2D network sees as channels. With `patches` it sees them in pieces: each patch is
     an image with its eye's label, and an eye's probability is the mean over its patches. `start` is what the network
-    starts from and what of it stays frozen; with `weights` "pretraining" a 3D network starts from our autoencoder.
+    starts from and what of it stays frozen.
     `model.classes` follows the cohort where it is not given. `mixup` is the alpha of Zhang et al. 2018, 0 is off.
     `views` are mirrored views of an image whose probabilities are averaged when it is predicted.
     """
@@ -57,21 +57,26 @@ class TrainingConfig(FittingConfig):
     slabs: tuple[str, ...] = ()
     patches: PatchConfig | None = None
     start: StartConfig = StartConfig()
-    weights: Literal["random", "pretraining"] = "random"
     loss: LossConfig = LossConfig()
     stop: StopConfig = StopConfig()
     mixup: float = Field(0.0, ge=0)
     views: ViewsConfig = ViewsConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moved(cls, given: Any) -> Any:
+        """Refuse the place where the pre-training was chosen before, and name the new one."""
+        if isinstance(given, dict) and "weights" in given:
+            raise ValueError(f"weights: has moved to start.weights; write start: {{weights: {given['weights']}}}")
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingConfig":
         flat = self.model.spatial_dims == 2
         if flat != bool(self.slabs):
             raise ValueError("slabs: name the en-face maps of a 2D network, and none for a 3D network")
-        if flat and self.weights == "pretraining":
-            raise ValueError("weights: the autoencoder's weights are for 3D networks; a 2D network starts random")
-        if self.weights == "pretraining" and self.start.weights != "random":
-            raise ValueError(f"start.weights: {self.start.weights}, but weights says pretraining; choose one of them")
+        if flat and self.start.weights == "pretraining":
+            raise ValueError("start.weights: pretraining is for 3D networks; choose random or timm for a 2D network")
         if self.patches is not None and not flat:
             raise ValueError("patches: en-face maps are cut into patches, volumes are not; a 3D network has none")
         channels = len(self.slabs) if flat else 1

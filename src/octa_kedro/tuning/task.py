@@ -60,7 +60,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     encoders = {
         str(fold): checkpoint.card.weights_sha256
         for fold, checkpoint in task.pretrained.items()
-        if fold in task.tables and (given.weights == "pretraining" or "weights" in task.tuning.space)
+        if fold in task.tables and (given.start.weights == "pretraining" or "start.weights" in task.tuning.space)
     }
     tuning = task.tuning.model_dump(mode="json", exclude={"name", "trials", "timeout_minutes", "folds", "direction"})
     return {
