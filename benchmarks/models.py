@@ -23,13 +23,13 @@ from torch.nn.functional import cross_entropy
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.models.heads import loss_with_auxiliary
-from octa_kedro.models.names import SOLIDS, TIMM_NAMES
+from octa_kedro.models.names import NETWORKS_3D, TIMM_NAMES
 from octa_kedro.models.sizes import smallest_input
 
 BATCH = 2
 SHAPES = {2: (224, 224), 3: (96, 80, 80)}
 SLOW_SECONDS = 30.0
-FLAT = (
+NETWORKS_2D = (
     *("vgg16", "vgg19", "resnet10", "resnet18", "resnet34", "resnet50", "resnet152", "inception_v3"),
     *(f"efficientnet_b{n}" for n in range(5)),
     *("vit_b32", "vit_b16", "vit_s16", "googlenet", "densenet121"),
@@ -56,8 +56,8 @@ class Cost:
 def networks(dims: int) -> list[dict[str, Any]]:
     """The settings of the table's rows."""
     if dims == 2:
-        return [{"name": name, "spatial_dims": 2} for name in FLAT]
-    return [*({"name": name} for name in SOLIDS), *CONVERTED]
+        return [{"name": name, "spatial_dims": 2} for name in NETWORKS_2D]
+    return [*({"name": name} for name in NETWORKS_3D), *CONVERTED]
 
 
 def peak_mib() -> float:

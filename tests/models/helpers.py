@@ -16,7 +16,7 @@ def randomise_statistics(model: nn.Module) -> nn.Module:
     return model
 
 
-def save_flat(model: nn.Module, folder: Path, name: str = "published.safetensors") -> str:
+def save_2d(model: nn.Module, folder: Path, name: str = "published.safetensors") -> str:
     """The weights of a 2D network in a file, as a published one."""
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / name)
     return str(folder / name)

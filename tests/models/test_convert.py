@@ -8,20 +8,20 @@ from torch import nn
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.models.config import ModelConfig
-from octa_kedro.models.convert import ACSConv3d, to_solid
+from octa_kedro.models.convert import ACSConv3d, to_3d
 from octa_kedro.models.factory import build_model
 
 
 @pytest.mark.parametrize("stride", [1, 2])
 def test_each_third_of_an_acs_convolution_looks_along_one_axis(stride: int):
     torch.manual_seed(0)
-    flat = nn.Conv2d(1, 4, 3, stride=stride, padding=1)
+    net_2d = nn.Conv2d(1, 4, 3, stride=stride, padding=1)
     volume = torch.rand(1, 1, 7, 8, 9)
-    found = ACSConv3d(flat)(volume)[0].detach().numpy()
-    assert ACSConv3d(flat).parts == (2, 1, 1)
+    found = ACSConv3d(net_2d)(volume)[0].detach().numpy()
+    assert ACSConv3d(net_2d).parts == (2, 1, 1)
     for channel, axis in enumerate([0, 0, 1, 2]):
-        kernel = np.expand_dims(flat.weight[channel, 0].detach().numpy(), axis)
-        full = correlate(volume[0, 0].numpy(), kernel, mode="constant") + flat.bias[channel].item()
+        kernel = np.expand_dims(net_2d.weight[channel, 0].detach().numpy(), axis)
+        full = correlate(volume[0, 0].numpy(), kernel, mode="constant") + net_2d.bias[channel].item()
         np.testing.assert_allclose(found[channel], full[::stride, ::stride, ::stride], atol=1e-5)
 
 
@@ -33,7 +33,7 @@ def test_all_three_views_have_channels(channels: int, parts: tuple[int, ...]):
 
 
 @pytest.mark.parametrize(
-    "flat",
+    "net_2d",
     [
         nn.Conv2d(2, 4, 3),
         nn.Conv2d(2, 4, (1, 3), padding=(0, 1)),
@@ -42,17 +42,17 @@ def test_all_three_views_have_channels(channels: int, parts: tuple[int, ...]):
         nn.Conv2d(4, 4, 3, padding="same"),
     ],
 )
-def test_convolutions_that_acs_cannot_take(flat: nn.Conv2d):
+def test_convolutions_that_acs_cannot_take(net_2d: nn.Conv2d):
     with pytest.raises(ConfigError, match="acs cannot take"):
-        ACSConv3d(flat)
+        ACSConv3d(net_2d)
 
 
 def test_acs_has_the_weights_of_the_2d_network():
-    flat, acs = (
+    net_2d, acs = (
         build_model(ModelConfig(name="resnet18", spatial_dims=2)),
         build_model(ModelConfig(name="resnet18", convolution="acs")),
     )
-    assert {k: v.shape for k, v in flat.state_dict().items() if "downsample.0" not in k} == {
+    assert {k: v.shape for k, v in net_2d.state_dict().items() if "downsample.0" not in k} == {
         k: v.shape for k, v in acs.state_dict().items() if "downsample.0" not in k
     }
     assert not [m for m in acs.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d | nn.MaxPool2d)]
@@ -74,7 +74,7 @@ class ChannelGate(nn.Module):
 
 def test_networks_whose_code_counts_axes_are_found_out():
     with pytest.raises(ConfigError, match="cannot be made 3D layer by layer"):
-        to_solid(ChannelGate(), "inflated", "gate")
+        to_3d(ChannelGate(), "inflated", "gate")
 
 
 @pytest.mark.parametrize(

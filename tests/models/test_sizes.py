@@ -6,16 +6,18 @@ import torch
 from octa_kedro.errors import ConfigError
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
-from octa_kedro.models.names import SOLIDS
-from octa_kedro.models.sizes import SMALLEST_FLAT, require_input, smallest_input, takes
+from octa_kedro.models.names import NETWORKS_3D
+from octa_kedro.models.sizes import SMALLEST_2D, require_input, smallest_input, takes
 
 LARGE = {"vgg19_bn", "resnet152", "efficientnet_b3", "efficientnet_b4", "efficientnet_b2", "resnet34"}
 
 
 def cases() -> list:
-    solid = [({"name": n, "norm": "batch"}, s.smallest) for n, s in SOLIDS.items() if n not in LARGE]
-    flat = [({"name": n, "spatial_dims": 2}, s) for n, s in SMALLEST_FLAT.items() if n not in LARGE]
-    return [pytest.param(*case, id=f"{case[0]['name']}-{case[0].get('spatial_dims', 3)}") for case in solid + flat]
+    cases_3d = [({"name": n, "norm": "batch"}, s.smallest) for n, s in NETWORKS_3D.items() if n not in LARGE]
+    cases_2d = [({"name": n, "spatial_dims": 2}, s) for n, s in SMALLEST_2D.items() if n not in LARGE]
+    return [
+        pytest.param(*case, id=f"{case[0]['name']}-{case[0].get('spatial_dims', 3)}") for case in cases_3d + cases_2d
+    ]
 
 
 @pytest.mark.parametrize(("settings", "smallest"), cases())

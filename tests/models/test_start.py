@@ -16,15 +16,15 @@ from octa_kedro.models.factory import build_model
 from octa_kedro.models.files import read_weights
 from octa_kedro.models.start import start_model
 from octa_kedro.models.start_config import StartConfig
-from tests.models.helpers import randomise_statistics, save_flat
+from tests.models.helpers import randomise_statistics, save_2d
 
 
 @pytest.fixture(scope="module")
 def resnet18(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, str]:
     """timm's ResNet-18 as published: three colours, a thousand classes."""
     torch.manual_seed(1)
-    flat = randomise_statistics(timm.create_model("resnet18")).eval()
-    return flat, save_flat(flat, tmp_path_factory.mktemp("timm"))
+    net_2d = randomise_statistics(timm.create_model("resnet18")).eval()
+    return net_2d, save_2d(net_2d, tmp_path_factory.mktemp("timm"))
 
 
 def from_timm(file: str, **settings: object) -> tuple[nn.Module, object]:
@@ -39,21 +39,21 @@ def without_head(model: nn.Module) -> nn.Module:
 
 
 def test_one_channel_sees_the_sum_over_colour(resnet18):
-    flat, file = resnet18
+    net_2d, file = resnet18
     model, started = from_timm(file, name="resnet18", spatial_dims=2)
     assert {*started.left} == {"fc.weight", "fc.bias"}
     assert "1000" in started.left["fc.weight"]
-    assert len(started.loaded) == len(flat.state_dict()) - 2
-    torch.testing.assert_close(model.conv1.weight, flat.conv1.weight.sum(1, keepdim=True))
+    assert len(started.loaded) == len(net_2d.state_dict()) - 2
+    torch.testing.assert_close(model.conv1.weight, net_2d.conv1.weight.sum(1, keepdim=True))
     grey = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        expected = without_head(flat_copy(flat))(grey.expand(-1, 3, -1, -1))
+        expected = without_head(copy_2d(net_2d))(grey.expand(-1, 3, -1, -1))
         torch.testing.assert_close(without_head(model)(grey), expected, rtol=1e-4, atol=1e-5)
 
 
-def flat_copy(flat: nn.Module) -> nn.Module:
+def copy_2d(net_2d: nn.Module) -> nn.Module:
     copy = timm.create_model("resnet18").eval()
-    copy.load_state_dict(flat.state_dict())
+    copy.load_state_dict(net_2d.state_dict())
     return copy
 
 
@@ -108,14 +108,14 @@ def test_auxiliary_heads_keep_their_convolutions(name: str, tmp_path: Path):
     if name == "googlenet":
         from torchvision.models import googlenet
 
-        flat = googlenet(weights=None, init_weights=False)
+        net_2d = googlenet(weights=None, init_weights=False)
         config = ModelConfig(name=name, spatial_dims=2, auxiliary=True)
         convolution, head = "aux1.conv.conv.weight", "aux1.fc2.weight"
     else:
-        flat = timm.create_model(name, aux_logits=True)
+        net_2d = timm.create_model(name, aux_logits=True)
         config = ModelConfig(name=name, auxiliary=True)
         convolution, head = "AuxLogits.conv0.conv.weight", "AuxLogits.fc.weight"
-    file = save_flat(flat, tmp_path)
+    file = save_2d(net_2d, tmp_path)
     model = build_model(config)
     started = start_model(model, config, StartConfig(weights="timm", weights_file=file))
     assert convolution in started.loaded

@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.models.heads import TrainingOutput, logits_of, loss_with_auxiliary
-from octa_kedro.models.names import SOLIDS
-from octa_kedro.models.sizes import SMALLEST_FLAT
+from octa_kedro.models.names import NETWORKS_3D
+from octa_kedro.models.sizes import SMALLEST_2D
 
-FLAT = [
+NETWORKS_2D = [
     "vgg16",
     "vgg19",
     "resnet10",
@@ -30,7 +30,7 @@ FLAT = [
     "densenet121",
     "mobilenetv3_small_050",
 ]
-HUGE_FLAT = {"vgg16", "vgg19", "resnet152", "vit_b32", "vit_b16"}
+HUGE_2D = {"vgg16", "vgg19", "resnet152", "vit_b32", "vit_b16"}
 NARROW = 0.125  # of the full width, so that each takes a second or two
 SIDES = {"inception_v3": 80, "densenet121": 64}
 HUGE = pytest.mark.slow
@@ -38,9 +38,9 @@ HUGE = pytest.mark.slow
 
 def cells() -> list[Any]:
     """Configurations and the side of the images they are tried on."""
-    flat = [({"name": n, "spatial_dims": 2}, SIDES.get(n, 48), n in HUGE_FLAT) for n in FLAT]
-    narrow = [({"name": n, "width": NARROW}, SIDES.get(n, 40), False) for n in SOLIDS]
-    full = [({"name": n}, SIDES.get(n, 36), True) for n in SOLIDS]
+    cases_2d = [({"name": n, "spatial_dims": 2}, SIDES.get(n, 48), n in HUGE_2D) for n in NETWORKS_2D]
+    narrow = [({"name": n, "width": NARROW}, SIDES.get(n, 40), False) for n in NETWORKS_3D]
+    full = [({"name": n}, SIDES.get(n, 36), True) for n in NETWORKS_3D]
     others: list[tuple[dict[str, Any], int, bool]] = [
         ({"name": "inception_v3", "width": NARROW, "auxiliary": True, "dropout": 0.3}, 80, False),
         ({"name": "inception_v3", "spatial_dims": 2, "auxiliary": True}, 299, True),
@@ -55,7 +55,7 @@ def cells() -> list[Any]:
         ({"name": "efficientnet_b0", "width": 0.5, "norm": "instance", "dropout": 0.3}, 40, False),
         ({"name": "densenet121", "width": NARROW, "norm": "group", "dropout": 0.3}, 40, False),
     ]
-    chosen = [*flat, *narrow, *full, *others]
+    chosen = [*cases_2d, *narrow, *full, *others]
     return [
         pytest.param(config, side, id="-".join(map(str, config.values())), marks=[HUGE] if huge else [])
         for config, side, huge in chosen
@@ -96,5 +96,5 @@ def test_a_cell_of_the_model_table(settings: dict[str, Any], side: int):
 
 
 def test_the_tables_of_sizes_cover_the_model_table():
-    named = {ModelConfig(name=n, spatial_dims=2).canonical_name for n in FLAT} - {"mobilenetv3_small_050"}
-    assert named == SMALLEST_FLAT.keys()
+    named = {ModelConfig(name=n, spatial_dims=2).canonical_name for n in NETWORKS_2D} - {"mobilenetv3_small_050"}
+    assert named == SMALLEST_2D.keys()

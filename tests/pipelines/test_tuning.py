@@ -72,9 +72,9 @@ def test_it_is_on_demand_and_needs_everything_stored():
     assert not {node.name for node in pipelines["tuning"].nodes} & {
         node.name for node in pipelines["__default__"].nodes
     }
-    flat = next(node for node in pipelines["tuning"].nodes if "2d" in node.name)
-    assert "enface_maps" in flat.inputs
-    assert not any("pretraining" in name for name in flat.inputs)
+    net_2d = next(node for node in pipelines["tuning"].nodes if "2d" in node.name)
+    assert "enface_maps" in net_2d.inputs
+    assert not any("pretraining" in name for name in net_2d.inputs)
     assert "tuning" not in build_pipelines(Structure.model_validate(facts))
     with pytest.raises(ValueError, match="tune: other is not among the models"):
         Structure.model_validate(facts | {"tune": ["other"]})

@@ -9,7 +9,7 @@ from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
-from octa_kedro.training.guard import require_unseen
+from octa_kedro.training.guard import require_fold_unseen
 from octa_kedro.training.predict import predict_fold
 from tests.training.test_training import PROCESSING, changed
 
@@ -106,7 +106,7 @@ def test_cards_know_patients(volumes, table, config):
     card = fit_classifier(volumes, paired, changed(config, max_epochs=1), PROCESSING).checkpoint.card
     one, two = table.loc[table["role"] == "train", "subject"].iloc[:2]
     assert card.patients == {one: "p", two: "p"}
-    require_unseen(paired, card, learner="itself")
+    require_fold_unseen(paired, card, learner="itself")
     assert card.has_learnt_from("new eye", {"new eye": "p"})
     assert not card.has_learnt_from("new eye")
     seen = card.seen_table()

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.models.names import RESNET_WIDTHS, SOLIDS, canonical, is_flat, near_names
+from octa_kedro.models.names import NETWORKS_3D, RESNET_WIDTHS, canonical, is_network_2d, near_names
 
 FIXED_NORM = ("vit",)  # families that keep their layer normalisation
 
@@ -13,7 +13,7 @@ FIXED_NORM = ("vit",)  # families that keep their layer normalisation
 class ModelConfig(Config):
     """A network, by the same `name` in 2D and 3D: resnet18, vgg16, inception_v3, efficientnet_b0, vit_b16 ...
 
-    2D: any timm network, and googlenet. 3D: those of `names.SOLIDS`; or, with `convolution` "inflated" or
+    2D: any timm network, and googlenet. 3D: those of `names.NETWORKS_3D`; or, with `convolution` "inflated" or
     "acs", a timm network whose layers can be made 3D (`convert.py`).
 
     The rest is for 3D, unless said otherwise. `widths` are the channels of the stages of a ResNet, a VGG or a
@@ -55,21 +55,21 @@ class ModelConfig(Config):
         ):
             return data
         name = canonical(str(data.get("name", "resnet18")), 3)
-        solid = SOLIDS.get(name)
-        if solid is None or solid.widths is None:
+        net_3d = NETWORKS_3D.get(name)
+        if net_3d is None or net_3d.widths is None:
             return data
         factor = data.get("width", 1.0)
         scale = factor if isinstance(factor, float | int) and factor > 0 else 1.0
         given = data.get("widths")
-        widths = given if given is not None else tuple(max(1, round(w * scale)) for w in solid.widths)
+        widths = given if given is not None else tuple(max(1, round(w * scale)) for w in net_3d.widths)
         return data | {"widths": widths} | ({} if "norm" in data or name != "vgg16_narrow" else {"norm": "instance"})
 
     @model_validator(mode="after")
     def _possible(self) -> "ModelConfig":
         name = self.canonical_name
-        if self.spatial_dims == 3 and self.convolution == "native" and name not in SOLIDS:
+        if self.spatial_dims == 3 and self.convolution == "native" and name not in NETWORKS_3D:
             raise ValueError(f"name: no 3D network {self.name!r}; near it: {near_names(self.name, 3)}")
-        if (self.spatial_dims == 2 or self.convolution != "native") and not is_flat(name):
+        if (self.spatial_dims == 2 or self.convolution != "native") and not is_network_2d(name):
             raise ValueError(f"name: timm has no network {self.name!r}; near it: {near_names(self.name, 2)}")
         if self.spatial_dims == 2 and self.convolution != "native":
             raise ValueError("convolution: inflated and acs make a 2D network 3D; set spatial_dims to 3")
@@ -88,7 +88,7 @@ class ModelConfig(Config):
             if self.width != 1 or self.widths not in (None, RESNET_WIDTHS):
                 raise ValueError(f"width: the widths of timm's {self.name} are fixed; choose another network")
             return
-        standard = SOLIDS[name].widths
+        standard = NETWORKS_3D[name].widths
         if standard is None and self.widths is not None:
             raise ValueError(f"widths: {self.name} has no list of stage widths; give a factor, width: 0.5")
         if standard is not None and self.widths is not None and len(self.widths) != len(standard):
@@ -103,4 +103,4 @@ class ModelConfig(Config):
     def family(self) -> str:
         """Of a 3D network: resnet, vgg, inception, ...; "timm" for what comes from timm."""
         native = self.spatial_dims == 3 and self.convolution == "native"
-        return SOLIDS[self.canonical_name].family if native else "timm"
+        return NETWORKS_3D[self.canonical_name].family if native else "timm"

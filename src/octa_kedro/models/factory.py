@@ -7,13 +7,13 @@ from torch import nn
 
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.models.config import ModelConfig
-from octa_kedro.models.convert import to_solid
+from octa_kedro.models.convert import to_3d
 from octa_kedro.models.heads import WithAuxiliary
 from octa_kedro.models.names import TORCHVISION
 from octa_kedro.models.native import build_native
 from octa_kedro.models.stages import stages
 
-__all__ = ["HEAD_3D", "build_flat", "build_model", "encode_3d", "stages", "start_from_encoder"]
+__all__ = ["HEAD_3D", "build_2d", "build_model", "encode_3d", "stages", "start_from_encoder"]
 
 HEAD_3D = "fc."
 
@@ -25,13 +25,13 @@ def build_model(config: ModelConfig) -> nn.Module:
     It reads no file: what else it may start from is `start.start_model`'s to load.
     """
     if config.spatial_dims == 2:
-        return build_flat(config)
+        return build_2d(config)
     if config.convolution == "native":
         return build_native(config)
-    return to_solid(build_flat(config), config.convolution, config.name)
+    return to_3d(build_2d(config), config.convolution, config.name)
 
 
-def build_flat(config: ModelConfig) -> nn.Module:
+def build_2d(config: ModelConfig) -> nn.Module:
     """The 2D network of that name. Transformers take any size, padded to whole patches with zeros."""
     name = config.canonical_name
     options: dict[str, object] = {}

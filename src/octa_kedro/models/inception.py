@@ -12,9 +12,9 @@ from octa_kedro.models.modules import MeanPool3d, make_norm
 AUXILIARY_INPUT, AUXILIARY_CELLS = 17, 5
 
 
-def solid_kernel(flat: int | tuple[int, int]) -> tuple[int, int, int]:
+def kernel_3d(size: int | tuple[int, int]) -> tuple[int, int, int]:
     """``(h, w)`` -> ``(h, h, w)``: depth is treated as height is, so that a 1 x 7 after a 7 x 1 covers 7 x 7 x 7."""
-    height, width = (flat, flat) if isinstance(flat, int) else flat
+    height, width = (size, size) if isinstance(size, int) else size
     return height, height, width
 
 
@@ -24,7 +24,7 @@ class Conv(nn.Sequential):
     def __init__(
         self, channels: int, to: int, size: int | tuple[int, int], *, stride: int = 1, same: bool = True, norm: str
     ) -> None:
-        kernel = solid_kernel(size)
+        kernel = kernel_3d(size)
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2) if same else 0
         conv = nn.Conv3d(channels, to, kernel, stride, padding, bias=False)
         super().__init__(OrderedDict(conv=conv, bn=make_norm(norm, to, eps=1e-3), act=nn.ReLU(inplace=True)))

@@ -9,6 +9,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.inception import InceptionV3
 from octa_kedro.models.modules import NORMS, make_norm
 from octa_kedro.models.small import ConvNet3D
+from octa_kedro.models.stages import RESNET_STAGES
 from octa_kedro.models.stem import fold_stem
 from octa_kedro.models.vgg import BLOCKS, VGG3D
 from octa_kedro.models.vit import VisionTransformer3D
@@ -19,7 +20,6 @@ RESNET_LAYERS = {
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
 }
-STAGES = ("layer1", "layer2", "layer3", "layer4")
 # Tan and Le 2019, table 1: repeats, kernel, stride, expansion, channels in, channels out.
 MBCONV = (
     (1, 3, 1, 1, 32, 16),
@@ -52,7 +52,7 @@ def _resnet(config: ModelConfig) -> nn.Module:
         norm=NORMS[config.norm],
     )
     if config.norm_stages:
-        for stage in STAGES:
+        for stage in RESNET_STAGES:
             _replace_batch_norm(getattr(network, stage), config.norm)
     if config.dropout:
         network.fc = nn.Sequential(nn.Dropout(config.dropout), network.fc)

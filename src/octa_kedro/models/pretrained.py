@@ -13,7 +13,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import ACSConv3d, inflate_kernel
 from octa_kedro.models.files import read_weights
 from octa_kedro.models.heads import WithAuxiliary
-from octa_kedro.models.names import SOLIDS, TORCHVISION
+from octa_kedro.models.names import NETWORKS_3D, TORCHVISION
 from octa_kedro.models.vit import resize_positions
 
 # First component of the path of what follows the last features, in timm, torchvision, MONAI and here.
@@ -51,18 +51,18 @@ def load_timm(model: nn.Module, config: ModelConfig, weights_file: str | None = 
     The first convolution is summed over colour for one channel; for several (slabs) each gets an equal share
     of that sum, but three are taken as red, green and blue. A head of another number of classes is left at random.
     """
-    name = flat_name(config)
-    flat = _published(name, config.auxiliary, weights_file)
+    name = name_2d(config)
+    net_2d = _published(name, config.auxiliary, weights_file)
     inner = model.network if isinstance(model, WithAuxiliary) else model
-    pairs = _by_name(flat) if config.family in {"timm", "vit"} else _by_order(flat, inner, name)
-    target, source = inner.state_dict(), flat.state_dict()
+    pairs = _by_name(net_2d) if config.family in {"timm", "vit"} else _by_order(net_2d, inner, name)
+    target, source = inner.state_dict(), net_2d.state_dict()
     new, left, unused = {}, {}, {}
     for own, theirs in pairs.items():
         if theirs is None:
             new[own] = torch.zeros_like(target[own])
             left[own] = "zero, timm's layer has no such parameter"
         elif own in target and not _is_head(own):
-            new[own] = _fitted(source[theirs], target[own], own, flat, inner)
+            new[own] = _fitted(source[theirs], target[own], own, net_2d, inner)
         elif own in target and target[own].shape == source[theirs].shape:
             new[own] = source[theirs]
         elif own in target:
@@ -110,15 +110,15 @@ def load_medicalnet(model: nn.Module, weights_file: str) -> Started:
     return Started(weights_file, tuple(key for key in new if key not in left), left, unused)
 
 
-def flat_name(config: ModelConfig) -> str:
+def name_2d(config: ModelConfig) -> str:
     """The 2D network whose weights fit `config`'s; ConfigError where there is none."""
     if config.family == "timm":
         return config.canonical_name
-    name = SOLIDS[config.canonical_name].timm
-    if name is None or config.width != 1 or config.widths not in (None, SOLIDS[config.canonical_name].widths):
+    name = NETWORKS_3D[config.canonical_name].timm
+    if name is None or config.width != 1 or config.widths not in (None, NETWORKS_3D[config.canonical_name].widths):
         raise ConfigError(
             f"start.weights: timm has none of the layers of {config.name} (width {config.width:g}); choose "
-            f"{', '.join(n for n, s in SOLIDS.items() if s.timm)} at full width, or start.weights: random"
+            f"{', '.join(n for n, s in NETWORKS_3D.items() if s.timm)} at full width, or start.weights: random"
         )
     return name
 
@@ -151,46 +151,48 @@ def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Modul
             return _torchvision(auxiliary, weights_file)
         if weights_file is not None:
             overlay = {"state_dict": read_weights(weights_file)}
-        flat = create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
+        net_2d = create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     except (RuntimeError, KeyError, OSError, ValueError) as error:
         source = weights_file or f"timm {name}"
         why = str(error).strip().splitlines()
         remedy = "" if weights_file else "; where nothing can be downloaded, give weights_file"
         raise CheckpointError(f"{source}: no weights for {name} ({' '.join(why[:2])[:300]}){remedy}") from error
     if overlay is not None and name.startswith("inception_v3"):  # for which timm does not insist on all weights
-        missing = sorted(k for k in flat.state_dict().keys() - overlay["state_dict"].keys() if not k.endswith(COUNTER))
+        missing = sorted(
+            k for k in net_2d.state_dict().keys() - overlay["state_dict"].keys() if not k.endswith(COUNTER)
+        )
         if missing:
             raise CheckpointError(f"{weights_file}: no weights for {name} (it has no {missing[0]})")
-    return flat
+    return net_2d
 
 
 def _torchvision(auxiliary: bool, weights_file: str | None) -> nn.Module:
     if weights_file is None:
         raise ConfigError("start.weights: googlenet's are torchvision's; download them and give start.weights_file")
-    flat = torchvision.models.googlenet(
+    net_2d = torchvision.models.googlenet(
         weights=None, num_classes=PUBLISHED_CLASSES, aux_logits=auxiliary, init_weights=False
     )
     weights = read_weights(weights_file)
-    flat.load_state_dict({k: v for k, v in weights.items() if auxiliary or not k.startswith(("aux1.", "aux2."))})
-    return flat
+    net_2d.load_state_dict({k: v for k, v in weights.items() if auxiliary or not k.startswith(("aux1.", "aux2."))})
+    return net_2d
 
 
-def _by_name(flat: nn.Module) -> dict[str, str | None]:
-    return {key: key for key in flat.state_dict()}
+def _by_name(net_2d: nn.Module) -> dict[str, str | None]:
+    return {key: key for key in net_2d.state_dict()}
 
 
-def _by_order(flat: nn.Module, solid: nn.Module, name: str) -> dict[str, str | None]:
+def _by_order(net_2d: nn.Module, net_3d: nn.Module, name: str) -> dict[str, str | None]:
     """Own names to timm's, layer by layer; CheckpointError where the two networks are not the same."""
-    own = [(path, layer) for path, layer in layers_of(solid) if not _is_head(path)]
-    theirs = [(path, layer) for path, layer in layers_of(flat) if not _is_head(path)]
+    own = [(path, layer) for path, layer in layers_of(net_3d) if not _is_head(path)]
+    theirs = [(path, layer) for path, layer in layers_of(net_2d) if not _is_head(path)]
     if len(own) != len(theirs):
         raise CheckpointError(f"timm's {name} has {len(theirs)} layers before its head, the network {len(own)}")
-    heads = [[(p, m) for p, m in layers_of(net) if _is_head(p)][-1] for net in (solid, flat)]
+    heads = [[(p, m) for p, m in layers_of(net) if _is_head(p)][-1] for net in (net_3d, net_2d)]
     pairs: dict[str, str | None] = {}
-    for (path, layer), (other, flat_layer) in [*zip(own, theirs, strict=True), (heads[0], heads[1])]:
-        known = {key for key, _ in [*flat_layer.named_parameters(), *flat_layer.named_buffers()]}
+    for (path, layer), (other, layer_2d) in [*zip(own, theirs, strict=True), (heads[0], heads[1])]:
+        known = {key for key, _ in [*layer_2d.named_parameters(), *layer_2d.named_buffers()]}
         wanted = {key for key, _ in [*layer.named_parameters(), *layer.named_buffers()]}
-        if isinstance(layer, nn.Linear) and _is_head(path) and layer.in_features != flat_layer.in_features:
+        if isinstance(layer, nn.Linear) and _is_head(path) and layer.in_features != layer_2d.in_features:
             continue
         for key in sorted(known | wanted):
             pairs[f"{path}.{key}"] = f"{other}.{key}" if key in known else None
@@ -207,11 +209,11 @@ def _is_head(path: str) -> bool:
     )
 
 
-def _fitted(value: torch.Tensor, own: torch.Tensor, name: str, flat: nn.Module, solid: nn.Module) -> torch.Tensor:
+def _fitted(value: torch.Tensor, own: torch.Tensor, name: str, net_2d: nn.Module, net_3d: nn.Module) -> torch.Tensor:
     """`value` in the shape of `own`: channels of the image adapted, kernels inflated, positions resized."""
     if name == "pos_embed" and value.shape != own.shape:
-        depth, *plane = solid.get_submodule("patch_embed").grid_size  # type: ignore[misc]
-        positions = resize_positions(value, flat.get_submodule("patch_embed").grid_size, tuple(plane))  # type: ignore[arg-type]
+        depth, *plane = net_3d.get_submodule("patch_embed").grid_size  # type: ignore[misc]
+        positions = resize_positions(value, net_2d.get_submodule("patch_embed").grid_size, tuple(plane))  # type: ignore[arg-type]
         return torch.cat([positions[:, :1], positions[:, 1:].repeat(1, depth, 1)], 1)
     if own.ndim == value.ndim + 1:
         value = inflate_kernel(value, own.shape[2])

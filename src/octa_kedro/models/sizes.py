@@ -8,10 +8,10 @@ from torch import nn
 from octa_kedro.errors import ConfigError
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
-from octa_kedro.models.names import SOLIDS
+from octa_kedro.models.names import NETWORKS_3D
 
 # 2D networks of the model table; the smallest side of those that are not here is found by trying.
-SMALLEST_FLAT = {
+SMALLEST_2D = {
     "resnet10t": 1,
     "resnet18": 1,
     "resnet34": 1,
@@ -69,8 +69,8 @@ def require_input(config: ModelConfig, shape: Sequence[int], batch: int = BATCH_
 def _tabled(config: ModelConfig) -> int | None:
     """The smallest side as the tables have it, for batches of more than one and no auxiliary head in 2D."""
     if config.family == "timm":
-        return SMALLEST_FLAT.get(config.canonical_name) if config.spatial_dims == 2 and not config.auxiliary else None
-    return None if config.norm == "instance" else SOLIDS[config.canonical_name].smallest
+        return SMALLEST_2D.get(config.canonical_name) if config.spatial_dims == 2 and not config.auxiliary else None
+    return None if config.norm == "instance" else NETWORKS_3D[config.canonical_name].smallest
 
 
 def takes(model: nn.Module, config: ModelConfig, shape: Sequence[int], batch: int = BATCH_TRIED) -> bool:

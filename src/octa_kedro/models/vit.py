@@ -1,4 +1,4 @@
-"""A Vision Transformer (Dosovitskiy et al. 2021) on cubes of voxels: timm's, with what is flat in it replaced."""
+"""A Vision Transformer (Dosovitskiy et al. 2021) on cubes of voxels: timm's, with its 2D parts replaced."""
 
 from typing import Any
 

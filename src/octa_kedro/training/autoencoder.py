@@ -17,12 +17,12 @@ from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data.dataset import EyeDataset, gather
 from octa_kedro.training.engine.config import StopConfig
-from octa_kedro.training.engine.loop import Course, course_key, run_course
+from octa_kedro.training.engine.loop import TrainingRun, run_training, training_key
 from octa_kedro.training.engine.objective import Rebuilding
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
-from octa_kedro.training.state.workspace import Workspace
+from octa_kedro.training.state.run_folders import RunFolders
 
 
 def fit_autoencoder(
@@ -31,10 +31,10 @@ def fit_autoencoder(
     config: AutoencoderConfig,
     processing: ProcessingConfig,
     *,
-    workspace: Workspace | None = None,
+    run_folders: RunFolders | None = None,
 ) -> Fitted:
     """Train on the fold's training subjects, but those in ``config.exclude``, for all epochs; neither validation
-    nor held-out eyes are read. In a `workspace` a training that was interrupted goes on.
+    nor held-out eyes are read. With `run_folders` an interrupted training resumes.
 
     LeakError if a patient has eyes in two parts of the fold.
 
@@ -48,20 +48,20 @@ def fit_autoencoder(
     data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])
     variance, mean = _grey_levels(data)
     seed_everything(config.seed, "autoencoder", fold)
-    course = Course(
+    run = TrainingRun(
         model=Autoencoder(config.model, mean),
         objective=Rebuilding(),
         data=data,
-        judge=Told({"variance": variance}),
+        validate=FixedColumns({"variance": variance}),
         config=config,
-        # Nothing judges an epoch, so the last one is kept.
+        # There is no validation, so the last epoch is kept.
         stop=StopConfig(metric="train_loss", patience=config.max_epochs, keep_from=1 - 0.5 / config.max_epochs),
         purpose=("autoencoder", fold),
         fold=fold,
         title=f"autoencoder fold {fold}",
     )
-    key = course_key(course, data=[data.images[s].sha256 for s in data.subjects])
-    rows, weights = run_course(course, key, workspace)
+    key = training_key(run, data=[data.images[s].sha256 for s in data.subjects])
+    rows, weights = run_training(run, key, run_folders)
     card = CheckpointCard(
         kind="encoder",
         model=config.model,
@@ -78,8 +78,8 @@ def fit_autoencoder(
 
 
 @dataclass(frozen=True)
-class Told:
-    """A judge who says the same after every epoch."""
+class FixedColumns:
+    """A validator that returns the same columns after every epoch."""
 
     columns: dict[str, float]
 

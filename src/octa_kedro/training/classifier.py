@@ -20,8 +20,8 @@ from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.data.dataset import EyeDataset
-from octa_kedro.training.engine.config import METRICS
-from octa_kedro.training.engine.loop import Course, course_key, run_course
+from octa_kedro.training.engine.config import HISTORY_METRICS
+from octa_kedro.training.engine.loop import TrainingRun, run_training, training_key
 from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
@@ -31,10 +31,10 @@ from octa_kedro.training.guard import (
     TRAINING,
     VALIDATION,
     patients_in,
+    require_fold_unseen,
     require_sound_fold,
-    require_unseen,
 )
-from octa_kedro.training.state.workspace import Workspace
+from octa_kedro.training.state.run_folders import RunFolders
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def fit_classifier(
     processing: ProcessingConfig,
     pretrained: Checkpoint | None = None,
     *,
-    workspace: Workspace | None = None,
+    run_folders: RunFolders | None = None,
 ) -> Fitted:
     """Train on the fold's training subjects, validate after each epoch, keep the best epoch.
 
     `table` is a fold table (`cohort.splits.fold_table`). With ``start.weights: pretraining`` the network starts from
-    `pretrained`. In a `workspace` an interrupted training resumes, and ends with the same bits as one that was not
+    `pretrained`. With `run_folders` an interrupted training resumes, and ends with the same bits as one that was not
     interrupted. LeakError if a patient is in two parts of the fold, or the pre-training has learnt from a patient of
     the validation or held-out part.
     """
@@ -74,21 +74,21 @@ def fit_classifier(
     model = build_model(network)
     encoder = pretrained if config.start.weights == "pretraining" else None
     if encoder is not None:
-        require_unseen(table, encoder.card, learner="the pre-training")
+        require_fold_unseen(table, encoder.card, learner="the pre-training")
     start_model(model, network, config.start, encoder.weights if encoder is not None else None)
     seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
     patients = patients_in(table[table["role"] != "held_out"])
     if encoder is not None:
         seen[PRETRAINING], patients = sorted(encoder.card.learnt_from()), {**encoder.card.patients, **patients}
 
-    course = _course(model, data, network.classes, config, fold)
-    key = course_key(
-        course,
+    run = _training_run(model, data, network.classes, config, fold)
+    key = training_key(
+        run,
         network=network.model_dump(mode="json"),
         data={role: [one.images[s].sha256 for s in one.subjects] for role, one in data.items()},
         targets={role: one.targets for role, one in data.items()},
     )
-    rows, weights = run_course(course, key, workspace)
+    rows, weights = run_training(run, key, run_folders)
     row = next(row for row in rows if row["best"])
     made = CheckpointCard(
         kind="classifier",
@@ -100,7 +100,7 @@ def fit_classifier(
         classes=names,
         fold=fold,
         epoch=row["epoch"],
-        metrics={name: row[name] for name in METRICS if math.isfinite(row[name])},
+        metrics={name: row[name] for name in HISTORY_METRICS if math.isfinite(row[name])},
         seen={what: tuple(subjects) for what, subjects in seen.items()},
         patients=patients,
         parameters=config.model_dump(mode="json"),
@@ -109,16 +109,16 @@ def fit_classifier(
     return Fitted(Checkpoint(weights, made), pd.DataFrame(rows))
 
 
-def _course(
+def _training_run(
     model: nn.Module, data: Mapping[str, EyeDataset], classes: int, config: TrainingConfig, fold: int
-) -> Course:
-    """The fold's training, judged by its validation eyes."""
+) -> TrainingRun:
+    """The training run of a fold, validated on its validation eyes."""
     loss = make_loss(config.loss, data["train"].targets, classes)
-    return Course(
+    return TrainingRun(
         model=model,
         objective=Classification(loss, config.mixup),
         data=data["train"],
-        judge=Validation(data["validation"], loss),
+        validate=Validation(data["validation"], loss),
         config=config,
         stop=config.stop,
         purpose=("fold", fold),
@@ -128,7 +128,7 @@ def _course(
 
 
 def network_for(model: ModelConfig, classes: Sequence[str]) -> ModelConfig:
-    """`model` with as many outputs as there are classes; ConfigError if it was told another number."""
+    """`model` with as many outputs as there are classes; ConfigError if it names another number."""
     if "classes" not in model.model_fields_set:
         return model.model_copy(update={"classes": len(classes)})
     if model.classes != len(classes):

@@ -72,14 +72,14 @@ class TrainingConfig(FittingConfig):
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingConfig":
-        flat = self.model.spatial_dims == 2
-        if flat != bool(self.slabs):
+        is_2d = self.model.spatial_dims == 2
+        if is_2d != bool(self.slabs):
             raise ValueError("slabs: name the en-face maps of a 2D network, and none for a 3D network")
-        if flat and self.start.weights == "pretraining":
+        if is_2d and self.start.weights == "pretraining":
             raise ValueError("start.weights: pretraining is for 3D networks; choose random or timm for a 2D network")
-        if self.patches is not None and not flat:
+        if self.patches is not None and not is_2d:
             raise ValueError("patches: en-face maps are cut into patches, volumes are not; a 3D network has none")
-        channels = len(self.slabs) if flat else 1
+        channels = len(self.slabs) if is_2d else 1
         if self.model.in_channels != channels:
             raise ValueError(f"model.in_channels is {self.model.in_channels}, but the input has {channels} (slabs)")
         return self

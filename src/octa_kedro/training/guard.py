@@ -29,7 +29,7 @@ def require_sound_fold(table: pd.DataFrame) -> None:
     require_disjoint(held_out, validation, judge=judge, learner="the choice of its epoch", patients=patients)
 
 
-def require_unseen(table: pd.DataFrame, card: CheckpointCard, *, learner: str) -> None:
+def require_fold_unseen(table: pd.DataFrame, card: CheckpointCard, *, learner: str) -> None:
     """LeakError if the weights of `card` have learnt from a validation or held-out patient of a fold table, or
     its epoch was chosen by a held-out one."""
     fold, patients = int(table["fold"].iloc[0]), {**card.patients, **patients_in(table)}

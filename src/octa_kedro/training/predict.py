@@ -14,9 +14,9 @@ from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.devices import make_fabric
 from octa_kedro.training.engine.validation import predict_eyes
-from octa_kedro.training.guard import require_sound_fold, require_unseen
+from octa_kedro.training.guard import require_fold_unseen, require_sound_fold
 
-PARTS = {"validation": "out_of_fold", "held_out": "held_out"}
+PART_OF_ROLE = {"validation": "out_of_fold", "held_out": "held_out"}
 
 
 def predict_fold(
@@ -31,9 +31,9 @@ def predict_fold(
     chosen by a held-out one.
     """
     require_sound_fold(table)
-    require_unseen(table, checkpoint.card, learner="its checkpoint")
+    require_fold_unseen(table, checkpoint.card, learner="its checkpoint")
     require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
-    rows = table[table["role"].isin(PARTS)]
+    rows = table[table["role"].isin(PART_OF_ROLE)]
     card = checkpoint.card
     data = EyeDataset(
         images,
@@ -51,7 +51,7 @@ def predict_fold(
         {
             "subject": data.subjects,
             **{name: rows[name].to_numpy() for name in kept},
-            "part": rows["role"].map(PARTS).to_numpy(),
+            "part": rows["role"].map(PART_OF_ROLE).to_numpy(),
             "fold": card.fold,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),

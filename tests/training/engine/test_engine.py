@@ -20,7 +20,7 @@ from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.trainer import Trainer, make_trainer
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.state.workspace import Workspace
+from octa_kedro.training.state.run_folders import RunFolders
 from tests.training.test_training import PROCESSING, changed
 
 STILL = {"flip": False, "brightness": 0.0}
@@ -99,7 +99,7 @@ def test_reading_processes_change_nothing(config, data):
 def test_two_devices_train_as_one_does(still, volumes, table, tmp_path):
     config = changed(still, max_epochs=2)
     one = fit_classifier(volumes, table, config, PROCESSING)
-    two = fit_classifier(volumes, table, changed(config, devices=2), PROCESSING, workspace=Workspace(tmp_path))
+    two = fit_classifier(volumes, table, changed(config, devices=2), PROCESSING, run_folders=RunFolders(tmp_path))
     compared = ["epoch", "train_loss", "val_loss", "val_brier", "lr", "best"]
     pd.testing.assert_frame_equal(one.history[compared], two.history[compared], rtol=1e-3)
     for name, tensor in one.checkpoint.weights.items():
@@ -112,7 +112,7 @@ def test_what_stops_one_process_stops_the_training_in_its_own_words(still, volum
     with pytest.raises(
         DataError, match=r"fold 1, epoch \d, batch \d+: the (loss|gradient) is not finite; subjects .* s\d\d"
     ):
-        fit_classifier(volumes, table, wild, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, wild, PROCESSING, run_folders=RunFolders(tmp_path))
 
 
 def test_a_loss_that_is_not_finite_names_epoch_batch_and_subjects(config, volumes, table, tmp_path):
@@ -135,7 +135,7 @@ def test_what_was_best_before_the_failure_stays(config, volumes, table, tmp_path
     monkeypatch.setattr(Trainer, "_learn", learn)
     with pytest.raises(DataError, match="epoch 3, batch 2"):
         fit_classifier(
-            volumes, table, changed(config, max_epochs=5, save_seconds=0), PROCESSING, workspace=Workspace(tmp_path)
+            volumes, table, changed(config, max_epochs=5, save_seconds=0), PROCESSING, run_folders=RunFolders(tmp_path)
         )
     assert len(list(tmp_path.glob("*/best-*.safetensors"))) == 1
     history = pd.read_csv(next(tmp_path.glob("*/history.csv")))
@@ -152,7 +152,7 @@ def test_the_history_can_be_followed_while_it_grows(config, volumes, table, tmp_
 
     monkeypatch.setattr(Trainer, "epoch", epoch)
     followed = changed(config, tracking={"trackers": ["tensorboard"]})
-    fitted = fit_classifier(volumes, table, followed, PROCESSING, workspace=Workspace(tmp_path))
+    fitted = fit_classifier(volumes, table, followed, PROCESSING, run_folders=RunFolders(tmp_path))
     assert seen == [[], [1], [2]]
     (folder,) = (path for path in tmp_path.iterdir() if path.name != "tensorboard")
     assert (folder / "history.png").stat().st_size > 10_000
@@ -162,7 +162,7 @@ def test_the_history_can_be_followed_while_it_grows(config, volumes, table, tmp_
 
 
 def test_an_autoencoder_can_be_followed_too(encoder_config, volumes, table, tmp_path):
-    fitted = fit_autoencoder(volumes, table, encoder_config, PROCESSING, workspace=Workspace(tmp_path))
+    fitted = fit_autoencoder(volumes, table, encoder_config, PROCESSING, run_folders=RunFolders(tmp_path))
     (folder,) = tmp_path.iterdir()
     assert (folder / "history.png").stat().st_size > 10_000
     assert pd.read_csv(folder / "history.csv")["train_loss"].tolist() == pytest.approx(fitted.history["train_loss"])

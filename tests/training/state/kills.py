@@ -17,7 +17,7 @@ from octa_kedro.cohort.splits import fold_table
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.state.workspace import Workspace
+from octa_kedro.training.state.run_folders import RunFolders
 from tests.conftest import splits_table
 from tests.training.conftest import blob_volume, store_items
 from tests.training.state.test_resume import EVERYTHING, assert_same
@@ -43,7 +43,7 @@ def main(folder: Path, kills: int, seed: int) -> None:
     volumes = store_items(folder / "volumes", {s: blob_volume(i, bool(t)) for i, (s, t) in enumerate(pairs)})
 
     def train(name: str) -> object:
-        return fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(folder / name))
+        return fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(folder / name))
 
     started = time.perf_counter()
     whole = train("whole")

@@ -16,7 +16,7 @@ from octa_kedro.training.classifier import Fitted, fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.predict import predict_fold
-from octa_kedro.training.state.workspace import STATE, Bench, Workspace
+from octa_kedro.training.state.run_folders import STATE, RunFolder, RunFolders
 from tests.conftest import ROOT
 from tests.training.conftest import MODEL_3D
 from tests.training.test_training import PROCESSING, changed
@@ -89,26 +89,26 @@ def interrupt(monkeypatch, where: type, name: str, *, call: int, before: bool) -
         (Trainer, "_learn", 12, False),  # in the middle of an epoch, within an accumulated step
         (Trainer, "_step", 7, False),  # between two steps
         (Trainer, "weights", 1, True),  # judged, not yet stored
-        (Bench, "keep", 3, False),  # stored
-        (Bench, "end", 1, True),  # trained, not yet tidied up
-        (Bench, "end", 1, False),  # all done but the return
+        (RunFolder, "keep", 3, False),  # stored
+        (RunFolder, "end", 1, True),  # trained, not yet tidied up
+        (RunFolder, "end", 1, False),  # all done but the return
     ],
 )
 def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, config, whole, where, name, call, before):
-    mend = interrupt(monkeypatch, where, name, call=call, before=before)
+    undo = interrupt(monkeypatch, where, name, call=call, before=before)
     with pytest.raises(Interruption):
-        fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
-    mend()
-    again = fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
+    undo()
+    again = fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
     assert_same(whole, again)
     predictions = [predict_fold(volumes, table, one.checkpoint, config) for one in (whole, again)]
     pd.testing.assert_frame_equal(*predictions)
 
 
 def test_best_weights_written_without_their_state_do_no_harm(*, monkeypatch, tmp_path, volumes, table, config, whole):
-    from octa_kedro.training.state import workspace
+    from octa_kedro.training.state import run_folders
 
-    original, files = workspace.save_state, []
+    original, files = run_folders.save_state, []
 
     def save(path: Path, tree) -> None:
         if path.name == STATE and len(files) >= 3:
@@ -116,21 +116,21 @@ def test_best_weights_written_without_their_state_do_no_harm(*, monkeypatch, tmp
         original(path, tree)
         files.append(path)
 
-    monkeypatch.setattr(workspace, "save_state", save)
+    monkeypatch.setattr(run_folders, "save_state", save)
     with pytest.raises(Interruption):
-        fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
-    monkeypatch.setattr(workspace, "save_state", original)
-    again = fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
+    monkeypatch.setattr(run_folders, "save_state", original)
+    again = fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
     assert_same(whole, again)
 
 
 def test_the_autoencoder_goes_on_too(monkeypatch, tmp_path, volumes, table, encoder_config):
     whole = fit_autoencoder(volumes, table, encoder_config, PROCESSING)
-    mend = interrupt(monkeypatch, Bench, "keep", call=1, before=False)
+    undo = interrupt(monkeypatch, RunFolder, "keep", call=1, before=False)
     with pytest.raises(Interruption):
-        fit_autoencoder(volumes, table, encoder_config, PROCESSING, workspace=Workspace(tmp_path))
-    mend()
-    assert_same(whole, fit_autoencoder(volumes, table, encoder_config, PROCESSING, workspace=Workspace(tmp_path)))
+        fit_autoencoder(volumes, table, encoder_config, PROCESSING, run_folders=RunFolders(tmp_path))
+    undo()
+    assert_same(whole, fit_autoencoder(volumes, table, encoder_config, PROCESSING, run_folders=RunFolders(tmp_path)))
 
 
 def count_epochs(monkeypatch) -> list[int]:
@@ -145,46 +145,46 @@ def count_epochs(monkeypatch) -> list[int]:
 
 
 def test_what_has_ended_is_not_trained_again_while_nothing_changes(monkeypatch, tmp_path, volumes, table, config):
-    config, workspace = changed(config, max_epochs=2), Workspace(tmp_path)
-    first = fit_classifier(volumes, table, config, PROCESSING, workspace=workspace)
+    config, run_folders = changed(config, max_epochs=2), RunFolders(tmp_path)
+    first = fit_classifier(volumes, table, config, PROCESSING, run_folders=run_folders)
     trained = count_epochs(monkeypatch)
-    assert_same(first, fit_classifier(volumes, table, config, PROCESSING, workspace=workspace))
+    assert_same(first, fit_classifier(volumes, table, config, PROCESSING, run_folders=run_folders))
     assert trained == []
     # The number of reading processes changes nothing of the result, the seed does.
-    fit_classifier(volumes, table, changed(config, workers=1), PROCESSING, workspace=workspace)
+    fit_classifier(volumes, table, changed(config, workers=1), PROCESSING, run_folders=run_folders)
     assert trained == []
-    fit_classifier(volumes, table, changed(config, seed=1), PROCESSING, workspace=workspace)
+    fit_classifier(volumes, table, changed(config, seed=1), PROCESSING, run_folders=run_folders)
     assert trained == [1, 2]
     assert len([path for path in tmp_path.iterdir() if path.is_dir()]) == 1  # the one that ended before is cleared away
     again = changed(config, seed=1, resume=False)
-    fit_classifier(volumes, table, again, PROCESSING, workspace=workspace)
+    fit_classifier(volumes, table, again, PROCESSING, run_folders=run_folders)
     assert trained == [1, 2, 1, 2]
 
 
 def test_other_images_are_another_training(monkeypatch, tmp_path, volumes, table, config):
-    config, workspace = changed(config, max_epochs=1), Workspace(tmp_path)
-    fit_classifier(volumes, table, config, PROCESSING, workspace=workspace)
+    config, run_folders = changed(config, max_epochs=1), RunFolders(tmp_path)
+    fit_classifier(volumes, table, config, PROCESSING, run_folders=run_folders)
     trained = count_epochs(monkeypatch)
     a, b, *_ = table.loc[table["role"] == "train", "subject"]
     swapped = volumes | {a: volumes[b], b: volumes[a]}
-    fit_classifier(swapped, table, config, PROCESSING, workspace=workspace)
+    fit_classifier(swapped, table, config, PROCESSING, run_folders=run_folders)
     assert trained == [1]
 
 
 def test_a_damaged_state_is_named_and_not_guessed_at(monkeypatch, tmp_path, volumes, table, config):
-    interrupt(monkeypatch, Bench, "keep", call=2, before=False)
+    interrupt(monkeypatch, RunFolder, "keep", call=2, before=False)
     with pytest.raises(Interruption):
-        fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
     (state,) = tmp_path.glob(f"*/{STATE}")
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=rf"{STATE}: .*delete it"):
-        fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
 
 
 def test_two_processes_do_not_train_the_same(tmp_path):
-    with Workspace(tmp_path).opened("a" * 40, {}), pytest.raises(ConfigError, match="another process is at this"):
-        Workspace(tmp_path).opened("a" * 40, {}).__enter__()
-    with Workspace(tmp_path).opened("a" * 40, {}):
+    with RunFolders(tmp_path).opened("a" * 40, {}), pytest.raises(ConfigError, match="another process is running this"):
+        RunFolders(tmp_path).opened("a" * 40, {}).__enter__()
+    with RunFolders(tmp_path).opened("a" * 40, {}):
         pass
 
 
@@ -200,9 +200,9 @@ def test_a_full_disk_stops_it_and_loses_nothing(*, monkeypatch, tmp_path, volume
 
     monkeypatch.setattr(state_file, "save_file", full)
     with pytest.raises(DataError, match="the disk is full"):
-        fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path))
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
     monkeypatch.setattr(state_file, "save_file", original)
-    assert_same(whole, fit_classifier(volumes, table, config, PROCESSING, workspace=Workspace(tmp_path)))
+    assert_same(whole, fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path)))
 
 
 def kill(folder: Path, kills: int) -> str:

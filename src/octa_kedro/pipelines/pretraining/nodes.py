@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
-    from octa_kedro.training.state.workspace import Workspace
+    from octa_kedro.training.state.run_folders import RunFolders
 
 
 @node_function
@@ -23,10 +23,10 @@ def pretrain_fold(
     table: pd.DataFrame,
     config: AutoencoderConfig,
     processing: ProcessingConfig,
-    workspace: Workspace,
+    run_folders: RunFolders,
 ) -> tuple[Checkpoint, pd.DataFrame]:
     """Fit the autoencoder, going on where an interrupted run stopped -> its encoder's weights, history."""
     from octa_kedro.training.autoencoder import fit_autoencoder
 
-    fitted = fit_autoencoder(images, table, config, processing, workspace=workspace)
+    fitted = fit_autoencoder(images, table, config, processing, run_folders=run_folders)
     return fitted.checkpoint, fitted.history

@@ -10,7 +10,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
         [
             Node(
                 nodes.pretrain_fold,
-                ["processed_volumes", "table", "params:pretraining", "params:processing", "workspace"],
+                ["processed_volumes", "table", "params:pretraining", "params:processing", "run_folders"],
                 ["checkpoint", "history"],
                 name="pretrain",
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
-    from octa_kedro.training.state.workspace import Workspace
+    from octa_kedro.training.state.run_folders import RunFolders
 
 
 @node_function
@@ -23,13 +23,13 @@ def train_fold(
     table: pd.DataFrame,
     config: TrainingConfig,
     processing: ProcessingConfig,
-    workspace: Workspace,
+    run_folders: RunFolders,
     pretrained: Checkpoint | None = None,
 ) -> tuple[Checkpoint, pd.DataFrame]:
     """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history."""
     from octa_kedro.training.classifier import fit_classifier
 
-    fitted = fit_classifier(images, table, config, processing, pretrained, workspace=workspace)
+    fitted = fit_classifier(images, table, config, processing, pretrained, run_folders=run_folders)
     return fitted.checkpoint, fitted.history
 
 

@@ -27,7 +27,7 @@ def _fold(structure: Structure, model: str, fold: int) -> Pipeline:
         [
             Node(
                 nodes.train_fold,
-                ["images", "table", "params:config", "params:processing", "workspace", *weights],
+                ["images", "table", "params:config", "params:processing", "run_folders", *weights],
                 ["checkpoint", "history"],
                 name="train",
             ),

@@ -116,7 +116,7 @@ class ScheduleConfig(Config):
 
 SMALLER_IS_BETTER = ("train_loss", "val_loss", "val_brier")
 LARGER_IS_BETTER = ("val_auroc", "val_accuracy", "val_balanced_accuracy", "val_f1")
-METRICS = (*SMALLER_IS_BETTER, *LARGER_IS_BETTER)
+HISTORY_METRICS = (*SMALLER_IS_BETTER, *LARGER_IS_BETTER)
 
 
 class StopConfig(Config):
@@ -134,7 +134,9 @@ class StopConfig(Config):
     @field_validator("metric")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1)
-            raise ValueError(f"unknown metric, did you mean {near[0]}?" if near else f"known: {', '.join(METRICS)}")
+        if name not in HISTORY_METRICS:
+            near = get_close_matches(name, HISTORY_METRICS, n=1)
+            raise ValueError(
+                f"unknown metric, did you mean {near[0]}?" if near else f"known: {', '.join(HISTORY_METRICS)}"
+            )
         return name

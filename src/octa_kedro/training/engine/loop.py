@@ -1,4 +1,4 @@
-"""The loop: one readable course of epochs for every network, which can be interrupted at any moment."""
+"""The training loop of every network: epoch after epoch, and it can be interrupted at any moment."""
 
 import copy
 import hashlib
@@ -28,29 +28,29 @@ from octa_kedro.training.engine.objective import Objective
 from octa_kedro.training.engine.stopping import Stopping
 from octa_kedro.training.engine.trainer import Purpose, Trainer, make_trainer
 from octa_kedro.training.state.recorder import Recorder
-from octa_kedro.training.state.workspace import FAILURE, Bench, Workspace, workspace_or_passing
+from octa_kedro.training.state.run_folders import FAILURE, RunFolder, RunFolders, run_folders_or_temporary
 
 log = logging.getLogger(__name__)
 
-# What a training is made by: a changed line here starts an interrupted training anew.
+# The code that a training runs: after a change here an interrupted training starts anew.
 CODE = ("octa_kedro.training", "octa_kedro.models")
-# What changes nothing of a result.
+# Parameters that do not change the result.
 WITHOUT_EFFECT = ("workers", "tracking", "resume", "save_seconds")
 
-Judge = Callable[[Trainer], dict[str, float]]
+Validator = Callable[[Trainer], dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Course:
-    """A training from beginning to end: what learns, from what, and how each epoch is judged.
+class TrainingRun:
+    """A training from beginning to end: which network learns, from which data, and how each epoch is validated.
 
-    `judge` is called after every epoch, on every device, and gives columns of the history.
+    `validate` is called after every epoch, on every device, and returns columns of the history.
     """
 
     model: nn.Module
     objective: Objective
     data: EyeDataset
-    judge: Judge
+    validate: Validator
     config: FittingConfig
     stop: StopConfig
     purpose: Purpose
@@ -58,97 +58,95 @@ class Course:
     title: str
 
 
-def course_key(course: Course, **facts: Any) -> str:
-    """The name of a training: a hash of where it starts, how it goes on, by which code, and of `facts`, which say
-    what it learns from."""
+def training_key(run: TrainingRun, **facts: Any) -> str:
+    """The key of a training run: a hash of its start weights, its configuration, its code, and of `facts`, which
+    say what it learns from."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(course.model.state_dict().items()):
+    for name, tensor in sorted(run.model.state_dict().items()):
         digest.update(
             name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
     return recipe_key(
         start=digest.hexdigest(),
-        config={k: v for k, v in course.config.model_dump(mode="json").items() if k not in WITHOUT_EFFECT},
-        purpose=list(course.purpose),
+        config={k: v for k, v in run.config.model_dump(mode="json").items() if k not in WITHOUT_EFFECT},
+        purpose=list(run.purpose),
         code=[code_fingerprint(*CODE), torch.__version__],
         **facts,
     )
 
 
-def run_course(
-    course: Course, key: str, workspace: Workspace | None
+def run_training(
+    run: TrainingRun, key: str, run_folders: RunFolders | None
 ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
-    """Train until the end, from where the `workspace` says it stopped: the history, a row per epoch, and the weights
-    of the best one. Without a workspace nothing is left of what is interrupted."""
-    with workspace_or_passing(workspace) as place, place.opened(key, {"training": course.title}) as bench:
-        if not course.config.resume:
-            bench.clear()
-        if bench.ended:
-            log.info("%s: has been trained with exactly these inputs; taken from %s", course.title, bench.folder)
+    """Train until the end, resuming from the state stored in `run_folders`: the history, a row per epoch, and the
+    weights of the best epoch. Without `run_folders` an interrupted training cannot be resumed."""
+    with run_folders_or_temporary(run_folders) as place, place.opened(key, {"training": run.title}) as run_folder:
+        if not run.config.resume:
+            run_folder.clear()
+        if run_folder.ended:
+            log.info("%s: was already trained with exactly these inputs; taken from %s", run.title, run_folder.path)
         else:
-            _launch(course, bench)
-        state = bench.begun()
+            _launch(run, run_folder)
+        state = run_folder.stored_state()
         assert state is not None
-        return _marked(state["rows"], state["stopping"]["best_epoch"]), bench.best_weights()
+        return _marked(state["rows"], state["stopping"]["best_epoch"]), run_folder.best_weights()
 
 
-def _launch(course: Course, bench: Bench) -> None:
-    """Train on one device in this process, or on several in a process each, whose errors are raised here."""
-    fabric = make_fabric(course.config)
-    if course.config.devices == 1:
-        _train(fabric, course, bench)
+def _launch(run: TrainingRun, run_folder: RunFolder) -> None:
+    """Train on one device in this process, or on several in one process each, whose errors are re-raised here."""
+    fabric = make_fabric(run.config)
+    if run.config.devices == 1:
+        _train(fabric, run, run_folder)
         return
-    (bench.folder / FAILURE).unlink(missing_ok=True)
+    (run_folder.path / FAILURE).unlink(missing_ok=True)
     try:
         # As one callable: Fabric would look for networks in arguments, and fail in frozen dataclasses.
-        fabric.launch(partial(_train_on_a_device, course=course, bench=bench))
+        fabric.launch(partial(_train_on_a_device, run=run, run_folder=run_folder))
     except ProcessException as error:
-        raise _failure(bench) or error from error
+        raise _failure(run_folder) or error from error
 
 
-def _train(fabric: Fabric, course: Course, bench: Bench) -> None:
-    """All epochs that are left, until patience runs out."""
-    trainer = make_trainer(
-        fabric, course.model, course.objective, data=course.data, config=course.config, purpose=course.purpose
-    )
-    stopping = Stopping(course.stop, course.config.max_epochs)
-    state = bench.begun() or {"epoch": 0, "rows": []}
+def _train(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
+    """All remaining epochs, or until patience runs out."""
+    trainer = make_trainer(fabric, run.model, run.objective, data=run.data, config=run.config, purpose=run.purpose)
+    stopping = Stopping(run.stop, run.config.max_epochs)
+    state = run_folder.stored_state() or {"epoch": 0, "rows": []}
     if state["epoch"]:
         trainer.restore(state["trainer"])
         stopping.restore(state["stopping"])
-        log.info("%s: goes on after epoch %d, found in %s", course.title, state["epoch"], bench.folder)
-    recorder = Recorder(course.title, course.config, bench, state["epoch"]) if fabric.is_global_zero else None
+        log.info("%s: resumes after epoch %d, stored in %s", run.title, state["epoch"], run_folder.path)
+    recorder = Recorder(run.title, run.config, run_folder, state["epoch"]) if fabric.is_global_zero else None
     best, saved = None, time.monotonic()
     with recorder or nullcontext():
         while not (state["epoch"] and stopping.ends(state["epoch"])):
             number = state["epoch"] + 1
-            row = _epoch(trainer, course, number)
+            row = _epoch(trainer, run, number)
             best = trainer.weights() if stopping.improves(number, row) else best
             rows = [*state["rows"], row]
             state = {"epoch": number, "rows": rows, "stopping": stopping.state(), "trainer": trainer.state()}
             if recorder is not None:
                 # Storing a network with its optimiser can take as long as a short epoch.
-                if stopping.ends(number) or time.monotonic() - saved >= course.config.save_seconds:
-                    bench.keep(state, best)
+                if stopping.ends(number) or time.monotonic() - saved >= run.config.save_seconds:
+                    run_folder.keep(state, best)
                     best, saved = None, time.monotonic()
                 recorder.record(rows, stopping.best_epoch)
     if not stopping.best_epoch:
         raise DataError(
-            f"{course.title}: {course.stop.metric} was undefined in every epoch (a class may be missing from the "
+            f"{run.title}: {run.stop.metric} was undefined in every epoch (a class may be missing from the "
             "validation eyes); set stop.metric to val_loss"
         )
     if recorder is not None:
-        bench.end(state)
+        run_folder.end(state)
 
 
-def _epoch(trainer: Trainer, course: Course, number: int) -> dict[str, Any]:
-    """Learn and judge once; the row of the history."""
+def _epoch(trainer: Trainer, run: TrainingRun, number: int) -> dict[str, Any]:
+    """Train and validate one epoch; its row of the history."""
     started, rate = time.perf_counter(), trainer.schedule.rate
     row = {
-        "fold": course.fold,
+        "fold": run.fold,
         "epoch": number,
         "train_loss": trainer.epoch(number),
-        **course.judge(trainer),
+        **run.validate(trainer),
         "lr": rate,
     }
     trainer.schedule.after_epoch(row.get("val_loss", row["train_loss"]))
@@ -160,22 +158,22 @@ def _marked(rows: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
     return [row | {"best": row["epoch"] == best} for row in rows]
 
 
-def _train_on_a_device(fabric: Fabric, course: Course, bench: Bench) -> None:
-    """`_train` in a process of its own, whose errors have to find their way home."""
-    # What came from the other process lies in memory that all of them share.
-    own = replace(course, model=copy.deepcopy(course.model))
+def _train_on_a_device(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
+    """`_train` in a process of its own; its errors are re-raised in the parent process (`_failure`)."""
+    # The network arrives in memory that all processes share; each needs its own.
+    own = replace(run, model=copy.deepcopy(run.model))
     with shared_threads(fabric):
         try:
-            _train(fabric, own, bench)
+            _train(fabric, own, run_folder)
         except OctaError as error:
             report = {"kind": type(error).__name__, "message": str(error)}
-            (bench.folder / FAILURE).write_text(json.dumps(report))
+            (run_folder.path / FAILURE).write_text(json.dumps(report))
             raise
 
 
-def _failure(bench: Bench) -> OctaError | None:
+def _failure(run_folder: RunFolder) -> OctaError | None:
     """What a process of this training reported before it ended."""
-    path = bench.folder / FAILURE
+    path = run_folder.path / FAILURE
     if not path.is_file():
         return None
     report = json.loads(path.read_text())

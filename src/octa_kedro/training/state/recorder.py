@@ -6,8 +6,8 @@ from typing import Any, Self
 from octa_kedro.io.progress import progress
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.state.history import HistoryWriter
+from octa_kedro.training.state.run_folders import RunFolder
 from octa_kedro.training.state.trackers import Trackers
-from octa_kedro.training.state.workspace import Bench
 
 SHOWN = ("train_loss", "val_loss", "val_auroc")  # beside the progress bar
 
@@ -15,11 +15,11 @@ SHOWN = ("train_loss", "val_loss", "val_auroc")  # beside the progress bar
 class Recorder:
     """Shows and writes the history while it grows: progress, table and figure, trackers."""
 
-    def __init__(self, title: str, config: FittingConfig, bench: Bench, done: int) -> None:
+    def __init__(self, title: str, config: FittingConfig, run_folder: RunFolder, done: int) -> None:
         self._bar = progress(total=config.max_epochs, desc=title, unit="epoch", initial=done)
-        self._history = HistoryWriter(bench.folder) if bench.lasting else None
-        self._trackers = Trackers(config.tracking, bench.folder.parent)
-        self._trackers.start(f"{title}, {bench.folder.name}", config.model_dump(mode="json"), done=done)
+        self._history = HistoryWriter(run_folder.path) if run_folder.lasting else None
+        self._trackers = Trackers(config.tracking, run_folder.path.parent)
+        self._trackers.start(f"{title}, {run_folder.path.name}", config.model_dump(mode="json"), done=done)
 
     def record(self, rows: list[dict[str, Any]], best_epoch: int) -> None:
         """Take note of the last of `rows`."""

@@ -1,0 +1,115 @@
+"""Run folders: where a training keeps what it needs to resume after an interruption."""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.io.files import write_text
+from octa_kedro.training.state.state_file import load_state, save_state
+
+STATE, LOCK, ABOUT, FAILURE = "state.safetensors", ".lock", "about.json", "failure.json"
+
+
+@dataclass(frozen=True)
+class RunFolders:
+    """A folder that holds one run folder per training, named by the key of all its inputs."""
+
+    folder: Path
+    lasting: bool = True
+
+    @contextmanager
+    def opened(self, key: str, about: dict[str, Any]) -> Iterator["RunFolder"]:
+        """The folder of one training run, locked against other processes; `about` is written there as JSON.
+
+        Folders of finished runs are deleted when another run starts; those of interrupted runs stay. ConfigError if
+        another process holds the lock of this run.
+        """
+        run_folder = RunFolder(self.folder / key[:16], self.lasting)
+        run_folder.path.mkdir(parents=True, exist_ok=True)
+        with (run_folder.path / LOCK).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(
+                    f"{run_folder.path}: another process is running this training; wait for it or stop it"
+                ) from error
+            write_text(run_folder.path / ABOUT, json.dumps(about, indent=1))
+            self._clear_ended(run_folder)
+            yield run_folder
+
+    def _clear_ended(self, current: "RunFolder") -> None:
+        for other in (RunFolder(path) for path in self.folder.iterdir() if path.is_dir() and path != current.path):
+            if other.ended:
+                shutil.rmtree(other.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training run: its state after the last epoch, and the weights of the best epoch."""
+
+    path: Path
+    lasting: bool = True
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is complete."""
+        return (self.path / "ended").is_file()
+
+    def stored_state(self) -> dict[str, Any] | None:
+        """The state after the last complete epoch; None if there is none. CheckpointError if it is damaged."""
+        path = self.path / STATE
+        return load_state(path) if path.is_file() else None
+
+    def keep(self, state: dict[str, Any], best: dict[str, torch.Tensor] | None) -> None:
+        """Store the state after an epoch and, if they are new, the best weights so far; each file atomically.
+
+        The weights are written first, in a file named by their epoch, and the state names that epoch. So the stored
+        state always fits the stored weights, wherever writing was interrupted.
+        """
+        path = self._best(state["stopping"]["best_epoch"])
+        if best is not None:
+            save_state(path, best)
+        save_state(self.path / STATE, state)
+        for other in self.path.glob("best-*.safetensors"):
+            if other != path:
+                other.unlink(missing_ok=True)
+
+    def end(self, state: dict[str, Any]) -> None:
+        """Mark the run as complete, and keep only history and best weights."""
+        save_state(self.path / STATE, {name: state[name] for name in ("epoch", "rows", "stopping")})
+        write_text(self.path / "ended", "")
+
+    def best_weights(self) -> dict[str, torch.Tensor]:
+        """The weights of the best epoch."""
+        state = self.stored_state()
+        if state is None:
+            raise CheckpointError(f"{self.path}: holds no stored training")
+        return load_state(self._best(state["stopping"]["best_epoch"]))
+
+    def clear(self) -> None:
+        """Delete everything stored, so that the training starts anew."""
+        for path in self.path.iterdir():
+            if path.name not in {LOCK, ABOUT}:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _best(self, epoch: int) -> Path:
+        return self.path / f"best-{epoch:04d}.safetensors"
+
+
+@contextmanager
+def run_folders_or_temporary(run_folders: RunFolders | None) -> Iterator[RunFolders]:
+    """`run_folders`, or where it is None a temporary folder that is deleted at the end."""
+    if run_folders is not None:
+        yield run_folders
+        return
+    with TemporaryDirectory(prefix="octa_kedro-") as folder:
+        yield RunFolders(Path(folder), lasting=False)
