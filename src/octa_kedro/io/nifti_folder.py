@@ -19,16 +19,17 @@ SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
 
 
 class NiftiFolder(Source):
-    """Volumes named by ``subjects.csv`` in `root`, or all ``.nii`` and ``.nii.gz`` there; see `SubjectTable`.
+    """Volumes named by ``subjects.csv`` in the folder `place`, or all ``.nii`` and ``.nii.gz`` there; or
+    a table, a list of files or one file: see `SubjectTable`.
 
     Axes that run backwards (as ITK writes x and y) are turned round with their affine. The volumes of one eye lie
     on one grid. A surface file has the shape (x, y, surface), with depths in millimetres of the volume's frame of
     2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
     """
 
-    def __init__(self, root: Path, remembered: Path | None = None) -> None:
-        self.root, self.remembered = Path(root), remembered
-        self.table = SubjectTable(self.root, SUFFIXES)
+    def __init__(self, place: Path, remembered: Path | None = None) -> None:
+        self.remembered = remembered
+        self.table = SubjectTable(place, SUFFIXES)
 
     def subjects(self) -> list[str]:
         """All subjects of the table, sorted."""
