@@ -41,13 +41,18 @@ class NiftiFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
-        shape, spacing = check_nifti(self.table.file(subject, modality))
+        shape, extent_mm = self.dimensions(subject, modality)
         return {
-            "field_of_view_mm": round(shape[0] * spacing[0], 4),
+            "field_of_view_mm": round(extent_mm[0], 4),
             "width": shape[0],
             "n_bscans": shape[1],
             "depth": shape[2],
         }
+
+    def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
+        """See `Source.dimensions`; reads the NIfTI header only."""
+        shape, spacing = check_nifti(self.table.file(subject, modality))
+        return shape, (shape[0] * spacing[0], shape[1] * spacing[1], shape[2] * spacing[2])
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The volume of `modality`, or the one there is."""

@@ -50,19 +50,23 @@ class VendorFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; formats whose header does not tell the size are read whole."""
-        path = self.table.file(subject, modality)
-        if header := HEADERS.get(_suffix(path)):
-            shape, told = header(path)
-        else:
-            scan = _read(path)
-            shape, told = scan.array.shape, scan.spacing
-        extent = self._extent(subject, path, shape, told)
+        shape, extent = self.dimensions(subject, modality)
         return {
             "field_of_view_mm": round(extent[0], 4),
             "width": shape[0],
             "n_bscans": shape[1],
             "depth": shape[2],
         }
+
+    def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
+        """See `Source.dimensions`; formats whose header does not tell the size are read whole."""
+        path = self.table.file(subject, modality)
+        if header := HEADERS.get(_suffix(path)):
+            shape, told = header(path)
+        else:
+            scan = _read(path)
+            shape, told = scan.array.shape, scan.spacing
+        return shape, self._extent(subject, path, shape, told)
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The scan of one modality, in the numbers that its file holds."""
