@@ -6,15 +6,17 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 
 from octa_kedro.data_root import data_roots, use_data_roots
-from octa_kedro.errors import OctaError
+from octa_kedro.errors import ConfigError, OctaError
 from octa_kedro.parameters import check_parameters
-from octa_kedro.structure import parse_structure, use_structure
+from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
+from octa_kedro.structure import AUTO, Structure, drawn_folds, parse_structure, settle_folds, use_structure
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +28,42 @@ class ProjectHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Take structure and data root from the run's environment and refuse parameters that nothing reads."""
         install_one_line_errors()
-        structure = parse_structure(context.config_loader["globals"])
-        if use_structure(structure):
-            pipelines.configure("octa_kedro.pipeline_registry")
-        parameters = context.config_loader["parameters"]
-        check_parameters(parameters, structure, base_models(Path(context.config_loader.conf_source)))
-        use_data_roots(data_roots(context.env, parameters))
+        require_one_place()
+        loader = context.config_loader
+        file = parameters_file(loader.runtime_params)
+        if file is not None:
+            loader.runtime_params = file.joined
+        drawn = drawn_folds(loader.runtime_params)
+        structure = parse_structure(loader["globals"], drawn)
+        build_from(structure)
+        check(loader, structure, file)
+        use_data_roots(data_roots(context.env, loader["parameters"]))
+        if loader["globals"].get("folds") == AUTO:
+            place = context.project_path / loader["catalog"]["source"]["filepath"]
+            build_from(settle_folds(structure, place, drawn))
+
+
+def build_from(structure: Structure) -> None:
+    """Have pipelines built from `structure`, anew if it differs from the last one."""
+    if use_structure(structure):
+        pipelines.configure("octa_kedro.pipeline_registry")
+
+
+def check(loader: AbstractConfigLoader, structure: Structure, file: ParametersFile | None) -> None:
+    """`check_parameters`, naming the file of parameters if what is wrong stands there."""
+    models = base_models(Path(loader.conf_source))
+    try:
+        check_parameters(loader["parameters"], structure, models)
+    except ConfigError as error:
+        if file is None:
+            raise
+        loader.runtime_params = file.beside
+        try:
+            check_parameters(loader["parameters"], structure, models)
+        except ConfigError as without:
+            if str(without) == str(error):
+                raise error from None  # the file has no part in it
+        raise ConfigError(f"{file.path}: {error}") from error
 
 
 def base_models(conf: Path) -> list[str]:

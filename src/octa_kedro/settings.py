@@ -4,6 +4,7 @@ import os
 
 from octa_kedro.data_root import cohort_root, inference_root
 from octa_kedro.hooks import ProjectHooks
+from octa_kedro.structure import current_folds
 
 
 def _environment(name: str, default: str) -> str:
@@ -19,7 +20,12 @@ CONFIG_LOADER_ARGS = {
     "default_run_env": "local",
     # The structure of the pipelines (folds, models) is available to every file as ${globals:...}.
     "config_patterns": {"globals": ["structure.yml"]},
-    "custom_resolvers": {"octa.env": _environment, "octa.root": cohort_root, "octa.inference": inference_root},
+    "custom_resolvers": {
+        "octa.env": _environment,
+        "octa.folds": current_folds,
+        "octa.root": cohort_root,
+        "octa.inference": inference_root,
+    },
     # An environment or a run parameter overrides single keys and leaves their siblings alone.
     "merge_strategy": {"parameters": "soft"},
 }

@@ -3,6 +3,7 @@
 Kedro builds pipelines before it loads parameters, so these few facts live in ``conf/<env>/structure.yml``.
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import ConfigError
+from octa_kedro.io.eye_files import has_column, table_of
+
+log = logging.getLogger(__name__)
+
+AUTO, DRAWN_FOLDS, SPLIT = "auto", 3, "split"
 
 PARAMETER_GROUPS = frozenset(
     {
@@ -33,7 +39,7 @@ PARAMETER_GROUPS = frozenset(
 
 
 class Structure(Config):
-    """The facts of ``structure.yml``.
+    """The facts of ``structure.yml``, with its `folds` in numbers (see `parse_structure`).
 
     `source` is the layout that scans are read in; only the phantom is also written. With `repeats` the
     division into `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. `models`
@@ -96,9 +102,44 @@ def current_structure() -> Structure:
     return parse_structure(loader["globals"])
 
 
-def parse_structure(raw: dict) -> Structure:
-    """A Structure from what the configuration loader read; ConfigError names the key at fault."""
+def current_folds() -> int:
+    """``${octa.folds:}`` in a configuration file: the number of folds that the pipelines are built for."""
+    return current_structure().folds
+
+
+def parse_structure(raw: dict, drawn: Any = None) -> Structure:
+    """A Structure from what the configuration loader read; ConfigError names the key at fault.
+
+    With ``folds: auto`` there are as many as are `drawn` by a run parameter, or `DRAWN_FOLDS`; `settle_folds` follows.
+    """
+    if raw.get("folds") == AUTO:
+        raw = raw | {"folds": DRAWN_FOLDS if drawn is None else drawn}
     try:
         return Structure.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(f"structure.yml: {first_problem(error, Structure)}") from error
+
+
+def drawn_folds(parameters: Mapping[str, Any]) -> Any:
+    """``splits.folds`` of a run's own parameters, None if they do not say it."""
+    splits = parameters.get("splits")
+    return splits.get("folds") if isinstance(splits, Mapping) else None
+
+
+def settle_folds(structure: Structure, place: Path, drawn: Any = None) -> Structure:
+    """The structure with the folds of ``folds: auto`` for the source at `place`: one if its table has a column
+    ``split``, else as many as are drawn.
+
+    ConfigError if folds are to be `drawn` by a run parameter but the column divides the eyes.
+    """
+    table = table_of(place)
+    if not has_column(place, SPLIT):
+        why = f"{table} has no column {SPLIT}" if table else f"there is no table of eyes at {place}"
+        log.info("folds: auto is %d, drawn at random, since %s (splits.folds=N draws N)", structure.folds, why)
+        return structure
+    if drawn not in {None, 1}:
+        raise ConfigError(
+            f"splits.folds is {drawn}, but {table} has a column {SPLIT}, which is one fold; leave one of them out"
+        )
+    log.info("folds: auto is 1, since %s has a column %s", table, SPLIT)
+    return structure.model_copy(update={"folds": 1})

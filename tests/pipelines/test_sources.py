@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.volume import scan_affine
-from tests.pipelines.conftest import catalog, run
+from tests.pipelines.conftest import catalog, kedro, run
 
 SPLITS = ["train"] * 10 + ["val"] * 6 + ["test"] * 8
 SMALL = {
-    "processing": {"grid": [32, 32, 64]},
     "training_3d": {"model": {"name": "resnet10", "widths": [4, 4, 8, 8]}, "max_epochs": 2},
     "evaluation": {"resamples": 100},
 }
@@ -47,10 +46,47 @@ def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(proje
     predictions = loaded.load("evaluation.predictions").query("model == 'training_3d'")
     assert sorted(predictions.query("part == 'held_out'")["subject"]) == sorted(f"v{i}" for i in range(16, 24))
     assert sorted(predictions.query("part == 'out_of_fold'")["subject"]) == sorted(f"v{i}" for i in range(10, 16))
-    assert loaded.load("training_3d.fold_1.checkpoint").card.classes == ("NEGATIVE", "POSITIVE")
+    assert loaded.load("training_3d.fold_1.checkpoint").card.classes == ("0", "1")
+    assert loaded.load("training_3d.fold_1.checkpoint").card.processing.grid == (32, 32, 32)
     image = loaded.load("processed_volumes")["v1"]()
     assert image.extent_mm == pytest.approx((24, 28, 32))
     assert loaded.load("explainability.training_3d.maps").keys() == {f"v{i}" for i in range(10, 24)}
+
+
+def test_folds_are_drawn_without_a_split_and_a_file_carries_lists(project: Path, folder: Path):
+    table = pd.read_csv(folder / "subjects.csv").drop(columns="split")
+    table["label"] = [["healthy", "mild", "severe"][i % 3] for i in range(24)]
+    table.to_csv(folder / "subjects.csv", index=False)
+    (project / "my.yml").write_text(
+        f"source: {{path: {folder}}}\n"
+        "cohort: {classes: [healthy, {name: ill, diseases: [mild, severe]}], exclude: [v0, v1]}\n"
+    )
+    run(project, env="nifti_folder", params={"parameters": str(project / "my.yml")}, pipeline_names=["data_processing"])
+    loaded = catalog(project, env="nifti_folder")
+    splits = loaded.load("splits")
+    assert len(splits) == 22
+    assert set(splits["label"]) == {"HEALTHY", "ill"}
+    assert set(splits["fold"]) == {0, 1, 2, 3}
+    assert loaded.load("processing_settings").grid == (32, 32, 32)
+
+
+def test_a_misspelt_key_is_refused_with_the_file_it_stands_in(project: Path):
+    (project / "my.yml").write_text("cohort: {clases: [A, B]}\n")
+    with pytest.raises(
+        ConfigError, match=r"my\.yml: parameter cohort\.clases: unknown parameter, did you mean classes"
+    ):
+        run(project, env="nifti_folder", params={"parameters": str(project / "my.yml")})
+    (project / "my.yml").write_text("cohort: {exclude: [a]}\n")
+    with pytest.raises(ConfigError, match=r"^parameter splits\.sed"):
+        run(project, env="nifti_folder", params={"parameters": str(project / "my.yml"), "splits": {"sed": 1}})
+
+
+def test_params_do_not_silently_replace_those_of_a_config_file(project: Path):
+    (project / "cli.yml").write_text("run: {env: nifti_folder, params: {cohort: {exclude: [a]}}}\n")
+    result = kedro(project, "run", "--config", "cli.yml", "--params", "source.path=nowhere")
+    assert "cli.yml: its params would all be replaced by those of --params" in result.stderr.splitlines()[-1]
+    result = kedro(project, "run", "--env", "nifti_folder", "--params", "source.path=nowhere,inference.subject='007'")
+    assert "nowhere: no such folder or file" in result.stderr.splitlines()[-1]
 
 
 def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
@@ -93,8 +129,6 @@ def test_every_environment_has_valid_parameters_and_a_whole_catalog(project: Pat
 
 
 def test_a_release_is_never_written_to(project: Path):
-    from octa_kedro.errors import ConfigError
-
     with pytest.raises(ConfigError, match="read-only"):
         catalog(project, env="octa500").get("source").save.__wrapped__(
             catalog(project, env="octa500").get("source"), None

@@ -1,10 +1,11 @@
 """Parameters of the cohort and of its splits."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
+from octa_kedro.identifiers import Given
 from octa_kedro.io.octa500 import DISEASES
 
 ON_THE_LIST = "on the exclusion list"
@@ -24,6 +25,8 @@ class ClassConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _bare_word(cls, value: Any) -> Any:
+        if isinstance(value, int | float):  # bool is an int
+            raise ValueError(f"{value} is a number or a truth value; put the word in quotes, as the table spells it")
         return {"name": disease_word(value), "diseases": (value,)} if isinstance(value, str) else value
 
     @field_validator("diseases")
@@ -36,19 +39,21 @@ class CohortConfig(Config):
     """Which eyes take part and what they count as.
 
     `classes` are two or more, each a disease word (``[NORMAL, DR, AMD]``) or a name with several words merged
-    into it; the first is the negative one (index 0). `diseases` are the words the label sheet may hold; eyes
-    whose disease is in no class are left out. Words are compared whole, without regard to case or spaces round
-    them. `modalities` are the volumes every eye must have. `exclude` lists identifiers to leave out, or maps each
-    to the reason that the flow table shows. Without `labelled`, the source's eyes are processed as they are,
-    and there is nothing to split or train on. `name` tells cohorts of one environment apart: each has a folder of
-    results of its own (`data_root`).
+    into it; the first is the negative one (index 0). Null: the words of the label table, in its own spelling, the
+    negative one first (`classes.label_classes`); where it is not sure which that is, `negative` names it. `diseases`
+    are the words the label sheet may hold, null any; eyes whose disease is in no class are left out. Words are compared
+    whole, without regard to case or spaces round them. `modalities` are the volumes every eye must have. `exclude`
+    lists identifiers to leave out, or maps each to the reason that the flow table shows. Without `labelled`, the
+    source's eyes are processed as they are, and there is nothing to split or train on. `name` tells cohorts of one
+    environment apart: each has a folder of results of its own (`data_root`).
     """
 
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*$")
-    classes: tuple[ClassConfig, ...] = Field(min_length=2)
-    diseases: tuple[str, ...] = DISEASES
+    classes: Annotated[tuple[ClassConfig, ...], Field(min_length=2)] | None
+    diseases: tuple[str, ...] | None = DISEASES
+    negative: Given | None = None
     modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
-    exclude: dict[str, str] = Field({})
+    exclude: dict[Given, str] = Field({})
     labelled: bool = True
 
     @field_validator("exclude", mode="before")
@@ -56,18 +61,25 @@ class CohortConfig(Config):
     def _listed(cls, value: Any) -> Any:
         if value is None:  # what a list or a mapping of another environment can be laid over
             return {}
-        listed = isinstance(value, list | tuple)
-        return {str(s).strip(): ON_THE_LIST for s in value} if listed else _with_text_keys(value)
+        if isinstance(value, list | tuple):
+            value = dict.fromkeys(value, ON_THE_LIST)
+        if not isinstance(value, dict):
+            return value
+        return {key.strip() if isinstance(key, str) else key: reason for key, reason in value.items()}
 
     @field_validator("diseases")
     @classmethod
-    def _words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(disease_word(word) for word in words)
+    def _words(cls, words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if words is None else tuple(disease_word(word) for word in words)
 
     @model_validator(mode="after")
     def _known_words(self) -> "CohortConfig":
-        words = [word for one in self.classes for word in one.diseases]
-        if unknown := sorted(set(words) - set(self.diseases)):
+        if self.classes is None:
+            return self
+        if self.negative is not None:
+            raise ValueError("negative: is for classes that are read from the table; of cohort.classes, name it first")
+        words = self.class_words
+        if self.diseases is not None and (unknown := sorted(set(words) - set(self.diseases))):
             raise ValueError(f"classes: {', '.join(unknown)} is no disease word; known: {', '.join(self.diseases)}")
         if len(words) != len(set(words)):
             raise ValueError("classes: a disease word stands in two classes")
@@ -78,12 +90,12 @@ class CohortConfig(Config):
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes in the order of their index."""
-        return tuple(one.name for one in self.classes)
+        return tuple(one.name for one in self.classes or ())
 
-
-def _with_text_keys(value: Any) -> Any:
-    """A YAML mapping of bare numbers to reasons has integers for keys."""
-    return {str(key).strip(): reason for key, reason in value.items()} if isinstance(value, dict) else value
+    @property
+    def class_words(self) -> tuple[str, ...]:
+        """The disease words of all classes."""
+        return tuple(word for one in self.classes or () for word in one.diseases)
 
 
 class SplitConfig(Config):

@@ -1,5 +1,6 @@
 """The cohort table: one row per eye that is used, with its label and the measures of its scan."""
 
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,11 +8,15 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from octa_kedro.cohort.config import CohortConfig, disease_word
+from octa_kedro.cohort.classes import label_classes
+from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.identifiers import find_name
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,15 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
     Columns of the table: subject, disease, label (class name), target (class index), field_of_view_mm, width,
     n_bscans, depth, and whatever else the label table has (its `patient`, where two eyes of one person stand,
     completed by the subject). Sorted by subject. DataError names an unknown disease word or, unless such eyes
-    are put aside (``on_error="quarantine"``), one whose files are missing or disagree.
+    are put aside (``on_error="quarantine"``), one whose files are missing or disagree. ConfigError where classes are to
+    be read from the table and it is not sure which is the negative one.
     """
-    labels = _labels(source, config)
+    labels, config = _labels(source, config)
     flow = _flow_of_labels(source, labels, config)
     staying = set(flow.loc[flow["left_at"] == "", "subject"])
     if config.labelled and not staying:
-        words = [word for one in config.classes for word in one.diseases]
-        raise DataError(f"no labelled eye has a disease of the classes {', '.join(words)}; mend cohort.classes")
+        words = ", ".join(config.class_words)
+        raise DataError(f"no labelled eye has a disease of the classes {words}; correct cohort.classes")
     kept = labels[labels["subject"].isin(staying)]
     measures, bad = _all_measures(source, kept["subject"], config, on_error)
     flow = leave(flow, "files", bad)
@@ -60,22 +66,53 @@ def _flow_of_labels(source: Source, labels: pd.DataFrame, config: CohortConfig) 
         of_none = labels[labels["label"] == ""]
         reasons = {s: f"{d} is in no class" for s, d in zip(of_none["subject"], of_none["disease"], strict=True)}
         flow = leave(flow, "class", reasons)
-    known = set(flow["subject"])
-    return leave(flow, "exclusion list", {s: why for s, why in config.exclude.items() if s in known})
+    known = flow["subject"].tolist()
+    named = {find_name(key, known, "cohort.exclude", in_a_list=True): why for key, why in config.exclude.items()}
+    return leave(flow, "exclusion list", {s: why for s, why in named.items() if s is not None})
 
 
-def _labels(source: Source, config: CohortConfig) -> pd.DataFrame:
-    """The label sheet with whole disease words, the class of each (empty for none) and, if any, the patient."""
+def _labels(source: Source, config: CohortConfig) -> tuple[pd.DataFrame, CohortConfig]:
+    """The label sheet with whole disease words, the class of each (empty for none) and, if any, the patient; and the
+    configuration with its classes."""
     if not config.labelled:
-        return pd.DataFrame({"subject": source.subjects()}, dtype=object).assign(disease="", label="")
+        return pd.DataFrame({"subject": source.subjects()}, dtype=object).assign(disease="", label=""), config
     labels = source.labels()
+    config = with_classes(config, labels)
     labels = labels.assign(disease=labels["disease"].map(disease_word))
-    _check_diseases(labels, config)
-    class_of = {word: one.name for one in config.classes for word in one.diseases}
+    class_of = {word: one.name for one in config.classes or () for word in one.diseases}
     labels = labels.assign(label=labels["disease"].map(lambda word: class_of.get(word, "")))
     if "patient" in labels.columns:
         labels = labels.assign(patient=patients_of(labels))
-    return labels
+    return labels, config
+
+
+def with_classes(config: CohortConfig, labels: pd.DataFrame) -> CohortConfig:
+    """The configuration with the classes of the label table (columns subject, disease) where it names none.
+
+    DataError for an empty or unknown label; ConfigError for a class word that no eye has where any word may stand, or
+    where the negative class is not sure.
+    """
+    _check_diseases(labels, config)
+    if config.classes is not None:
+        if config.diseases is None:
+            _check_class_words(config.class_words, {disease_word(word) for word in labels["disease"]})
+        return config
+    excluded = {find_name(key, labels["subject"], "cohort.exclude", in_a_list=True) for key in config.exclude}
+    words = labels.loc[~labels["subject"].isin(excluded), "disease"]
+    names = label_classes(words, config.negative)
+    counts = words.map(disease_word).value_counts()
+    shown = ", ".join(f"{name} ({counts[disease_word(name)]} eyes)" for name in names)
+    log.info("classes, as the label table spells them, the negative one first: %s", shown)
+    classes = tuple(ClassConfig(name=name, diseases=(name,)) for name in names)
+    return config.model_copy(update={"classes": classes, "negative": None})
+
+
+def _check_class_words(words: Iterable[str], there: set[str]) -> None:
+    for word in words:
+        if word not in there:
+            guess = get_close_matches(word, there, n=1, cutoff=0.5)
+            hint = f"did you mean {guess[0]}?" if guess else f"it has {', '.join(sorted(there))}"
+            raise ConfigError(f"cohort.classes: {word} is no label of the table, {hint}")
 
 
 def patients_of(table: pd.DataFrame) -> list[str]:
@@ -88,15 +125,19 @@ def patients_of(table: pd.DataFrame) -> list[str]:
 
 
 def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
-    unknown = labels[~labels["disease"].isin(config.diseases)]
-    if len(unknown):
-        row = unknown.iloc[0]
-        guess = get_close_matches(str(row["disease"]), config.diseases, n=1, cutoff=0.5)
-        raise DataError(
-            f"subject {row['subject']}: unknown disease {row['disease']!r}"
-            f"{f', did you mean {guess[0]}?' if guess else ''} (known: {', '.join(config.diseases)}); mend the label "
-            "sheet or add the word to cohort.diseases"
-        )
+    words = labels["disease"].map(disease_word)
+    if (words == "").any():
+        subject = labels.loc[words == "", "subject"].iloc[0]
+        raise DataError(f"subject {subject}: its label is empty; fill it in, or take the row out of the label table")
+    if config.diseases is None or words.isin(config.diseases).all():
+        return
+    unknown = words[~words.isin(config.diseases)]
+    guess = get_close_matches(unknown.iloc[0], config.diseases, n=1, cutoff=0.5)
+    raise DataError(
+        f"subject {labels.loc[unknown.index[0], 'subject']}: unknown disease {unknown.iloc[0]!r}"
+        f"{f', did you mean {guess[0]}?' if guess else ''} (known: {', '.join(config.diseases)}); correct the label "
+        "sheet or add the word to cohort.diseases"
+    )
 
 
 def _with_fields_of_view(flow: pd.DataFrame, table: pd.DataFrame, source: Source, config: CohortConfig) -> pd.DataFrame:

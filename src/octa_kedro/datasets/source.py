@@ -1,4 +1,4 @@
-"""Where the raw scans come from: an OCTA-500 release, the phantom in its layout, or a folder of NIfTI files."""
+"""Where the raw scans come from: an OCTA-500 release, the phantom in its layout, NIfTI files, or scanners' own."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         write_release(self._root, data.table, data.recipes, workers=data.workers)
 
     def _exists(self) -> bool:
-        return self._root.is_dir()
+        return self._root.exists()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._root), "layout": self._layout}

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from octa_kedro.config import Config
+from octa_kedro.identifiers import Given
 
 
 class InferenceConfig(Config):
@@ -10,5 +11,5 @@ class InferenceConfig(Config):
     with, which the catalog resolves. `name` is the folder of the results (`data_root`)."""
 
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*$")
-    subject: str | int | None = None
+    subject: Given | None = None
     checkpoint: str | None = None

@@ -11,6 +11,7 @@ from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
+from octa_kedro.identifiers import Given, find_name
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, SURFACES, VOLUME
@@ -31,14 +32,15 @@ class Reading:
     figure: Figure
 
 
-def choose_subject(source: Source, wanted: str | int | None) -> str:
+def choose_subject(source: Source, wanted: Given | None) -> str:
     """The subject asked for, or the only one there is; ConfigError says how to name one."""
     subjects = source.subjects()
     if wanted is not None:
-        if str(wanted) not in subjects:
+        found = find_name(wanted, subjects, "inference.subject")
+        if found is None:
             shown = ", ".join(subjects[:5]) + (", ..." if len(subjects) > 5 else "")
             raise ConfigError(f"inference.subject={wanted}: no such eye in the source, which holds {shown}")
-        return str(wanted)
+        return found
     if len(subjects) != 1:
         raise ConfigError(f"the source holds {len(subjects)} eyes; name one with --params inference.subject=ID")
     return subjects[0]

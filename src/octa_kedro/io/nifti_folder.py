@@ -19,16 +19,17 @@ SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
 
 
 class NiftiFolder(Source):
-    """Volumes named by ``subjects.csv`` in `root`, or all ``.nii`` and ``.nii.gz`` there; see `SubjectTable`.
+    """Volumes named by ``subjects.csv`` in the folder `place`, or all ``.nii`` and ``.nii.gz`` there; or
+    a table, a list of files or one file: see `SubjectTable`.
 
     Axes that run backwards (as ITK writes x and y) are turned round with their affine. The volumes of one eye lie
     on one grid. A surface file has the shape (x, y, surface), with depths in millimetres of the volume's frame of
     2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
     """
 
-    def __init__(self, root: Path, remembered: Path | None = None) -> None:
-        self.root, self.remembered = Path(root), remembered
-        self.table = SubjectTable(self.root, SUFFIXES)
+    def __init__(self, place: Path, remembered: Path | None = None) -> None:
+        self.remembered = remembered
+        self.table = SubjectTable(place, SUFFIXES)
 
     def subjects(self) -> list[str]:
         """All subjects of the table, sorted."""
@@ -40,13 +41,18 @@ class NiftiFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
-        shape, spacing = check_nifti(self.table.file(subject, modality))
+        shape, extent_mm = self.dimensions(subject, modality)
         return {
-            "field_of_view_mm": round(shape[0] * spacing[0], 4),
+            "field_of_view_mm": round(extent_mm[0], 4),
             "width": shape[0],
             "n_bscans": shape[1],
             "depth": shape[2],
         }
+
+    def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
+        """See `Source.dimensions`; reads the NIfTI header only."""
+        shape, spacing = check_nifti(self.table.file(subject, modality))
+        return shape, (shape[0] * spacing[0], shape[1] * spacing[1], shape[2] * spacing[2])
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The volume of `modality`, or the one there is."""

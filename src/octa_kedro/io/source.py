@@ -40,6 +40,11 @@ class Source(Protocol):
     def volume(self, subject: str, modality: str) -> Volume:
         """The whole scan, unprocessed, that `io.volume.require_usable` has passed."""
 
+    def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
+        """Voxels and edges in millimetres of the whole scan along (x, y, z), from its header where that tells them."""
+        volume = self.volume(subject, modality)
+        return volume.array.shape, volume.extent_mm
+
     @abstractmethod
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """Hash of all that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""

@@ -7,11 +7,11 @@ from typing import cast
 import pandas as pd
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.eye_files import TABLES, find_eye_files, name_subjects
 from octa_kedro.io.tables import clean_laterality, read_table, require_unique
 from octa_kedro.io.volume import Laterality
 
-TABLES = ("subjects.csv", "subjects.xlsx")
-NEEDED = ("subject", "path")
+SUBJECT, PATH = "subject", "path"
 LABEL = "label"
 PASSED_ON = ("split", "laterality", "patient", "eye", "sex", "age")
 FILES = {"OCT": "oct_path", "surfaces": "surfaces_path", "lesion": "lesion_path"}
@@ -19,35 +19,32 @@ SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
 
 
 class SubjectTable:
-    """The eyes of the folder `root` and their files, whose names end on one of `suffixes`.
+    """The eyes at `place` and their files, whose names end on one of `suffixes`.
 
-    Columns: ``subject``, ``path`` (relative to the folder), ``label``, and optionally ``split`` (train, validation
-    or test), ``laterality`` (OD or OS), ``patient`` (whose eye it is), ``oct_path`` (a second modality),
-    ``surfaces_path``, ``lesion_path``, ``field_x_mm``, ``field_y_mm`` and ``depth_mm`` (the edges of the whole scan,
-    for files that do not say). Without a table every file is a subject, named by its stem.
+    `place` is a folder, a table, a list of files or one file; see `eye_files.find_eye_files`. Columns of a table:
+    ``path`` (relative to the table's folder), ``subject`` (the file's name without its suffix, if the column is not
+    there), ``label``, and optionally ``split`` (train, validation or test), ``laterality`` (OD or OS), ``patient``
+    (whose eye it is), ``oct_path`` (a second modality), ``surfaces_path``, ``lesion_path``, ``field_x_mm``,
+    ``field_y_mm`` and ``depth_mm`` (the edges of the whole scan, for files that do not say).
     """
 
-    def __init__(self, root: Path, suffixes: tuple[str, ...]) -> None:
-        self.root, self.suffixes = Path(root), suffixes
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: no such folder; give one with --params source.path=FOLDER")
-        self.path = next((path for name in TABLES if (path := self.root / name).is_file()), None)
-        if self.path is None and not self._loose_files:
-            raise DataError(
-                f"{self.root / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder "
-                f"with a CSV of the columns {', '.join((*NEEDED, LABEL))} (and split) with --params source.path=FOLDER"
-            )
+    def __init__(self, place: Path, suffixes: tuple[str, ...]) -> None:
+        found = find_eye_files(Path(place), suffixes)
+        self.suffixes, self.place, self.root, self.path = suffixes, found.place, found.root, found.table
+        self._files = found.files
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The table, checked, all of it text; the index is the subject."""
         if self.path is None:
-            return pd.DataFrame({"path": [p.name for p in self._loose_files.values()]}, index=[*self._loose_files])
-        rows = read_table(self.path, NEEDED, optional=(LABEL, *PASSED_ON, *FILES.values(), *SIZES))
-        require_unique(self.path, rows["subject"])
+            return pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
+        rows = read_table(self.path, (PATH,), optional=(SUBJECT, LABEL, *PASSED_ON, *FILES.values(), *SIZES))
+        if SUBJECT not in rows.columns:
+            rows[SUBJECT] = [*name_subjects(rows[PATH], self.suffixes, self.path)]
+        require_unique(self.path, rows[SUBJECT])
         if "laterality" in rows.columns:
-            rows["laterality"] = clean_laterality(self.path, rows, "subject")
-        return rows.set_index("subject")
+            rows["laterality"] = clean_laterality(self.path, rows, SUBJECT)
+        return rows.set_index(SUBJECT)
 
     def subjects(self) -> list[str]:
         """All subjects, sorted."""
@@ -56,10 +53,13 @@ class SubjectTable:
     def labels(self) -> pd.DataFrame:
         """``label`` as ``disease``, and those of `PASSED_ON` that there are; DataError where there is no label."""
         if LABEL not in self.rows.columns:
-            where = self.path or self.root / TABLES[0]
-            raise DataError(f"{where}: needs the column {LABEL}; it has {', '.join(self._columns) or 'none'}")
+            where = self.path or (self.place / TABLES[0] if self.place.is_dir() else self.place)
+            raise DataError(
+                f"{where}: needs the column {LABEL}; it has {', '.join(self._columns) or 'none'}. Eyes without labels "
+                "are processed with --params cohort.labelled=false"
+            )
         kept = [column for column in (LABEL, *PASSED_ON) if column in self.rows.columns]
-        labels = self.rows[kept].rename(columns={LABEL: "disease"}).rename_axis("subject").reset_index()
+        labels = self.rows[kept].rename(columns={LABEL: "disease"}).rename_axis(SUBJECT).reset_index()
         if "age" in kept:
             labels["age"] = pd.to_numeric(labels["age"].str.replace(",", "."), errors="coerce")
         return labels
@@ -67,7 +67,7 @@ class SubjectTable:
     def file(self, subject: str, modality: str) -> Path:
         """The file of one modality; without a column of its own, whatever is asked for is the one volume."""
         own = self.extra(subject, modality) if modality == "OCT" else None
-        return own or self._existing(subject, str(self._row(subject)["path"]))
+        return own or self._existing(subject, str(self._row(subject)[PATH]))
 
     def extra(self, subject: str, what: str) -> Path | None:
         """The file of the column that `FILES` names for `what`; None if the cell or the column is not there."""
@@ -90,35 +90,22 @@ class SubjectTable:
         return [*(self.file(subject, modality) for modality in modalities), *extras]
 
     @cached_property
-    def _loose_files(self) -> dict[str, Path]:
-        found: dict[str, Path] = {}
-        for path in sorted(self.root.iterdir()):
-            suffix = next((s for s in self.suffixes if path.name.lower().endswith(s)), None)
-            if suffix is None or path.name.startswith(".") or not path.is_file():
-                continue
-            subject = path.name[: -len(suffix)]
-            if subject in found:
-                raise DataError(f"{self.root}: subject {subject} has two files, {found[subject].name} and {path.name}")
-            found[subject] = path
-        return found
-
-    @cached_property
     def _by_subject(self) -> dict[str, dict[str, str]]:
         return {str(subject): {str(k): str(v) for k, v in row.items()} for subject, row in self.rows.iterrows()}
 
     @property
     def _columns(self) -> list[str]:
-        return [*self.rows.columns] if self.path is None else ["subject", *self.rows.columns]
+        return [*self.rows.columns] if self.path is None else [SUBJECT, *self.rows.columns]
 
     def _row(self, subject: str) -> dict[str, str]:
         if subject not in self._by_subject:
-            raise DataError(f"subject {subject}: not in {self.path or self.root}")
+            raise DataError(f"subject {subject}: not in {self.path or self.place}")
         return self._by_subject[subject]
 
     def _existing(self, subject: str, name: str) -> Path:
         path = self.root / name
         if not name or not path.is_file():
-            raise DataError(f"subject {subject}: {path} does not exist; mend the path in {self.path or self.root}")
+            raise DataError(f"subject {subject}: {path} does not exist; correct the path in {self.path or self.place}")
         return path
 
 

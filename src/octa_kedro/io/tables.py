@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.eye_files import separator_of
 
 LATERALITIES = {"OD": "OD", "R": "OD", "RIGHT": "OD", "OS": "OS", "L": "OS", "LEFT": "OS"}
 NUMBER_SUFFIX = ".0"  # what Excel makes of a whole number in a column with gaps
@@ -71,7 +72,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_excel(path, dtype=str, keep_default_na=False)
         with path.open(encoding="utf-8-sig") as file:
             first = file.readline()
-        separator = ";" if first.count(";") > first.count(",") else ","
+        separator = separator_of(first)
         return pd.read_csv(
             path, sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
         )

@@ -27,7 +27,8 @@ HEADERS: Mapping[str, Callable[[Path], ScanSize]] = MappingProxyType({".vol": vo
 
 
 class VendorFolder(Source):
-    """Vendors' files named by ``subjects.csv`` in `root`, or all there are; see `SubjectTable`.
+    """Vendors' files named by ``subjects.csv`` in the folder `place`, or all there are; or a table, a list of files or
+    one file: see `SubjectTable`.
 
     Heidelberg ``.vol`` and ``.e2e``, Topcon ``.fda``, Zeiss ``.img`` and DICOM (``.dcm``). Lengths and laterality
     come from the file; where the table gives them, the table holds. B-scans of ``.vol`` and of DICOM that tells
@@ -35,9 +36,9 @@ class VendorFolder(Source):
     projection with the fundus picture (`preprocessing.orientation`) before you trust their y axis.
     """
 
-    def __init__(self, root: Path, remembered: Path | None = None) -> None:
-        self.root, self.remembered = Path(root), remembered
-        self.table = SubjectTable(self.root, tuple(READERS))
+    def __init__(self, place: Path, remembered: Path | None = None) -> None:
+        self.remembered = remembered
+        self.table = SubjectTable(place, tuple(READERS))
 
     def subjects(self) -> list[str]:
         """All subjects, sorted."""
@@ -49,19 +50,23 @@ class VendorFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; formats whose header does not tell the size are read whole."""
-        path = self.table.file(subject, modality)
-        if header := HEADERS.get(_suffix(path)):
-            shape, told = header(path)
-        else:
-            scan = _read(path)
-            shape, told = scan.array.shape, scan.spacing
-        extent = self._extent(subject, path, shape, told)
+        shape, extent = self.dimensions(subject, modality)
         return {
             "field_of_view_mm": round(extent[0], 4),
             "width": shape[0],
             "n_bscans": shape[1],
             "depth": shape[2],
         }
+
+    def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
+        """See `Source.dimensions`; formats whose header does not tell the size are read whole."""
+        path = self.table.file(subject, modality)
+        if header := HEADERS.get(_suffix(path)):
+            shape, told = header(path)
+        else:
+            scan = _read(path)
+            shape, told = scan.array.shape, scan.spacing
+        return shape, self._extent(subject, path, shape, told)
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The scan of one modality, in the numbers that its file holds."""
@@ -98,7 +103,7 @@ class VendorFolder(Source):
             if length is None or not np.isfinite(length) or length <= 0:
                 raise DataError(
                     f"subject {subject}: {path} tells no usable length for {column} ({length}); give it in the column "
-                    f"{column} of {self.table.path or self.root / 'subjects.csv'}"
+                    f"{column} of {self.table.path or self.table.root / 'subjects.csv'}"
                 )
             extent.append(float(length))
         return extent[0], extent[1], extent[2]

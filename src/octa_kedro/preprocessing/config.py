@@ -24,19 +24,23 @@ WITHOUT: dict[str, frozenset[str]] = {
 """Settings that do not matter to a part."""
 
 
+AUTO = "auto"
+
+
 class ProcessingConfig(Config):
     """What network inputs are made of.
 
-    `grid` is the number of voxels along (x, y, z). `field_mm` is the centre field kept laterally and `depth_mm` the
-    depth kept round the middle of `depth_slab`; null keeps all of the scan. `mirror_left` turns left eyes, so that x
-    runs from temporal to nasal in all. `flatten` straightens a surface. `sampling_mm` is the lateral sampling that
-    finer scans are first averaged to, so that a field of view cannot be told by its texture. `mask_slab` blackens what
-    lies outside a slab. `slabs` are the en-face maps to make, by `projection`. With `with_oct` the OCT scan is
-    processed the same way beside the `modality` that networks see, with grey levels by `oct_intensity`.
+    `grid` is the number of voxels along (x, y, z), or ``auto``: what follows from the scans (`grid_choice`).
+    `field_mm` is the centre field kept laterally and `depth_mm` the depth kept round the middle of `depth_slab`; null
+    keeps all of the scan. `mirror_left` turns left eyes, so that x runs from temporal to nasal in all. `flatten`
+    straightens a surface. `sampling_mm` is the lateral sampling that finer scans are first averaged to, so that a
+    field of view cannot be told by its texture. `mask_slab` blackens what lies outside a slab. `slabs` are the en-
+    face maps to make, by `projection`. With `with_oct` the OCT scan is processed the same way beside the `modality`
+    that networks see, with grey levels by `oct_intensity`.
     """
 
     modality: str = "OCTA"
-    grid: tuple[PositiveInt, PositiveInt, PositiveInt] = (64, 64, 96)
+    grid: tuple[PositiveInt, PositiveInt, PositiveInt] | Literal["auto"] = (64, 64, 96)
     field_mm: tuple[PositiveFloat, PositiveFloat] | None = (3.0, 3.0)
     depth_mm: PositiveFloat | None = 0.8
     depth_slab: str = "ILM_BM"
@@ -68,6 +72,13 @@ class ProcessingConfig(Config):
         if slab == "FULL":
             raise ValueError("slab FULL has no depth of its own to crop round; choose one between two surfaces")
         return slab
+
+    @property
+    def voxels(self) -> tuple[int, int, int]:
+        """The grid in numbers; ConfigError where the scans have yet to settle it."""
+        if isinstance(self.grid, str):
+            raise ConfigError(f"processing.grid is {AUTO}, which the scans of the cohort have not settled yet")
+        return self.grid
 
     @property
     def needs_surfaces(self) -> bool:

@@ -183,7 +183,9 @@ def _grid(box: Grid, surfaces: PlaneStack | None, config: ProcessingConfig) -> G
     centre = None
     if surfaces is not None and config.depth_mm is not None:
         centre = slab_centre_mm(surfaces, config.depth_slab, config.field_mm)
-    return processing_grid(box, config.grid, field_mm=config.field_mm, depth_mm=config.depth_mm, centre_depth_mm=centre)
+    return processing_grid(
+        box, config.voxels, field_mm=config.field_mm, depth_mm=config.depth_mm, centre_depth_mm=centre
+    )
 
 
 def _register(

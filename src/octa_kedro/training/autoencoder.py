@@ -42,7 +42,7 @@ def fit_autoencoder(
     eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
     best (the last epoch).
     """
-    require_processed_as(images, processing, who="params:processing")
+    processing = require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     require_sound_fold(table)
     data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])

@@ -63,7 +63,7 @@ def fit_classifier(
     """
     if table.empty:
         raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
-    require_processed_as(images, processing, who="params:processing")
+    processing = require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     require_sound_fold(table)
     names = class_names(table)

@@ -70,7 +70,7 @@ def search_parameters(
     kept = development(by_fold, tuning.folds or sorted(by_fold))
     seen = sorted({str(subject) for table in kept.values() for subject in table["subject"]} & images.keys())
     known = {subject: images[subject] for subject in seen}
-    require_processed_as(known, processing, who="params:processing")
+    processing = require_processed_as(known, processing, who="params:processing")
     task = Task(study_file.model, known, kept, parameters, processing, dict(pretrained or {}), tuning)
     code = code_fingerprint("octa_kedro.training", "octa_kedro.models")
     with study_file.open(tuning.name, tuning.goal, settings_of(task), code) as study:

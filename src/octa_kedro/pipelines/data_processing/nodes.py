@@ -76,6 +76,14 @@ def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 
 @node_function
+def settle_processing(source: Source, cohort: pd.DataFrame, config: ProcessingConfig) -> ProcessingConfig:
+    """Processing parameters -> the same with a grid in numbers, where the scans are to settle it."""
+    from octa_kedro.preprocessing import grid_choice
+
+    return grid_choice.settle_processing(source, cohort["subject"].astype(str), config)
+
+
+@node_function
 def measure_heights(surfaces: StoredSet, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
     """Where the slab lies in depth, eye by eye, and whether it fits into the depth that is kept."""
     from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights

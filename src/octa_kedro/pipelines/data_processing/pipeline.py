@@ -4,6 +4,7 @@ from octa_kedro.pipelines.data_processing import nodes
 from octa_kedro.structure import Structure
 
 CONFIG, EXECUTION = "params:processing", "params:execution"
+SETTLED = "processing_settings"  # CONFIG with its grid in numbers
 PROCESSED = [
     "processed_volumes",
     "enface_maps",
@@ -49,16 +50,17 @@ def _who() -> list[Node]:
 def _what() -> list[Node]:
     """Scans -> everything on the processed grid."""
     return [
+        Node(nodes.settle_processing, ["source", "screened_cohort", CONFIG], SETTLED, name="settle_processing"),
         Node(nodes.measure_heights, ["surfaces", "screened_cohort", CONFIG], "height_table", name="measure_heights"),
         Node(
             nodes.choose_references,
-            ["source", "surfaces", "screened_cohort", "drawn_splits", CONFIG, EXECUTION],
+            ["source", "surfaces", "screened_cohort", "drawn_splits", SETTLED, EXECUTION],
             "references",
             name="choose_references",
         ),
         Node(
             nodes.process_eyes,
-            ["source", "screened_cohort", "surfaces", "references", CONFIG, EXECUTION],
+            ["source", "screened_cohort", "surfaces", "references", SETTLED, EXECUTION],
             PROCESSED,
             name="process_eyes",
         ),
@@ -85,7 +87,7 @@ def _shown(structure: Structure) -> list[Node]:
         ),
         Node(
             nodes.draw_steps,
-            ["source", "screened_cohort", "surfaces", "references", CONFIG],
+            ["source", "screened_cohort", "surfaces", "references", SETTLED],
             "processing_steps",
             name="draw_steps",
         ),

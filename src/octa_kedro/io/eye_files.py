@@ -1,0 +1,139 @@
+"""Which files a source is made of: a folder, a table of eyes, a list of files, or one file. Without heavy imports."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from octa_kedro.errors import DataError
+
+TABLES = ("subjects.csv", "subjects.xlsx")
+"""Names of the table that a folder may hold."""
+
+TABLE_SUFFIXES = (".csv", ".xlsx")
+TEXT_LISTS, YAML_LISTS = (".txt", ".lst"), (".yml", ".yaml")
+GIVE = "give one with --params source.path=PATH"
+
+
+@dataclass(frozen=True)
+class EyeFiles:
+    """What a source's path leads to: either a `table` that names the eyes, or their files by subject.
+
+    `place` is the path that was given. Relative paths, of the table or in `files`, are relative to `root`.
+    """
+
+    place: Path
+    root: Path
+    table: Path | None
+    files: dict[str, str]
+
+
+def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
+    """The eyes at `place`, whose files end on one of `suffixes`.
+
+    `place` is a folder (with a table of `TABLES`, or else all its files that end so), a table (``.csv``, ``.xlsx``),
+    a list of paths (``.txt`` or ``.lst``: one a line, ``#`` begins a comment; ``.yml`` or ``.yaml``: a list), or the
+    file of one eye. Without a table a subject is named by its file, without the suffix. DataError if there is nothing,
+    if a path leads to no file of these formats, or if two files would get one subject's name.
+    """
+    if place.is_dir():
+        table = table_of(place)
+        files = {} if table else name_subjects([path.name for path in _loose(place, suffixes)], suffixes, place)
+        return EyeFiles(place, place, table, files)
+    if not place.is_file():
+        raise DataError(f"{place}: no such folder or file; {GIVE}")
+    if place.suffix.lower() in TABLE_SUFFIXES:
+        return EyeFiles(place, place.parent, place, {})
+    if place.suffix.lower() in (*TEXT_LISTS, *YAML_LISTS):
+        return EyeFiles(place, place.parent, None, name_subjects(_read_list(place), suffixes, place))
+    return EyeFiles(place, place.parent, None, name_subjects([place.name], suffixes, place))
+
+
+def table_of(place: Path) -> Path | None:
+    """The table of eyes at `place`, which is a folder or the table itself; None if it is neither."""
+    if place.is_file():
+        return place if place.suffix.lower() in TABLE_SUFFIXES else None
+    return next((path for name in TABLES if (path := place / name).is_file()), None)
+
+
+def has_column(place: Path, column: str) -> bool:
+    """Whether the table at `place` (see `table_of`) has a column of this name in any case; False without a table.
+
+    Only the first line of a CSV is read. DataError if that is not text.
+    """
+    table = table_of(place)
+    if table is None:
+        return False
+    if table.suffix.lower() != ".csv":
+        # pandas is slow to import, and only a spreadsheet needs it here
+        from octa_kedro.io.tables import read_table  # noqa: PLC0415
+
+        return column in read_table(table, (), optional=(column,)).columns
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{table}: cannot be read as a table ({error})") from error
+    cells = next(csv.reader([line], delimiter=separator_of(line), skipinitialspace=True), [])
+    return column in [cell.strip().lower() for cell in cells]
+
+
+def separator_of(line: str) -> str:
+    """What parts the columns of a CSV, by its first line: semicolons if there are more of them than of commas."""
+    return ";" if line.count(";") > line.count(",") else ","
+
+
+def subject_of(path: str, suffixes: Iterable[str]) -> str | None:
+    """The subject's name by its file's, without the suffix in any case; None if it ends on none of `suffixes`."""
+    name = Path(path).name
+    suffix = next((s for s in suffixes if name.lower().endswith(s)), None)
+    return name[: -len(suffix)] if suffix else None
+
+
+def name_subjects(paths: Iterable[str], suffixes: Sequence[str], place: Path) -> dict[str, str]:
+    """The paths that `place` lists, by the subject that each file's name gives; DataError if two give one name."""
+    found: dict[str, str] = {}
+    for path in paths:
+        subject = subject_of(path, suffixes)
+        if not subject:
+            raise DataError(f"{place}: {path} does not end on any of {', '.join(suffixes)}, which this source reads")
+        if subject in found:
+            raise DataError(
+                f"{place}: subject {subject} has two files, {found[subject]} and {path}; rename one, or name the "
+                "subjects in a CSV with the columns subject, path"
+            )
+        found[subject] = path
+    return found
+
+
+def _loose(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file()]
+    found = [path for path in found if subject_of(path.name, suffixes)]
+    if not found:
+        raise DataError(
+            f"{folder / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder with a CSV "
+            "of the columns subject, path, label (and split), or one file or a list of files, with --params "
+            "source.path=PATH"
+        )
+    return found
+
+
+def _read_list(place: Path) -> list[str]:
+    try:
+        text = place.read_text(encoding="utf-8-sig")
+        entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{place}: cannot be read as a list of files ({error})") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
+        raise DataError(f"{place}: is not a list of paths; write `- path` on every line")
+    if not entries:
+        raise DataError(f"{place}: lists no file")
+    return entries
+
+
+def _lines(text: str) -> list[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
