@@ -1,6 +1,6 @@
 """Draw the picture of the README: three phantom eyes at the sampling of a real 3 mm scan.
 
-    python tools/draw_readme_picture.py          # writes docs/images/phantom.png, about a minute
+python tools/draw_readme_picture.py          # writes docs/images/phantom.png, about a minute
 """
 
 import io
