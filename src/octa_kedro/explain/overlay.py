@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from octa_kedro.explain.localisation import peak_voxel
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.panels import Margins, figure_of_panels
 
 HEAT = "inferno"
 LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
 MAX_ALPHA = 0.75
 UNIT = "raw Grad-CAM (evidence)"
-# Inches. A layout that is searched for (matplotlib's "constrained") costs more than drawing the picture.
-HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 7.6, 0.42, 1.3, 0.5, 0.42, 0.5
+# Inches.
+HEIGHT = 7.6
+MARGINS = Margins(left=0.42, right=1.3, top=0.55, bottom=0.42, across=0.5, down=0.5)
 BAR = (1.0, 0.62, 0.17, 3.4)
 """Of the colour bar: from the right edge, from below, width and height."""
 DEPTH_STRETCH = 2  # a retina shown to scale is too thin to see its layers
@@ -82,25 +84,9 @@ def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: flo
 
 def _panels(width: float, ratios: Sequence[float]) -> tuple[Figure, NDArray, Axes]:
     """A figure that is `width` inches wide with two rows of panels and, beside the lower one, axes for a colour bar."""
-    figure = Figure(figsize=(width, HEIGHT))
-    across, along = width - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-    rows, columns = 2, len(ratios)
-    axes = figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        width_ratios=ratios,
-        gridspec_kw={
-            "left": LEFT / width,
-            "right": 1 - RIGHT / width,
-            "bottom": BOTTOM / HEIGHT,
-            "top": 1 - TOP / HEIGHT,
-            # Matplotlib wants them as shares of a panel.
-            "wspace": GAP / ((across - GAP * (columns - 1)) / columns),
-            "hspace": GAP / ((along - GAP * (rows - 1)) / rows),
-        },
-    )
-    bar = figure.add_axes((1 - BAR[0] / width, BAR[1] / HEIGHT, BAR[2] / width, BAR[3] / HEIGHT))
+    figure, axes = figure_of_panels((width, HEIGHT), 2, len(ratios), MARGINS, width_ratios=ratios)
+    right, bottom, wide, high = BAR
+    bar = figure.add_axes((1 - right / width, bottom / HEIGHT, wide / width, high / HEIGHT))
     return figure, axes, bar
 
 
