@@ -87,6 +87,13 @@ def test_no_hooks_are_left_and_weights_stay():
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+def test_only_what_lies_behind_the_layer_is_differentiated():
+    model = BlobCounter(2).eval()
+    grad_cam(model, measure_layers(model, (1, 24, 24), (1, 1))[0], torch.rand(1, 1, 24, 24), 1)
+    assert model.layer1[0].weight.grad is None
+    assert model.fc.weight.grad is not None
+
+
 def test_cells_sit_where_their_receptive_fields_are_centred():
     cells = np.zeros((5, 1, 1))
     cells[2] = 1

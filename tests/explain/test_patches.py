@@ -1,5 +1,6 @@
 """Maps of 2D networks that see an eye in patches, and questions a checkpoint cannot be asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,16 @@ def test_the_probability_of_an_eye_is_the_mean_of_its_patches(network: nn.Module
     pieces[0, 0, 10:15, 10:15] = 1
     expected = torch.softmax(network(pieces), 1).mean(0)
     assert found == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_cells_are_measured_once_for_eyes_of_one_shape(network: nn.Module):
+    passes: list[tuple[int, ...]] = []
+    network.register_forward_hook(lambda _module, inputs, _out: passes.append(tuple(inputs[0].shape)))
+    explainer = Explainer(checkpoint(), ExplainConfig(device="cpu"))
+    image = plane_with_blob(12, 12)
+    for eye in (image, image, replace(image, array=image.array[:40])):
+        explainer.explain(eye)
+    assert passes == [(1, 1, 48, 48)] * 3 + [(1, 1, 48, 40)] * 2
 
 
 def test_a_class_that_the_network_has_not_cannot_be_explained(network: nn.Module):

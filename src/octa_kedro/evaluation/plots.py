@@ -25,11 +25,14 @@ from octa_kedro.evaluation.predictions import (
     require_columns,
 )
 from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
+from octa_kedro.panels import Margins, figure_of_panels
 
 # Okabe and Ito 2008, without the yellow that vanishes on white; readable with every colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # A second sign beside colour, for grey prints and for curves that coincide.
 STYLES = ("-", "--", "-.", ":")
+# On the left there is place for labels like 2.6 x 10^-2, which a logarithmic axis has where little changes.
+HISTORY_MARGINS = Margins(left=1.2, right=0.12, top=0.52, bottom=1.12, across=0.2, down=0.36)
 
 
 def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
@@ -90,8 +93,8 @@ def history_figure(history: pd.DataFrame) -> Figure:
     width = min(max(16 / len(folds), 2.2), 5.0)
     costs = {"lr", "seconds"} <= {*history.columns}
     n = 1 + judged + costs
-    figure = _figure(max(width * len(folds), 4.5), 1.4 + 2.2 * n)
-    grid = figure.subplots(n, len(folds), squeeze=False, sharex=True, sharey="row")
+    size = (max(width * len(folds), 4.5) + 0.45, 1.4 + 2.2 * n)
+    figure, grid = figure_of_panels(size, n, len(folds), HISTORY_MARGINS, sharex=True, sharey="row")
     for panels, fold in zip(grid.T, folds, strict=True):
         rows = history[history["fold"] == fold].sort_values("epoch")
         _draw_losses(panels[0], rows)
@@ -114,7 +117,7 @@ def history_figure(history: pd.DataFrame) -> Figure:
         if (history["lr"] > 0).any():  # nothing else has a place on it
             grid[-1, 0].set_yscale("log")
     ncols = 2 if len(labels) > 3 and len(folds) == 1 else len(labels)
-    figure.legend(handles, labels, loc="outside lower center", ncols=ncols, frameon=False)
+    figure.legend(handles, labels, loc="lower center", ncols=ncols, frameon=False)
     return figure
 
 

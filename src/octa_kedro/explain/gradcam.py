@@ -109,7 +109,10 @@ def upsample_cells(
 
 def grad_cam(model: nn.Module, layer: Layer, images: torch.Tensor, target_class: int) -> NDArray[np.float32]:
     """Raw Grad-CAM of one image ``(1, C, [D,] H, W)`` as ``([D,] H, W)``: non-negative, larger = more
-    evidence for the class; in units of logit times activation per cell, not scaled."""
+    evidence for the class; in units of logit times activation per cell, not scaled.
+
+    Only what lies behind the layer is differentiated, the rest of the network runs forward alone."""
+    start = layer.module.register_forward_hook(_start_gradients)  # before GradCAM's hooks, which must see its result
     cam = GradCAM(model, [layer.module])
     try:
         recorder = cam.activations_and_grads
@@ -120,8 +123,14 @@ def grad_cam(model: nn.Module, layer: Layer, images: torch.Tensor, target_class:
         activations, gradients = recorder.activations[0].numpy(), recorder.gradients[0].numpy()
         cells = cam.get_cam_image(images, layer.module, [], activations, gradients)[0]
     finally:
+        start.remove()
         cam.activations_and_grads.release()
     return upsample_cells(np.maximum(cells, 0), tuple(images.shape[2:]), layer.stride, layer.offset)
+
+
+def _start_gradients(_module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+    """A layer's output from which gradients are taken; a copy, since the next layer may work in place."""
+    return output.detach().requires_grad_().clone()
 
 
 class Explainer:
@@ -130,21 +139,29 @@ class Explainer:
     def __init__(self, checkpoint: Checkpoint, config: ExplainConfig) -> None:
         self.checkpoint, self.config = checkpoint, config
         self._model: nn.Module | None = None
+        self._layers: dict[tuple[tuple[int, ...], tuple[float, ...]], Layer] = {}
 
     @property
     def model(self) -> nn.Module:
-        """The restored classifier on the configured device."""
+        """The restored classifier on the configured device; its weights are asked for no gradient."""
         if self._model is None:
-            self._model = restore_model(self.checkpoint).to(pick_device(self.config.device))
+            self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
         return self._model
 
     def layer(self, image: Volume | PlaneStack) -> Layer:
-        """The layer that is looked at for inputs like `image`; its stride is in pixels of what the network sees."""
+        """The layer that is looked at for inputs like `image`; its stride is in pixels of what the network sees.
+
+        Measured once for each shape and spacing."""
         seen = self._seen(image)[0]
-        tensor = to_tensor(seen, self.checkpoint.card.slabs)
-        x, y, z = np.linalg.norm(seen.affine[:3, :3], axis=0)
+        shape = tuple(to_tensor(seen, self.checkpoint.card.slabs).shape)
+        x, y, z = (float(mm) for mm in np.linalg.norm(seen.affine[:3, :3], axis=0))
         spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
-        layer = choose_layer(measure_layers(self.model, tuple(tensor.shape), tuple(map(float, spacing))), self.config)
+        if (shape, spacing) not in self._layers:
+            self._layers[shape, spacing] = self._choose_layer(shape, spacing)
+        return self._layers[shape, spacing]
+
+    def _choose_layer(self, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> Layer:
+        layer = choose_layer(measure_layers(self.model, shape, spacing_mm), self.config)
         classes = self.checkpoint.card.classes
         if self.config.target_class >= len(classes):
             raise ConfigError(

@@ -1,5 +1,6 @@
 """Pictures of one eye with its map over it; they return matplotlib figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,18 @@ from numpy.typing import NDArray
 
 from octa_kedro.explain.localisation import peak_voxel
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.panels import Margins, figure_of_panels
 
 HEAT = "inferno"
 LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
 MAX_ALPHA = 0.75
 UNIT = "raw Grad-CAM (evidence)"
+# Inches.
+HEIGHT = 7.6
+MARGINS = Margins(left=0.42, right=1.3, top=0.55, bottom=0.42, across=0.5, down=0.5)
+BAR = (1.0, 0.62, 0.17, 3.4)
+"""Of the colour bar: from the right edge, from below, width and height."""
 DEPTH_STRETCH = 2  # a retina shown to scale is too thin to see its layers
 
 
@@ -45,8 +52,7 @@ def volume_figure(
     greys = [image.array[:, py], flat, image.array[:, :, pz]]
     warms = [heat.array[:, py], heat.array.max(axis=2), heat.array[:, :, pz]]
     outlines = [mask[:, py], mask.max(axis=2), mask[:, :, pz]]
-    figure = Figure(figsize=(14, 7.6), layout="constrained")
-    axes = figure.subplots(2, 3, width_ratios=(1.7, 1, 1))
+    figure, axes, bar = _panels(14, (1.7, 1, 1))
     for column in range(3):
         deep = column == 0
         mm = (image.spacing[0], image.spacing[2 if deep else 1])
@@ -56,25 +62,32 @@ def volume_figure(
         colours = _show(axes[1, column], greys[column], mm, deep=deep, heat=warms[column], scale=scale, peak=peak)
         if deep and surfaces is not None:
             _surface_lines(axes[0, column], image, surfaces, py)
-    figure.colorbar(colours, ax=axes, shrink=0.5, anchor=(0, 0.1), label=unit)
-    figure.suptitle(title)
+    figure.colorbar(colours, cax=bar, label=unit)
+    figure.suptitle(title, y=0.995)
     return figure
 
 
 def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: float, unit: str = UNIT) -> Figure:
     """Each en-face map of a 2D network, and the same with the network's map over it."""
     n = len(enface.names)
-    figure = Figure(figsize=(3.9 * n + 1, 7.6), layout="constrained")
-    axes = figure.subplots(2, n, squeeze=False)
+    figure, axes, bar = _panels(3.9 * n + 1, (1,) * n)
     x_mm, y_mm = (float(v) for v in np.linalg.norm(enface.affine[:3, :2], axis=0))
     warm = heat.array[..., 0]
     for column, name in enumerate(enface.names):
         grey = enface.array[..., column]
         _show(axes[0, column], grey, (x_mm, y_mm), title=f"En-face {name}")
         colours = _show(axes[1, column], grey, (x_mm, y_mm), heat=warm, scale=scale, peak=peak_voxel(warm))
-    figure.colorbar(colours, ax=axes, shrink=0.5, anchor=(0, 0.1), label=unit)
-    figure.suptitle(title)
+    figure.colorbar(colours, cax=bar, label=unit)
+    figure.suptitle(title, y=0.995)
     return figure
+
+
+def _panels(width: float, ratios: Sequence[float]) -> tuple[Figure, NDArray, Axes]:
+    """A figure that is `width` inches wide with two rows of panels and, beside the lower one, axes for a colour bar."""
+    figure, axes = figure_of_panels((width, HEIGHT), 2, len(ratios), MARGINS, width_ratios=ratios)
+    right, bottom, wide, high = BAR
+    bar = figure.add_axes((1 - right / width, bottom / HEIGHT, wide / width, high / HEIGHT))
+    return figure, axes, bar
 
 
 def _show(

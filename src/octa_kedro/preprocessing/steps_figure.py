@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from octa_kedro.io.release import plane_to_picture
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.panels import Margins, figure_of_panels
 from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
@@ -24,7 +25,8 @@ from octa_kedro.results.stored import Stored
 KEPT = "#009E73"  # Okabe and Ito 2008, like the other colours of our figures
 LINE = "#FFE9A8"
 BRIGHTEST = 99.7
-PANEL = 3.1
+PANEL = 3.1  # inches, with its labels
+MARGINS = Margins(left=0.65, right=0.5, top=0.75, bottom=0.5, across=0.75, down=0.75)
 BINS = 64
 
 
@@ -60,8 +62,7 @@ def steps_figure(
     maps: PlaneStack | None = made[ENFACE].item if ENFACE in made else None  # type: ignore[assignment]
     beside: Volume | None = made[OCT].item if OCT in made else None  # type: ignore[assignment]
     count = 3 + max(1, 0 if maps is None else len(config.slabs))
-    figure = Figure(figsize=(PANEL * count, 2 * PANEL + 0.7), layout="constrained")
-    axes = figure.subplots(2, count, squeeze=False)
+    figure, axes = figure_of_panels((PANEL * count, 2 * PANEL + 0.7), 2, count, MARGINS)
     row, processed_row = scan.array.shape[1] // 2, volume.array.shape[1] // 2
     _bscan(axes[0, 0], scan, row, surfaces, title=f"1  scan, B-scan {row + 1}", kept=kept)
     _plane(axes[1, 0], np.asarray(scan.array).mean(axis=2), scan.affine, "1  scan, mean of its depth", kept)
@@ -78,7 +79,7 @@ def steps_figure(
     for axis in axes.flat:
         if not axis.has_data():
             axis.set_axis_off()
-    figure.suptitle(_title(scan, volume, surfaces, config))
+    figure.suptitle(_title(scan, volume, surfaces, config), y=0.995)
     return figure
 
 
@@ -151,7 +152,7 @@ def _thickness(axis: Axes, surfaces: PlaneStack, slab: str) -> None:
     if not np.isfinite(thick).all():
         return
     picture = axis.imshow(plane_to_picture(thick), cmap="viridis")
-    axis.figure.colorbar(picture, ax=axis, shrink=0.8)
+    axis.figure.colorbar(picture, ax=axis, shrink=0.8, fraction=0.06, pad=0.04)
     axis.set(title=f"3  thickness of {slab}, um", xticks=[], yticks=[])
 
 

@@ -56,7 +56,7 @@ def test_the_figure_is_drawn_now_and_then(tmp_path: Path, monkeypatch: pytest.Mo
 
     def draw(table: pd.DataFrame):
         drawn.append(len(table))
-        clock.now += 2  # so that it waits 40 s, not 10
+        clock.now += 0.75  # so that it waits 37.5 s, not 10
         raise ValueError("drawing is not what is tested")
 
     monkeypatch.setattr(history, "history_figure", draw)

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 TABLE, FIGURE = "history.csv", "history.png"
 EVERY = 10.0
 """Seconds between two drawings."""
-SHARE = 20.0
-"""A drawing is followed by this many times its own duration without one: at most 5 % of the time is spent on it."""
+SHARE = 50.0
+"""A drawing is followed by this many times its own duration without one: at most 2 % of the time is spent on it."""
 
 
 class HistoryWriter:
