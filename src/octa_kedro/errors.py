@@ -1,4 +1,4 @@
-"""The errors a user can mend: each message names the file, subject or parameter at fault and the remedy."""
+"""The errors that are the input's fault: each message names the file, subject or parameter at fault and the remedy."""
 
 
 class OctaError(Exception):

@@ -67,7 +67,9 @@ def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
         raise ConfigError(f"structure.yml names the model {missing[0]}, but there are no parameters {missing[0]}")
     for name, dims in structure.models.items():
         if parameters[name]["model"].get("spatial_dims", 3) != dims:
-            raise ConfigError(f"{name}.model.spatial_dims is not the {dims} that structure.yml says; mend one of them")
+            raise ConfigError(
+                f"{name}.model.spatial_dims is not the {dims} that structure.yml says; correct one of them"
+            )
         slabs = set(parameters[name].get("slabs") or ()) - set(parameters["processing"].get("slabs") or ())
         if slabs:
             raise ConfigError(f"{name}.slabs: {', '.join(sorted(slabs))} is not among processing.slabs; add it there")

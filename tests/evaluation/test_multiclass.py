@@ -92,7 +92,7 @@ def test_tables_say_what_decides_and_count_patients():
     table = pool_predictions(pd.concat([rows(), rows(seed=1, model="other")]))
     metrics = metric_table(table.assign(patient=[f"p{i // 2}" for i in range(len(table))]), CONFIG)
     assert metrics["threshold"].isna().all()
-    assert metrics.iloc[0][["n_subjects", "n_eyes", "n_positive"]].tolist() == [30, 60, 40]
+    assert metrics.iloc[0][["n_patients", "n_eyes", "n_positive"]].tolist() == [30, 60, 40]
     text = format_metric_table(metrics)
     assert text.startswith("## Out of fold (highest probability)")
     assert "| sensitivity_AMD" in text

@@ -23,21 +23,21 @@ def pooled() -> pd.DataFrame:
 
 def test_table_is_long_and_counts_what_it_rests_on(pooled: pd.DataFrame):
     table = metric_table(pooled, CONFIG)
-    columns = "model part metric value low high n_subjects n_eyes n_positive threshold reason"
+    columns = "model part metric value low high n_patients n_eyes n_positive threshold reason"
     assert " ".join(table.columns) == columns
     groups = list(table.groupby(["model", "part"], sort=False).groups)
     expected = [("training_3d", "out_of_fold"), ("training_2d", "out_of_fold"), ("training_3d", "held_out")]
     assert sorted(groups) == sorted(expected)
     first = table[(table["model"] == "training_2d")]
     assert tuple(first["metric"]) == METRICS
-    assert first[["n_subjects", "n_eyes", "n_positive", "threshold"]].iloc[0].tolist() == [30, 30, 15, 0.5]
+    assert first[["n_patients", "n_eyes", "n_positive", "threshold"]].iloc[0].tolist() == [30, 30, 15, 0.5]
     assert ((first["low"] <= first["value"]) & (first["value"] <= first["high"])).all()
 
 
 def test_two_eyes_count_as_one_subject():
     table = pd.concat([prediction_rows([0, 1], [0.1, 0.8]).assign(eye=eye) for eye in ("OD", "OS")])
     first = metric_table(pool_predictions(table), CONFIG).iloc[0]
-    assert (first["n_subjects"], first["n_eyes"], first["n_positive"]) == (2, 4, 2)
+    assert (first["n_patients"], first["n_eyes"], first["n_positive"]) == (2, 4, 2)
 
 
 def test_undefined_metric_carries_its_reason():

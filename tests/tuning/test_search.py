@@ -318,7 +318,7 @@ def test_it_gives_up_if_all_of_the_first_fail(tmp_path: Path):
     ):
         search(tmp_path, fit)
     assert len(fit.calls) == 3
-    assert len(search(tmp_path).trials) == 4  # mended, it goes on
+    assert len(search(tmp_path).trials) == 4  # corrected, it resumes
 
 
 def test_an_undefined_metric_fails_and_an_unknown_one_is_named(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Confidence intervals: bootstrap over subjects for every metric, Wilson for a proportion."""
+"""Confidence intervals: bootstrap over patients for every metric, Wilson for a proportion."""
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from octa_kedro.evaluation.metrics import (
     weighted_auroc,
 )
 from octa_kedro.evaluation.multiclass import weighted_multiclass
-from octa_kedro.evaluation.predictions import CLASS_MARK, class_columns, persons, require_columns
+from octa_kedro.evaluation.predictions import CLASS_MARK, class_columns, patients_behind, require_columns
 
 
 def bootstrap_intervals(
@@ -22,15 +22,15 @@ def bootstrap_intervals(
 ) -> pd.DataFrame:
     """Return the percentile interval of every metric for the rows of one model and one part.
 
-    Subjects are drawn, never rows: the eyes of one subject resemble each other, and drawing them one by one
+    Patients are drawn, never rows: the eyes of one patient resemble each other, and drawing them one by one
     would make the interval too narrow. The draw is stratified by target, so that each resample holds as many
-    subjects of a class as the cohort: without it a small part yields resamples of one class, whose AUROC does
+    patients of a class as the cohort: without it a small part yields resamples of one class, whose AUROC does
     not exist, and dropping those biases the interval. The interval is therefore one at the prevalence of the
-    cohort. Subjects whose eyes differ in target form a stratum of their own. Subjects are sorted before the
-    draw, so that two models on the same subjects with one seed meet the same resamples.
+    cohort. Patients whose eyes differ in target form a stratum of their own. Patients are sorted before the
+    draw, so that two models on the same patients with one seed meet the same resamples.
 
     Columns: metric, low, high, defined (the number of resamples in which the metric exists; the interval is
-    over those). Where the table has a column `patient` patients are drawn, with all their eyes. With more than
+    over those). A patient is drawn with all their eyes; without a column `patient` every eye (subject) is a patient. With more than
     two classes (`predictions.class_columns`) the metrics are those of `multiclass`, and `threshold` is not used.
     Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
     """
@@ -39,7 +39,7 @@ def bootstrap_intervals(
         if column in table and table[column].nunique() > 1:
             raise DataError(f"an interval is over one {column}, not {sorted(set(table[column]))}")
     target = table["target"].to_numpy(dtype=np.int64)
-    weights = _resample_weights(persons(table), target, resamples, seed)
+    weights = _resample_weights(patients_behind(table), target, resamples, seed)
     if columns := class_columns(table):
         shares = table[columns].to_numpy(dtype=np.float64)
         names = [column.removeprefix(CLASS_MARK) for column in columns]
@@ -64,14 +64,14 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     return float(low), float(high)
 
 
-def _resample_weights(subjects: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
+def _resample_weights(patients: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
     """Return how often each of N rows is drawn in each of R resamples, (R, N)."""
-    names, row_subject = np.unique(subjects.to_numpy(dtype=str), return_inverse=True)
+    names, row_patient = np.unique(patients.to_numpy(dtype=str), return_inverse=True)
     mixed = int(target.max()) + 1  # the stratum of those whose eyes differ in class
     lowest = np.full(len(names), mixed)
     highest = np.zeros(len(names), dtype=int)
-    np.minimum.at(lowest, row_subject, target)
-    np.maximum.at(highest, row_subject, target)
+    np.minimum.at(lowest, row_patient, target)
+    np.maximum.at(highest, row_patient, target)
     stratum = np.where(lowest == highest, lowest, mixed)
     rng = np.random.default_rng(seed)
     drawn = np.zeros((resamples, len(names)))
@@ -80,7 +80,7 @@ def _resample_weights(subjects: pd.Series, target: npt.NDArray[np.int64], resamp
         # How often each member comes up in len(members) draws with replacement is multinomial.
         shares = np.full(len(members), 1 / len(members))
         drawn[:, members] = rng.multinomial(len(members), shares, size=resamples)
-    return drawn[:, row_subject]
+    return drawn[:, row_patient]
 
 
 def _resampled_metrics(

@@ -45,7 +45,7 @@ def class_columns(table: pd.DataFrame) -> list[str]:
     return [name for name in table.columns if name.startswith(CLASS_MARK)]
 
 
-def persons(table: pd.DataFrame) -> pd.Series:
+def patients_behind(table: pd.DataFrame) -> pd.Series:
     """Whose eye each row is: its `patient` where the table has that column, else its subject."""
     return (table["patient"] if "patient" in table else table["subject"]).astype(str)
 

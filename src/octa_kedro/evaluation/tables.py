@@ -15,7 +15,7 @@ from octa_kedro.evaluation.predictions import (
     CLASS_MARK,
     REQUIRED_COLUMNS,
     class_columns,
-    persons,
+    patients_behind,
     require_columns,
 )
 
@@ -32,7 +32,7 @@ _PROPORTIONS = {
 def metric_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
     """Return every metric of every model and part with its interval, one per row.
 
-    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, n_subjects
+    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, n_patients
     (patients, where the table has that column), n_eyes, n_positive (eyes of any class but the first),
     threshold (NaN with more than two classes, where the highest probability decides), reason. `reason` says
     why a value is NaN, or what to know about its interval; it is empty otherwise. Models and parts keep their
@@ -59,7 +59,7 @@ def format_interval(value: float, low: float, high: float) -> str:
 
 def format_counts(row: Mapping[Hashable, Any]) -> str:
     """Return how many subjects, eyes and positive eyes stand behind a row of the metric table."""
-    return f"{row['n_subjects']} subjects, {row['n_eyes']} eyes, {row['n_positive']} positive"
+    return f"{row['n_patients']} patients, {row['n_eyes']} eyes, {row['n_positive']} positive"
 
 
 def _group_metrics(group: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def _group_metrics(group: pd.DataFrame, config: EvaluationConfig) -> pd.DataFram
                 "value": value,
                 "low": interval["low"],
                 "high": interval["high"],
-                "n_subjects": persons(group).nunique(),
+                "n_patients": patients_behind(group).nunique(),
                 "n_eyes": len(group),
                 "n_positive": int((group["target"] > 0).sum()),
                 "threshold": math.nan if columns else config.threshold,
@@ -102,7 +102,7 @@ def _interval_note(interval: Mapping[Hashable, Any], group: pd.DataFrame, config
     note = "every resample gives the same value, so the interval has no width"
     # Wilson supposes independent trials, which two eyes of one subject are not.
     name = interval["metric"]
-    if name not in _PROPORTIONS or class_columns(group) or persons(group).duplicated().any():
+    if name not in _PROPORTIONS or class_columns(group) or patients_behind(group).duplicated().any():
         return note
     counts = confusion_counts(group["target"], group["probability"], config.threshold)
     successes, trials = (int((counts * mask).sum()) for mask in _PROPORTIONS[name])

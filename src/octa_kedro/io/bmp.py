@@ -17,7 +17,7 @@ HEADER_BYTES = FILE_HEADER.size + INFO_HEADER.size
 UNCOMPRESSED = 0
 GREY_RAMP = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)[:, :3]
 PLAIN_BITS = {8: 1, 24: 3}  # bits of a pixel -> its channels
-MEND = "copy it again or leave the eye out"
+REMEDY = "copy it again or leave the eye out"
 
 
 class BitmapHeader(NamedTuple):
@@ -122,7 +122,7 @@ def _require_whole(path: Path, header: BitmapHeader, length: int) -> None:
     if header.compression == UNCOMPRESSED and length < header.end:
         raise DataError(
             f"{path}: truncated bitmap: {length} bytes, but {header.width} x {header.height} pixels of "
-            f"{header.bits} bits need {header.end}; {MEND}"
+            f"{header.bits} bits need {header.end}; {REMEDY}"
         )
 
 
@@ -139,11 +139,11 @@ def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
     try:
         return Image.open(file)
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DataError(f"{path}: not a readable bitmap; {MEND}") from error
+        raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
 
 
 def _decode(path: Path, image: Image.Image) -> NDArray[np.uint8]:
     try:
         return np.asarray(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: damaged bitmap ({error}); {MEND}") from error
+        raise DataError(f"{path}: damaged bitmap ({error}); {REMEDY}") from error

@@ -18,7 +18,7 @@ UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_sl
 
 
 def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False) -> None:
-    """Write `array` in full or not at all.
+    """Write `array` atomically.
 
     With `unit`, values must lie in [0, 1] and are stored as unsigned 16 bit with a slope, half a quantum
     (7.6e-6) off at most; otherwise the array's own type is kept. `.nii.gz` compresses, `.nii` can be mapped.

@@ -22,7 +22,7 @@ class NiftiFolder(Source):
     """Volumes named by ``subjects.csv`` in the folder `place`, or all ``.nii`` and ``.nii.gz`` there; or
     a table, a list of files or one file: see `SubjectTable`.
 
-    Axes that run backwards (as ITK writes x and y) are turned round with their affine. The volumes of one eye lie
+    Axes that run backwards (as ITK writes x and y) are reversed together with their affine. The volumes of one eye lie
     on one grid. A surface file has the shape (x, y, surface), with depths in millimetres of the volume's frame of
     2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
     """
@@ -81,7 +81,7 @@ class NiftiFolder(Source):
                 f"{path}: surfaces of shape {array.shape}, but {subject} asks for {scan.array.shape[:2]} x 2 "
                 "(ILM, BM), 3 (ILM, OPL_ONL, BM) or 6"
             )
-        depths, _ = _turned(array, own_affine, axes=(0, 1))
+        depths, _ = _along_axes(array, own_affine, axes=(0, 1))
         depths = np.asarray(depths, np.float32)
         voxels = (depths - scan.affine[2, 3]) / scan.affine[2, 2]
         check_surfaces(voxels, names, depth=scan.array.shape[2], who=f"subject {subject}: {path} (in millimetres)")
@@ -94,13 +94,13 @@ class NiftiFolder(Source):
     def _read(self, subject: str, path: Path, modality: str) -> Volume:
         check_nifti(path)
         volume = read_volume(path, modality=modality, laterality=self.table.laterality(subject))
-        return volume.with_array(*_turned(volume.array, volume.affine, axes=(0, 1, 2)))
+        return volume.with_array(*_along_axes(volume.array, volume.affine, axes=(0, 1, 2)))
 
 
-def _turned(
+def _along_axes(
     array: NDArray, affine: NDArray[np.float64], *, axes: tuple[int, ...]
 ) -> tuple[NDArray, NDArray[np.float64]]:
-    """`array` with those of `axes` that run backwards turned round, and the affine that keeps every voxel's place."""
+    """`array` with those of `axes` that run backwards reversed, and the affine that keeps every voxel's place."""
     affine = affine.copy()
     for axis in axes:
         if affine[axis, axis] < 0:

@@ -1,4 +1,4 @@
-"""Writer of the OCTA-500 release layout: what `Octa500Release` reads, one eye at a time, whole or not at all."""
+"""Writer of the OCTA-500 release layout: what `Octa500Release` reads, each eye written atomically."""
 
 import fcntl
 import io
@@ -236,7 +236,7 @@ def _write_sheets(root: Path, table: pd.DataFrame) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)

@@ -19,7 +19,7 @@ SURFACE_INDEX_BASE = 1
 CROSSING_VOXELS = 1.0
 """Surfaces are rounded to voxels, so that thin layers may tie or cross by this much."""
 FAZ_KEY = "FAZlabel"
-MEND = "segment the eye again or remove its layers"
+REMEDY = "segment the eye again or remove its layers"
 
 
 def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
@@ -83,13 +83,13 @@ def check_surfaces(depths: NDArray, names: tuple[str, ...], *, depth: int, who: 
     lost = ~np.isfinite(depths) | (depths < 0).all(axis=2, keepdims=True)  # 0 in the file, where depths count from 1
     if lost.any():
         where = ", ".join(names[i] for i in np.flatnonzero(lost.any(axis=(0, 1))))
-        raise DataError(f"{who}: {lost.any(axis=2).mean():.2%} of the A-scans have no value in {where}; {MEND}")
+        raise DataError(f"{who}: {lost.any(axis=2).mean():.2%} of the A-scans have no value in {where}; {REMEDY}")
     outside = (depths < -CROSSING_VOXELS) | (depths > depth - 1 + CROSSING_VOXELS)
     if outside.any():
         where = ", ".join(names[i] for i in np.flatnonzero(outside.any(axis=(0, 1))))
         raise DataError(
             f"{who}: {where} outside the scan's {depth} voxels of depth in {outside.any(axis=2).mean():.2%} of the "
-            f"A-scans; {MEND}"
+            f"A-scans; {REMEDY}"
         )
     above = depths[..., :-1] - depths[..., 1:]
     if (above > CROSSING_VOXELS).any():
@@ -97,7 +97,7 @@ def check_surfaces(depths: NDArray, names: tuple[str, ...], *, depth: int, who: 
         pairs = [f"{names[i]} and {names[i + 1]}" for i in np.flatnonzero(crossing.any(axis=(0, 1)))]
         raise DataError(
             f"{who}: the surfaces {', '.join(pairs)} cross in {crossing.any(axis=2).mean():.2%} of the "
-            f"A-scans, by up to {above.max():.0f} voxels; {MEND}"
+            f"A-scans, by up to {above.max():.0f} voxels; {REMEDY}"
         )
 
 

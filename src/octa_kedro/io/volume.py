@@ -68,7 +68,7 @@ def require_usable(volume: Volume) -> Volume:
             f"{what}: a volume has 3 axes (x, y, z) and at least one voxel, this one has shape {array.shape}"
         )
     if not (np.isfinite(volume.affine).all() and min(volume.spacing) > 0):
-        raise DataError(f"{what}: its voxels measure {volume.spacing} mm; mend the header, spacing must be positive")
+        raise DataError(f"{what}: its voxels measure {volume.spacing} mm; correct the header, spacing must be positive")
     if array.dtype.kind in "iub":
         first = array[0, 0, 0]
         constant = all((array[:, y] == first).all() for y in range(array.shape[1]))

@@ -84,11 +84,11 @@ def steps_figure(
 
 
 def _title(scan: Volume, volume: Volume, surfaces: PlaneStack | None, config: ProcessingConfig) -> str:
-    turned = ", mirrored" if config.mirror_left and scan.laterality == "OS" else ""
+    mirrored = ", mirrored" if config.mirror_left and scan.laterality == "OS" else ""
     found = "no surfaces" if surfaces is None else f"{surfaces.note or 'supplied'} surfaces"
     sizes = [" x ".join(map(str, v.array.shape)) for v in (scan, volume)]
     steps = f"registration {config.registration.method}, flattened {config.flatten or 'not'}"
-    eye = f"{scan.modality} {scan.laterality or ''}{turned}"
+    eye = f"{scan.modality} {scan.laterality or ''}{mirrored}"
     return f"{'/'.join(Path(scan.source).parts[-3:])}\n{eye}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
 
 
@@ -98,8 +98,8 @@ def _kept_box(
     """What is kept of the scan, in its own frame; None where a registration turns it."""
     if config.registration.method != "none":
         return None
-    turned = (mirror(scan), surfaces and mirror(surfaces)) if config.mirror_left else (scan, surfaces)
-    return place_eye(*turned, config, reference).placement.grid
+    mirrored = (mirror(scan), surfaces and mirror(surfaces)) if config.mirror_left else (scan, surfaces)
+    return place_eye(*mirrored, config, reference).placement.grid
 
 
 def _bscan(

@@ -78,7 +78,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write ``<name>.json`` beside `path` and then `path` itself (safetensors), each whole or not at all.
+    """Write ``<name>.json`` beside `path` and then `path` itself (safetensors), each atomically.
 
     The weights come last, so whoever finds them finds a card that fits.
     """

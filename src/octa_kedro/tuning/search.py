@@ -1,4 +1,4 @@
-"""Hyper-parameter search over validation folds: killed at any time, it goes on; held-out eyes are never touched."""
+"""Hyper-parameter search over validation folds: a killed one resumes; held-out eyes are never used."""
 
 import logging
 import math

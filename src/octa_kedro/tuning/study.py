@@ -1,4 +1,4 @@
-"""The study of a hyper-parameter search: an SQLite file that a killed search goes on from, one process at a time."""
+"""The study of a hyper-parameter search: an SQLite file that a killed search resumes from, one process at a time."""
 
 import fcntl
 import json

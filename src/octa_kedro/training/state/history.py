@@ -20,7 +20,7 @@ SHARE = 50.0
 
 
 class HistoryWriter:
-    """Writes `history.csv` and `history.png` into `folder` after each epoch, each whole or not at all.
+    """Writes `history.csv` and `history.png` into `folder` after each epoch, each atomically.
 
     The figure is drawn at most every `EVERY` seconds, so that short epochs are not slowed, and at the end.
     """

@@ -1,4 +1,4 @@
-"""The state of a training in one file that is there whole or not at all, and that runs no code when it is read.
+"""The state of a training in one file, written atomically, that runs no code when it is read.
 
 A safetensors file: the tensors of a nested state under numbers, and the rest of it as JSON in the file's metadata.
 """
@@ -50,7 +50,7 @@ def write_tensors(
     marks: dict[str, str] | None = None,
     before: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Write a safetensors file, whole or not at all; `before` is called with the complete file before it takes its
+    """Write a safetensors file atomically; `before` is called with the complete file before it takes its
     place. DataError if it cannot be written, for instance on a full disk."""
     # safetensors has a partial file of its own, under a name that only it knows: in a folder it can be cleared away.
     folder = path.with_name(f".partial-{path.name}")
@@ -218,4 +218,4 @@ def _unwritten(path: Path, error: Exception, size: int) -> DataError:
         return DataError(
             f"{path}: the disk is full, this file needs {size / 1e6:.1f} MB; {left}: free space and run again"
         )
-    return DataError(f"{path}: cannot be written ({error}); {left}: mend this and run again")
+    return DataError(f"{path}: cannot be written ({error}); {left}: correct this and run again")
