@@ -55,8 +55,8 @@ def test_roc_has_a_panel_per_part_and_the_auroc_in_the_legend(pooled: pd.DataFra
     figure = roc_figure(pooled, CONFIG)
     render(figure)
     out_of_fold, held_out = figure.axes
-    assert out_of_fold.get_title() == "Out of fold\n30 subjects, 30 eyes, 15 positive"
-    assert held_out.get_title() == "Held out\n2 subjects, 2 eyes, 1 positive"
+    assert out_of_fold.get_title() == "Out of fold\n30 patients, 30 eyes, 15 positive"
+    assert held_out.get_title() == "Held out\n2 patients, 2 eyes, 1 positive"
     texts = [text.get_text() for text in out_of_fold.get_legend().get_texts()]
     table = metric_table(pooled, CONFIG)
     aurocs = table[(table["metric"] == "auroc") & (table["part"] == "out_of_fold")]
@@ -81,7 +81,7 @@ def test_roc_states_each_n_where_models_differ(pooled: pd.DataFrame):
     axes = roc_figure(shorter, CONFIG).axes[0]
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "n differs" in axes.get_title()
-    assert texts[2].endswith("26 subjects, 26 eyes, 13 positive")
+    assert texts[2].endswith("26 patients, 26 eyes, 13 positive")
 
 
 def test_a_model_keeps_its_colour_where_another_is_missing():

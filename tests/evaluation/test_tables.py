@@ -90,7 +90,7 @@ def test_text_has_a_block_per_part_and_a_column_per_model(pooled: pd.DataFrame):
     assert len({len(row) for row in first.splitlines() if row.startswith("|")}) == 1
     assert "training_2d" in first
     assert "training_2d" not in second
-    assert "30 subjects, 30 eyes, 15 positive" in first
+    assert "30 patients, 30 eyes, 15 positive" in first
 
 
 def test_text_explains_undefined_cells_below_the_block():

@@ -30,8 +30,9 @@ def bootstrap_intervals(
     draw, so that two models on the same patients with one seed meet the same resamples.
 
     Columns: metric, low, high, defined (the number of resamples in which the metric exists; the interval is
-    over those). A patient is drawn with all their eyes; without a column `patient` every eye (subject) is a patient. With more than
-    two classes (`predictions.class_columns`) the metrics are those of `multiclass`, and `threshold` is not used.
+    over those). A patient is drawn with all their eyes; without a column `patient` every eye is a patient of its own.
+    With more than two classes (`predictions.class_columns`) the metrics are those of `multiclass`, and `threshold` is
+    not used.
     Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
     """
     require_columns(table, ("subject", "target", "probability"), "predictions")
