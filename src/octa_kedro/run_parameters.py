@@ -47,13 +47,12 @@ def parameters_file(given: Mapping[str, Any]) -> ParametersFile | None:
 def require_one_place() -> None:
     """ConfigError if ``--params`` would silently replace the ``params`` of the ``--config`` file, as Kedro has it."""
     context = click.get_current_context(silent=True)
-    config = context.params.get("config") if context is not None else None
-    if context is None or not config or context.get_parameter_source("params") is not ParameterSource.COMMANDLINE:
+    if context is None or "params" not in (context.default_map or {}):  # where Kedro keeps what its --config file says
         return
-    if "params" in (_read(Path(config)).get(context.info_name or "run") or {}):
+    if context.get_parameter_source("params") is ParameterSource.COMMANDLINE:
         raise ConfigError(
-            f"{config}: its params would all be replaced by those of --params; put them into a file of their own and "
-            f"join them by --params {FILE}=FILE.yml,..."
+            "the params of the --config file would all be replaced by those of --params; put them into a file of their "
+            f"own and join the two by --params {FILE}=FILE.yml,..."
         )
 
 

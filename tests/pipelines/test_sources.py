@@ -84,9 +84,9 @@ def test_a_misspelt_key_is_refused_with_the_file_it_stands_in(project: Path):
 def test_params_do_not_silently_replace_those_of_a_config_file(project: Path):
     (project / "cli.yml").write_text("run: {env: nifti_folder, params: {cohort: {exclude: [a]}}}\n")
     result = kedro(project, "run", "--config", "cli.yml", "--params", "source.path=nowhere")
-    assert "cli.yml: its params would all be replaced by those of --params" in result.stderr.splitlines()[-1]
-    result = kedro(project, "run", "--env", "nifti_folder", "--params", "source.path=nowhere,inference.subject='007'")
-    assert "nowhere: no such folder or file" in result.stderr.splitlines()[-1]
+    assert (
+        "the params of the --config file would all be replaced by those of --params" in result.stderr.splitlines()[-1]
+    )
 
 
 def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
