@@ -130,18 +130,6 @@ def layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     ]
 
 
-def plan_of(layer: nn.Module) -> tuple[object, ...]:
-    """What a layer is, whatever its dimensions: kind, channels, and in a plane its kernel and stride."""
-    if isinstance(layer, nn.Conv2d | nn.Conv3d):
-        return "conv", layer.in_channels, layer.out_channels, layer.kernel_size[-2:], layer.stride[-2:], layer.groups
-    if isinstance(layer, ACSConv3d):
-        out, into, *kernel = layer.weight.shape
-        return "conv", into, out, tuple(kernel), (layer.stride,) * 2, 1
-    if isinstance(layer, nn.Linear):
-        return "linear", layer.in_features, layer.out_features
-    return "norm", layer.weight.numel()  # type: ignore[operator]
-
-
 def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Module:
     """timm's (or torchvision's) own network with its published weights, from a file or by download."""
     options = {"aux_logits": auxiliary} if name.startswith("inception_v3") else {}

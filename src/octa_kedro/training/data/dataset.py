@@ -67,7 +67,7 @@ class EyeDataset(Dataset[Image]):
         if missing := [s for s in subjects if s not in images]:
             raise DataError(
                 f"subject {', '.join(missing[:5])}: in the splits but without a processed image; run "
-                "kedro run --pipeline data_processing"
+                "kedro run --pipelines data_processing"
             )
         self.images, self.subjects, self.slabs = {s: images[s] for s in subjects}, list(subjects), slabs
         self.targets = list(targets) if targets is not None else [0] * len(self.subjects)

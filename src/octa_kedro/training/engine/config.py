@@ -93,7 +93,7 @@ class ScheduleConfig(Config):
     one_cycle: up from 1/25 to 1 and down to almost 0 in cosines, while momentum (or the first beta) goes from .95 to
     .85 and back, whatever the optimiser was told (Smith and Topin 2019). constant: 1. step: times `gamma` every
     `step_epochs` epochs. cosine: from 1 down to `floor` (Loshchilov and Hutter 2017). plateau: times `factor` whenever
-    the validation metric has not got better for more than `patience` epochs, and never below `floor`.
+    `stop.metric` has not improved for more than `patience` epochs, and never below `floor`.
     `warm_up` is the share of all steps in which the rate rises: by default .2 of a one_cycle, otherwise none, and
     there linearly, on top of the schedule.
     """
@@ -130,6 +130,11 @@ class StopConfig(Config):
     patience: PositiveInt = 15
     tolerance: float = Field(0.0, ge=0, lt=1)
     keep_from: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def better(self) -> Literal["smaller", "larger"]:
+        """The direction in which `metric` gets better."""
+        return "smaller" if self.metric in SMALLER_IS_BETTER else "larger"
 
     @field_validator("metric")
     @classmethod

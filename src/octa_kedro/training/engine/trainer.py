@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -32,7 +32,7 @@ class Trainer:
     """Runs epochs of `model` on one of Fabric's devices.
 
     All chance is a function of seed, purpose, epoch and place in the epoch, so `state` holds all that a training
-    needs in order to go on as if it had never stopped.
+    needs in order to resume with the same bits as without an interruption.
     """
 
     fabric: Fabric
@@ -141,19 +141,19 @@ class Trainer:
         return sampler
 
     @contextmanager
-    def judged(self) -> Iterator[nn.Module]:
-        """The network as it is judged and kept: its averaged weights, if they are averaged, in evaluation mode."""
+    def evaluated(self) -> Iterator[nn.Module]:
+        """The network that is validated and kept, in evaluation mode: with the averaged weights, if `ema` is set."""
         with self.average.applied(self.model) if self.average is not None else nullcontext():
             self.model.eval()
             yield self.model
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """A copy, on the CPU, of the weights that are judged."""
-        with self.judged() as model:
+        """A copy, on the CPU, of the weights that are validated."""
+        with self.evaluated() as model:
             return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """All that a training needs to go on from here to the bit."""
+        """All that a training needs to resume from here with the same bits."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -163,7 +163,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Resume from a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -180,8 +180,10 @@ def make_trainer(
     data: EyeDataset,
     config: FittingConfig,
     purpose: Purpose,
+    better: Literal["smaller", "larger"] = "smaller",
 ) -> Trainer:
-    """Everything that learning needs, on Fabric's device; `purpose` names the random streams."""
+    """Everything that learning needs, on Fabric's device; `purpose` names the random streams, and `better` is the
+    direction of the metric that a plateau schedule follows."""
     order = EpochOrder(
         data.image_targets(), config.batch_size, config.seed, purpose, config.sampling, devices=fabric.world_size
     )
@@ -191,7 +193,7 @@ def make_trainer(
     # A fused optimiser undoes the loss scale itself, and cannot have its gradients clipped before.
     optimiser = make_optimiser(model.parameters(), config.optimiser, fused=config.precision != "fp16")
     steps = math.ceil(len(order) / config.accumulate)
-    schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps)
+    schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps, better=better)
     wrapped, moved = fabric.setup(model, optimiser)
     batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
     average = Averager(model, config.ema) if config.ema else None

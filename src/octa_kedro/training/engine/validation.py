@@ -36,7 +36,7 @@ def predict_logits(
 
 @dataclass
 class Validation:
-    """Judges a classifier on `data` after each epoch; several devices share the images."""
+    """Validates a classifier on `data` after each epoch; several devices share the images."""
 
     data: EyeDataset
     loss: Loss
@@ -44,7 +44,7 @@ class Validation:
 
     def __call__(self, trainer: Trainer) -> dict[str, float]:
         """Loss and metrics per eye; DivergedError names eyes whose logits are not finite."""
-        with trainer.judged() as model:
+        with trainer.evaluated() as model:
             logits = self._logits(model, trainer)
         if not logits.isfinite().all():
             named = [self.data.subjects[i] for i in (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()]
