@@ -1,4 +1,4 @@
-"""Weights of other people's networks, brought into ours, strictly."""
+"""Published weights of timm, torchvision and MedicalNet loaded into this project's networks; each tensor must fit."""
 
 from dataclasses import dataclass, field
 

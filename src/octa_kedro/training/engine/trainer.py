@@ -31,8 +31,8 @@ Purpose = tuple[str | int, ...]
 class Trainer:
     """Runs epochs of `model` on one of Fabric's devices.
 
-    All chance is a function of seed, purpose, epoch and place in the epoch, so `state` holds all that a training
-    needs in order to resume with the same bits as without an interruption.
+    All random numbers are functions of seed, purpose, epoch and place in the epoch, so `state` holds all that a
+    training needs in order to resume with the same bits as without an interruption.
     """
 
     fabric: Fabric
@@ -81,7 +81,7 @@ class Trainer:
         stream = generator(self.config.seed, *self.purpose, "mixup", number, index, self.fabric.global_rank)
         with self.fabric.no_backward_sync(self.wrapped, enabled=not last):
             losses = self.objective.losses(self.wrapped, images, targets, stream).sum()
-            # Devices' gradients are averaged, so what is one device's share of the mean counts as often as there are.
+            # Fabric averages the gradients over devices: each device's share of the loss is multiplied by their number.
             self.fabric.backward(losses * (self.fabric.world_size / whole))
         found = float(losses.detach())
         if not math.isfinite(found):
@@ -121,7 +121,7 @@ class Trainer:
 
     @contextmanager
     def _reporting(self, number: int, index: int, images: Sequence[int], shape: tuple[int, ...]) -> Iterator[None]:
-        """Say where it happened if a number is not finite or memory runs out."""
+        """Name epoch and batch if a number is not finite or memory runs out."""
         where = f"{self.name}, epoch {number}, batch {index + 1}"
         with reporting_lack_of_memory(where, shape):
             try:
@@ -190,7 +190,7 @@ def make_trainer(
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(fabric.device)
-    # A fused optimiser undoes the loss scale itself, and cannot have its gradients clipped before.
+    # A fused optimiser removes the loss scale itself, so its gradients could not be clipped before.
     optimiser = make_optimiser(model.parameters(), config.optimiser, fused=config.precision != "fp16")
     steps = math.ceil(len(order) / config.accumulate)
     schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps, better=better)
