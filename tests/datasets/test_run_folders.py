@@ -1,4 +1,4 @@
-"""The run_folders of a training in the catalog."""
+"""Run folders in the catalog."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ def test_it_is_a_folder_that_need_not_be_there(tmp_path: Path):
     run_folders = dataset.load()
     assert run_folders == RunFolders(tmp_path / "running")
     with run_folders.opened("k" * 40, {"training": "3D fold 1"}) as run_folder:
-        assert run_folder.begun() is None
+        assert run_folder.stored_state() is None
         assert not run_folder.ended
 
 
-def test_nothing_is_saved_as_a_workspace(tmp_path: Path):
-    with pytest.raises(DatasetError, match="fills its run_folders itself"):
+def test_no_node_can_save_run_folders(tmp_path: Path):
+    with pytest.raises(DatasetError, match="writes its run folder itself"):
         RunFoldersDataset(filepath=str(tmp_path)).save(RunFolders(tmp_path))

@@ -6,6 +6,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from octa_kedro.models.convert import ACSConv3d
+
 
 def randomise_statistics(model: nn.Module) -> nn.Module:
     """Running means and variances as after some training, so that a test sees whether they were loaded."""
@@ -30,3 +32,15 @@ def features_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     model(images)
     handle.remove()
     return kept["features"]
+
+
+def plan_of(layer: nn.Module) -> tuple[object, ...]:
+    """What a layer is, whatever its dimensions: kind, channels, and in a plane its kernel and stride."""
+    if isinstance(layer, nn.Conv2d | nn.Conv3d):
+        return "conv", layer.in_channels, layer.out_channels, layer.kernel_size[-2:], layer.stride[-2:], layer.groups
+    if isinstance(layer, ACSConv3d):
+        out, into, *kernel = layer.weight.shape
+        return "conv", into, out, tuple(kernel), (layer.stride,) * 2, 1
+    if isinstance(layer, nn.Linear):
+        return "linear", layer.in_features, layer.out_features
+    return "norm", layer.weight.numel()

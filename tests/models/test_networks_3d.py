@@ -18,9 +18,9 @@ from octa_kedro.models.convert import endless_in_depth, inflate_kernel
 from octa_kedro.models.factory import build_model
 from octa_kedro.models.inception import InceptionV3, kernel_3d
 from octa_kedro.models.names import NETWORKS_3D
-from octa_kedro.models.pretrained import layers_of, load_timm, plan_of
+from octa_kedro.models.pretrained import layers_of, load_timm
 from octa_kedro.models.vgg import VGG3D
-from tests.models.helpers import features_of, randomise_statistics, save_2d
+from tests.models.helpers import features_of, plan_of, randomise_statistics, save_2d
 
 SAME = ["resnet18", "resnet50", "inception_v3", "efficientnet_b0", "efficientnet_b1", "densenet121"]
 SLOW = ["vgg16", "resnet34", "vgg19", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"]

@@ -1,4 +1,5 @@
-"""The search for parameters: what it varies, that it goes on where it was killed, and that it leaves held-out eyes."""
+"""The search for parameters: what it varies, that it resumes where it was killed, and that it leaves out held-out
+eyes."""
 
 import math
 import os

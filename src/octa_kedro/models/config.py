@@ -78,7 +78,7 @@ class ModelConfig(Config):
         if self.auxiliary and self.convolution != "native":
             raise ValueError("auxiliary: needs convolution: native")
         if self.stem_stride != (2, 2, 2) and self.family != "resnet":
-            raise ValueError(f"stem_stride: only 3D ResNets can be told, not {self.name}")
+            raise ValueError(f"stem_stride: only 3D ResNets have this parameter, not {self.name}")
         self._check_widths(name)
         return self
 

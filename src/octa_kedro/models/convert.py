@@ -70,8 +70,8 @@ def to_3d(net_2d: nn.Module, kind: str, name: str) -> nn.Module:
     """A copy of the 2D network `net_2d` for volumes, under the same names; `kind` is inflated or acs.
 
     An inflated kernel is the 2D one repeated along depth and divided by its depth, which is its height, as
-    all of depth is treated as height. ConfigError where a layer has no 3D form, or where the layers' order
-    is not all there is to the network: the inflated one must give the 2D one's output on an image that is
+    all of depth is treated as height. ConfigError where a layer has no 3D form, or where the network does more
+    than apply its layers in order: the inflated one must give the 2D one's output on an image that is
     constant along depth.
     """
     kernels = (m.weight.numel() * m.kernel_size[0] for m in net_2d.modules() if isinstance(m, nn.Conv2d))
@@ -86,7 +86,7 @@ def to_3d(net_2d: nn.Module, kind: str, name: str) -> nn.Module:
 
 
 def inflate_kernel(weight: torch.Tensor, depth: int) -> torch.Tensor:
-    """A 2D kernel ``(..., h, w)`` as ``(..., depth, h, w)`` that answers alike where depth changes nothing."""
+    """A 2D kernel ``(..., h, w)`` as ``(..., depth, h, w)`` that gives the same output where depth changes nothing."""
     return (weight / depth).unsqueeze(-3).repeat_interleave(depth, -3)
 
 

@@ -16,11 +16,6 @@ class TrainingOutput(NamedTuple):
     auxiliary: tuple[torch.Tensor, ...]
 
 
-def logits_of(output: torch.Tensor | TrainingOutput) -> torch.Tensor:
-    """The prediction itself, of a network with auxiliary heads or without."""
-    return output.logits if isinstance(output, TrainingOutput) else output
-
-
 def loss_with_auxiliary(
     output: torch.Tensor | TrainingOutput,
     loss: Callable[[torch.Tensor], torch.Tensor],

@@ -1,4 +1,4 @@
-"""What the project's own 3D networks are made of."""
+"""Modules shared by the project's own 3D networks."""
 
 import math
 

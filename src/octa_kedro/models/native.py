@@ -1,4 +1,4 @@
-"""Builders of the 3D networks: MONAI's where it has one, else our own."""
+"""Builders of the 3D networks: MONAI's where it has one, else this project's own."""
 
 from collections.abc import Callable
 
@@ -102,7 +102,7 @@ def _efficientnet(config: ModelConfig) -> nn.Module:
 def _pad_evenly(module: nn.Module) -> None:
     """Half a kernel of padding on both sides, as timm has it.
 
-    MONAI pads for one size of image, more at the end than at the beginning: cells would lie beside what they
+    MONAI pads for one size of image, more at the end than at the beginning: cells would be displaced from what they
     see, small images would be refused, and timm's weights would not mean the same.
     """
     for name, child in [*module.named_children()]:

@@ -1,4 +1,4 @@
-"""Weights of other people's networks, brought into ours, strictly."""
+"""Published weights of timm, torchvision and MedicalNet loaded into this project's networks; each tensor must fit."""
 
 from dataclasses import dataclass, field
 
@@ -128,18 +128,6 @@ def layers_of(model: nn.Module) -> list[tuple[str, nn.Module]]:
     return [
         (p, m) for p, m in model.named_modules() if isinstance(m, (*CONVS, *NORMS, nn.Linear)) and [*m.parameters()]
     ]
-
-
-def plan_of(layer: nn.Module) -> tuple[object, ...]:
-    """What a layer is, whatever its dimensions: kind, channels, and in a plane its kernel and stride."""
-    if isinstance(layer, nn.Conv2d | nn.Conv3d):
-        return "conv", layer.in_channels, layer.out_channels, layer.kernel_size[-2:], layer.stride[-2:], layer.groups
-    if isinstance(layer, ACSConv3d):
-        out, into, *kernel = layer.weight.shape
-        return "conv", into, out, tuple(kernel), (layer.stride,) * 2, 1
-    if isinstance(layer, nn.Linear):
-        return "linear", layer.in_features, layer.out_features
-    return "norm", layer.weight.numel()  # type: ignore[operator]
 
 
 def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Module:

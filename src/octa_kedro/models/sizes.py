@@ -10,7 +10,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.models.names import NETWORKS_3D
 
-# 2D networks of the model table; the smallest side of those that are not here is found by trying.
+# 2D networks of the model table; the smallest side of all others is found by trying.
 SMALLEST_2D = {
     "resnet10t": 1,
     "resnet18": 1,
@@ -85,7 +85,7 @@ def takes(model: nn.Module, config: ModelConfig, shape: Sequence[int], batch: in
 
 
 def _without_data(config: ModelConfig) -> nn.Module:
-    """The network without memory for its weights: shapes pass through it, numbers do not."""
+    """The network on the meta device, which has shapes but no numbers and no memory for weights."""
     with torch.device("meta"):
         return build_model(config).train()
 

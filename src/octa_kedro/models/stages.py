@@ -1,4 +1,4 @@
-"""The stages of a network, from fine to coarse: to look at, and to freeze."""
+"""The stages of a network, from fine to coarse: for explanation, and for freezing."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -76,7 +76,7 @@ def freeze(model: nn.Module, through: int) -> tuple[str, ...]:
     the frozen parameters.
 
     Frozen parameters get no gradient, and their normalisation keeps its statistics and their dropout is off,
-    whatever `model.train()` is told later. Auxiliary heads are never frozen. ConfigError for a stage that the
+    whatever `model.train()` is called with later. Auxiliary heads are never frozen. ConfigError for a stage that the
     network does not have.
     """
     if not through:

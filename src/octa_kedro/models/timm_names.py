@@ -1,4 +1,4 @@
-"""The names that timm knows, read from its files: importing timm takes seconds, and a misspelt name should not."""
+"""The names that timm knows, read from its files: importing timm takes seconds, too long to refuse a misspelt name."""
 
 import importlib.util
 import re

@@ -1,1 +1,1 @@
-"""Training and prediction: one readable loop for both dimensions. No Kedro."""
+"""Training and prediction: one training loop for 2D and 3D networks. No Kedro."""

@@ -39,7 +39,7 @@ def fit_autoencoder(
     LeakError if a patient has eyes in two parts of the fold.
 
     The loss is the mean squared error per voxel. History: fold, epoch, train_loss, variance (the mean over
-    eyes of their grey levels' variance: what rebuilding every eye as its own mean would score), lr, seconds,
+    eyes of their grey levels' variance: the loss of rebuilding every eye as its own mean), lr, seconds,
     best (the last epoch).
     """
     processing = require_processed_as(images, processing, who="params:processing")

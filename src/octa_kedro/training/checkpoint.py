@@ -1,4 +1,4 @@
-"""A checkpoint that explains itself: weights as safetensors, beside them a JSON card."""
+"""A checkpoint: weights as safetensors, and beside them a JSON card that describes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from octa_kedro.training.state.state_file import write_tensors
 
 
 class CheckpointCard(Config):
-    """Everything needed to use the weights, and to know what they have seen.
+    """Everything needed to use the weights, and to know which subjects they have learnt from.
 
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
     eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
@@ -80,7 +80,7 @@ class Checkpoint:
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write ``<name>.json`` beside `path` and then `path` itself (safetensors), each atomically.
 
-    The weights come last, so whoever finds them finds a card that fits.
+    The weights are written last, so that the card beside them always fits.
     """
 
     def write_card(partial: Path) -> None:
@@ -92,7 +92,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read what `save_checkpoint` wrote; CheckpointError if a file is missing, damaged or of another pair."""
+    """Read what `save_checkpoint` wrote; CheckpointError if a file is missing or damaged, or if the two do not belong
+    together."""
     path = Path(path)
     card_path = path.with_suffix(".json")
     for needed in (path, card_path):

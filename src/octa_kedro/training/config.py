@@ -16,12 +16,12 @@ from octa_kedro.training.state.config import TrackingConfig
 class FittingConfig(Config):
     """What is shared by everything that trains.
 
-    `batch_size` images make a batch, on all `devices` together, and `accumulate` batches a step. `precision` bf16 and
-    fp16 are mixed ones, for GPUs. `workers` processes read images ahead. `clip_norm` bounds the norm of the gradient.
-    `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving average of the weights,
-    which is then judged and kept in their place. With `resume` a training that was interrupted goes on from its
-    last stored state, and one that has ended is not repeated while its inputs are the same; the state is stored after
-    an epoch if `save_seconds` have passed since it was.
+    A batch has `batch_size` images over all `devices` together, and a step of the optimiser takes `accumulate` batches.
+    `precision` bf16 and fp16 are mixed precision, for GPUs. `workers` processes read images ahead. `clip_norm` bounds
+    the norm of the gradient. `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving
+    average of the weights, which is then validated and kept in their place. With `resume` an interrupted training
+    resumes from its last stored state, and a finished one is not repeated while its inputs are the same; the state is
+    stored after an epoch if `save_seconds` have passed since the last time.
     """
 
     max_epochs: PositiveInt = 30
@@ -48,9 +48,9 @@ class TrainingConfig(FittingConfig):
 
     `slabs` are the en-face maps a 2D network sees as channels. With `patches` it sees them in pieces: each patch is
     an image with its eye's label, and an eye's probability is the mean over its patches. `start` is what the network
-    starts from and what of it stays frozen.
-    `model.classes` follows the cohort where it is not given. `mixup` is the alpha of Zhang et al. 2018, 0 is off.
-    `views` are mirrored views of an image whose probabilities are averaged when it is predicted.
+    starts from, and which stages stay frozen. `model.classes` follows the cohort where it is not given. `mixup` is the
+    alpha of Zhang et al. 2018, 0 is off. `views` are mirrored views of an image whose probabilities are averaged when
+    it is predicted.
     """
 
     model: ModelConfig

@@ -1,4 +1,4 @@
-"""The leak guard of training: what a fold is judged on, against what its weights have seen or will see."""
+"""The leak guard of training: a fold's validation and held-out patients against those its weights learn from."""
 
 import pandas as pd
 

@@ -26,7 +26,7 @@ def predict_fold(
 
     Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, disease, target,
     probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
-    for each. An eye seen in patches gets the mean probability of its patches, and that over the card's views.
+    for each. The probability of an eye seen in patches is the mean over its patches, and over the card's views.
     LeakError if the checkpoint has learnt from any of them or from another eye of their patient, or its epoch was
     chosen by a held-out one.
     """

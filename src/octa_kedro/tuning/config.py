@@ -50,13 +50,13 @@ class Dimension(Config):
 
 
 class TuningConfig(Config):
-    """A search: `trials` settings, drawn from `space`, each trained on every fold and judged on its validation eyes.
+    """A search: `trials` settings, drawn from `space`, each trained on every fold and scored on its validation eyes.
 
     `space` maps dotted paths in the model's parameters to what they may be; null takes a path out. `metric` is any
     column of the history, taken at the epoch that each fold keeps, averaged over `folds` (null: all); a loss compares
     only settings of one and the same loss. `direction` follows from its name where that is known. `tpe` draws
-    `startup_trials` at random before it learns from them; `random` always. `pruner` median gives a setting up after a
-    fold in which its mean so far is worse than the median of the others. No trial is begun after `timeout_minutes` of
+    `startup_trials` at random before it learns from them; `random` always. `pruner` median stops a setting after a
+    fold in which its mean so far is worse than the median of the others. No trial starts after `timeout_minutes` of
     one run. `trials` and `timeout_minutes` may be changed from run to run, anything else makes another search, which
     needs another `name`.
     """

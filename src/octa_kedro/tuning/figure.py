@@ -1,4 +1,4 @@
-"""One figure of a hyper-parameter search; it touches no global state."""
+"""One figure of a hyper-parameter search; it changes no global state of matplotlib."""
 
 import json
 from collections.abc import Mapping, Sequence

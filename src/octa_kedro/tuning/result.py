@@ -39,7 +39,7 @@ def collect_result(study: optuna.Study, model: str, config: TuningConfig, folds:
     trials = finished(study)
     if not any(trial.state == TrialState.COMPLETE for trial in trials):
         raise OctaError(
-            f"tuning of {model}: none of {len(trials)} trials is complete; run again to go on with it, for longer "
+            f"tuning of {model}: none of {len(trials)} trials is complete; run again to resume it, for longer "
             "(tuning.timeout_minutes) or with more tuning.trials"
         )
     table = trial_table(trials, config, folds)

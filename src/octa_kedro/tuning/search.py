@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class TrialError(Exception):
-    """Why one setting could not be judged; the search goes on with the next."""
+    """Why one setting could not be scored; the search continues with the next."""
 
 
 def search_parameters(
@@ -56,7 +56,7 @@ def search_parameters(
     pretrained: Mapping[int, Checkpoint] | None = None,
     fit: Fit = fit_classifier,
 ) -> SearchResult:
-    """Begin the search that `study_file` holds, or go on with it, until `tuning.trials` are finished in all.
+    """Start the search stored in `study_file`, or resume it, until `tuning.trials` are finished in all.
 
     `parameters` are the model's as they were given, without what follows from them; `tables` the fold tables,
     `pretrained` the encoders by fold. A trial is the mean over folds of the metric at the epoch that each keeps. One
@@ -102,8 +102,8 @@ def _run_trials(study: optuna.Study, task: Task, fit: Fit) -> None:
 
 
 def run_trial(study: optuna.Study, task: Task, fit: Fit) -> None:
-    """Draw a setting, train every fold with it, and tell the study; folds that an interrupted trial had finished are
-    not trained again."""
+    """Draw a setting, train every fold with it, and store the result in the study; folds that an interrupted trial had
+    finished are not trained again."""
     trial = study.ask(distributions(task.tuning.space))
     folds: dict[str, dict[str, float]] = dict(trial.user_attrs.get(FOLDS, {}))
     values: list[float] = []

@@ -66,7 +66,7 @@ class StudyFile:
             except BlockingIOError:
                 raise OctaError(
                     f"{self.path}: another process ({self.path.with_suffix('.lock').read_text()}) is searching here; "
-                    "wait for its end, or end it"
+                    "wait for it or stop it"
                 ) from None
             lock.truncate(0)
             lock.write(str(os.getpid()))
@@ -81,7 +81,7 @@ class StudyFile:
             raise DataError(f"{self.path}: not a study that can be read ({reason}); delete it to start over") from error
 
     def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: str) -> None:
-        """Note what a new study is made with, and compare an old one with it."""
+        """Store the settings of a new study, or compare those of an old one with them."""
         if SETTINGS not in study.user_attrs and not study.get_trials(deepcopy=False):
             study.set_user_attr(CODE, code)
             study.set_user_attr(SETTINGS, settings)
@@ -127,7 +127,7 @@ def _counts(trial: FrozenTrial) -> bool:
 
 
 def revive(study: optuna.Study, dimensions: int) -> None:
-    """Give up trials that a killed process left running, and put what they tried, with the folds that they had
+    """Mark trials that a killed process left running as failed, and put what they tried, with the folds that they had
     finished, first in the queue.
 
     One that was killed before all of its `dimensions` were drawn is not queued: the next draw gives the same.
@@ -150,5 +150,5 @@ def make_sampler(config: TuningConfig, trial: int) -> BaseSampler:
 
 
 def make_pruner(config: TuningConfig) -> BasePruner:
-    """Judges a trial after each of its folds."""
+    """Decides after each fold whether a trial is pruned."""
     return MedianPruner(n_startup_trials=config.startup_trials) if config.pruner == "median" else NopPruner()

@@ -1,4 +1,4 @@
-"""What every trial of a hyper-parameter search shares, and proves that two of them can be compared."""
+"""What every trial of a hyper-parameter search shares, and the settings that make two trials comparable."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

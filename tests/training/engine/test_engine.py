@@ -15,6 +15,7 @@ from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.devices import make_fabric
 from octa_kedro.training.engine.failures import reporting_lack_of_memory
+from octa_kedro.training.engine.loop import TrainingRun, run_training
 from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
@@ -168,6 +169,34 @@ def test_an_autoencoder_can_be_followed_too(encoder_config, volumes, table, tmp_
     assert pd.read_csv(folder / "history.csv")["train_loss"].tolist() == pytest.approx(fitted.history["train_loss"])
 
 
+@pytest.mark.parametrize(("metric", "halved"), [("val_loss", False), ("val_auroc", True)])
+def test_a_plateau_follows_the_metric_that_stops(still, data, metric: str, halved: bool):
+    class Validator:
+        """The loss gets better and better while the AUROC gets worse and worse."""
+
+        epochs = 0
+
+        def __call__(self, _trainer: Trainer) -> dict[str, float]:
+            self.epochs += 1
+            return {"val_loss": 1 / self.epochs, "val_auroc": 1 / self.epochs}
+
+    config = changed(still, schedule={"name": "plateau", "patience": 0}, stop={"metric": metric})
+    run = TrainingRun(
+        model=build_model(config.model),
+        objective=Classification(make_loss(config.loss, data.targets, 2)),
+        data=data,
+        validate=Validator(),
+        config=config,
+        stop=config.stop,
+        purpose=("test", 1),
+        fold=1,
+        title="test",
+    )
+    rows, _ = run_training(run, "a" * 40, None)
+    rates = [0.05, 0.05, 0.025] if halved else [0.05] * 3
+    assert [row["lr"] for row in rows] == pytest.approx(rates)
+
+
 def test_gradients_are_clipped(still, data):
     loose, tight = trainer(still, data), trainer(changed(still, clip_norm=1e-6), data)
     before = {name: tensor.clone() for name, tensor in tight.model.state_dict().items()}
@@ -180,14 +209,14 @@ def test_gradients_are_clipped(still, data):
     assert moved(tight) < 0.05 * moved(loose)
 
 
-def test_the_judged_weights_are_the_averaged_ones(still, data):
+def test_the_validated_weights_are_the_averaged_ones(still, data):
     plain, averaged = trainer(still, data), trainer(changed(still, ema=0.99), data)
     for one in (plain, averaged):
         one.epoch(1)
     close(plain, averaged)  # what is trained is the same
-    judged = averaged.weights()
-    assert any(not torch.equal(judged[name], tensor) for name, tensor in plain.weights().items())
-    close(plain, averaged)  # and judging has put it back
+    kept = averaged.weights()
+    assert any(not torch.equal(kept[name], tensor) for name, tensor in plain.weights().items())
+    close(plain, averaged)  # and validating has put it back
 
 
 def test_views_are_averaged_and_stand_in_the_card(config, planes, table):

@@ -5,8 +5,8 @@ import torch
 from pydantic import ValidationError
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.training.engine.config import OptimiserConfig
-from octa_kedro.training.engine.optimisers import make_optimiser, optimiser_names
+from octa_kedro.training.engine.config import OptimiserConfig, optimiser_names
+from octa_kedro.training.engine.optimisers import make_optimiser
 from octa_kedro.training.state.state_file import load_state, save_state
 
 

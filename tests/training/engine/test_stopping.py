@@ -10,7 +10,7 @@ from octa_kedro.training.engine.stopping import Stopping
 
 
 def follow(values: list[float], max_epochs: int = 100, **config) -> tuple[Stopping, int]:
-    """The state when training ends, and the epoch it ends at (0: it goes on)."""
+    """The state when training ends, and the epoch it ends at (0: it has not ended)."""
     stopping = Stopping(StopConfig.model_validate({"metric": "val_loss"} | config), max_epochs)
     for epoch, value in enumerate(values, 1):
         stopping.improves(epoch, {stopping.config.metric: value})
@@ -26,7 +26,8 @@ def test_a_loss_is_best_when_small_and_an_auroc_when_large():
 
 
 def test_patience_counts_epochs_without_a_gain():
-    assert follow([3, 2, 2.5, 2.4, 2.3], patience=3) == (follow([3, 2, 2.5, 2.4, 2.3], patience=3)[0], 5)
+    stopping, end = follow([3, 2, 2.5, 2.4, 2.3], patience=3)
+    assert (stopping.best_epoch, end) == (2, 5)
     assert follow([3, 2, 2.5, 2.4, 1.9], patience=3)[1] == 0
 
 
@@ -49,7 +50,7 @@ def test_an_undefined_metric_is_never_best():
     assert follow([math.nan] * 4, max_epochs=4)[0].best_epoch == 0
 
 
-def test_it_goes_on_from_its_state():
+def test_it_resumes_from_its_state():
     whole, end = follow([3, 2, 2.5, 2.4, 2.3], patience=3)
     half, _ = follow([3, 2, 2.5], patience=3)
     other = Stopping(half.config, 100)

@@ -71,7 +71,7 @@ def test_a_tracker_that_fails_is_given_up(
     monkeypatch.setattr(trackers, "TensorBoard", Broken)
     with caplog.at_level(logging.WARNING):
         train(TrackingConfig(trackers=("tensorboard",)), tmp_path, range(1, 4))
-    assert caplog.messages == ["Broken failed; the training goes on without it"]
+    assert caplog.messages == ["Broken failed; the training continues without it"]
     assert "no space left" in caplog.text
 
 

@@ -25,7 +25,7 @@ def pretrain_fold(
     processing: ProcessingConfig,
     run_folders: RunFolders,
 ) -> tuple[Checkpoint, pd.DataFrame]:
-    """Fit the autoencoder, going on where an interrupted run stopped -> its encoder's weights, history."""
+    """Fit the autoencoder, resuming an interrupted run -> its encoder's weights, history."""
     from octa_kedro.training.autoencoder import fit_autoencoder
 
     fitted = fit_autoencoder(images, table, config, processing, run_folders=run_folders)

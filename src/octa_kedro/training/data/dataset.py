@@ -35,7 +35,7 @@ class Batch:
     targets: torch.Tensor
 
     def images(self, device: torch.device) -> torch.Tensor:
-        """The values, float32, made on `device`: what travels there are the stored integers, half as many bytes."""
+        """The values, float32, made on `device`: the stored integers are transferred, which are half as many bytes."""
         shape = (-1, *[1] * (self.stored.ndim - 1))
         values = self.stored.to(device, non_blocking=True).to(torch.float32)
         values.mul_(self.slopes.to(device).view(shape))
@@ -67,7 +67,7 @@ class EyeDataset(Dataset[Image]):
         if missing := [s for s in subjects if s not in images]:
             raise DataError(
                 f"subject {', '.join(missing[:5])}: in the splits but without a processed image; run "
-                "kedro run --pipeline data_processing"
+                "kedro run --pipelines data_processing"
             )
         self.images, self.subjects, self.slabs = {s: images[s] for s in subjects}, list(subjects), slabs
         self.targets = list(targets) if targets is not None else [0] * len(self.subjects)
@@ -122,7 +122,7 @@ def loader(
     workers: int = 0,
     device: torch.device | None = None,
 ) -> DataLoader:
-    """`batches` (lists of indices) of `dataset`, read by so many processes ahead of their use."""
+    """`batches` (lists of indices) of `dataset`, read ahead by `workers` processes."""
     return DataLoader(
         dataset,
         batch_sampler=batches,

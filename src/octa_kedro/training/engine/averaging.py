@@ -26,7 +26,7 @@ class Averager:
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Take in the weights of `model` after a step of its optimiser."""
+        """Update the average with the weights of `model` after a step of its optimiser."""
         self.steps += 1
         current = model.state_dict()
         moving = [name for name, tensor in current.items() if tensor.is_floating_point()]
@@ -38,7 +38,7 @@ class Averager:
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[nn.Module]:
-        """`model` with the average as its weights inside the block, and with its own, to the bit, after it.
+        """`model` with the average as its weights inside the block, and with exactly its own weights after it.
 
         Its weights must not be trained inside the block; what evaluation changes in it is undone.
         """
@@ -55,7 +55,7 @@ class Averager:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from an average of the same network; CheckpointError, and nothing is changed, if it is of another."""
+        """Resume from an average of the same network; CheckpointError, and nothing is changed, for another network."""
         shapes = {name: tensor.shape for name, tensor in self.weights.items()}
         if {name: tensor.shape for name, tensor in state["weights"].items()} != shapes:
             raise CheckpointError("the saved average of weights is of another network; train from the start")

@@ -11,13 +11,14 @@ from octa_kedro.models.timm_names import asked_timm, timm_optimisers
 
 
 class LossConfig(Config):
-    """What is made small, of the predicted probabilities p and the targets y of an image.
+    """The loss that is minimised, from the predicted probabilities p and the targets y of an image.
 
     cross_entropy: -sum_k y_k log p_k. nll: the same, without smoothing. bce: the mean over classes of the binary
     cross entropy of p_k against y_k; with two classes it is the cross-entropy. mse: sum_k (p_k - y_k)^2, Brier's
-    score. focal: -sum_k y_k (1 - p_k)^focal_gamma log p_k (Lin et al. 2017), which makes light of what is right.
-    `label_smoothing` moves that share of a target evenly to all classes. `class_weights`: balanced (inverse frequencies
-    of the training images, with mean 1), null (all alike), or one number per class, in the order of cohort.classes.
+    score. focal: -sum_k y_k (1 - p_k)^focal_gamma log p_k (Lin et al. 2017), which gives little weight to what is
+    already right. `label_smoothing` moves that share of a target evenly to all classes. `class_weights`: balanced
+    (inverse frequencies of the training images, with mean 1), null (all equal), or one number per class, in the order
+    of cohort.classes.
     """
 
     name: Literal["cross_entropy", "nll", "bce", "mse", "focal"] = "cross_entropy"
@@ -40,7 +41,7 @@ class LossConfig(Config):
 
 
 TORCH_OPTIMISERS = ("sgd", "asgd", "adam", "adamw", "adagrad", "adadelta", "rmsprop")
-# These need other libraries and a GPU, second derivatives, or chance that no state holds.
+# These need other libraries and a GPU, second derivatives, or random numbers that are not in their state.
 UNFIT = ("bnb", "fused", "adahessian", "kron")
 ELSEWHERE = {"lr": "learning_rate", "weight_decay": "weight_decay", "momentum": "momentum"}
 
@@ -51,7 +52,7 @@ def optimiser_names() -> list[str]:
 
 
 def is_optimiser(name: str) -> bool:
-    """Whether `OptimiserConfig` takes that name. Only a name that is like none of those known takes timm's import."""
+    """Whether `OptimiserConfig` takes that name. timm is imported only for a name that resembles no known one."""
     known = optimiser_names()
     if name in known or get_close_matches(name, known, n=1, cutoff=0.8):
         return name in known
@@ -91,9 +92,9 @@ class ScheduleConfig(Config):
     """The rate over all steps, as a share of the optimiser's learning_rate.
 
     one_cycle: up from 1/25 to 1 and down to almost 0 in cosines, while momentum (or the first beta) goes from .95 to
-    .85 and back, whatever the optimiser was told (Smith and Topin 2019). constant: 1. step: times `gamma` every
+    .85 and back, whatever `optimiser.momentum` is (Smith and Topin 2019). constant: 1. step: times `gamma` every
     `step_epochs` epochs. cosine: from 1 down to `floor` (Loshchilov and Hutter 2017). plateau: times `factor` whenever
-    the validation metric has not got better for more than `patience` epochs, and never below `floor`.
+    `stop.metric` has not improved for more than `patience` epochs, and never below `floor`.
     `warm_up` is the share of all steps in which the rate rises: by default .2 of a one_cycle, otherwise none, and
     there linearly, on top of the schedule.
     """
@@ -121,15 +122,20 @@ HISTORY_METRICS = (*SMALLER_IS_BETTER, *LARGER_IS_BETTER)
 
 class StopConfig(Config):
     """The best epoch is the one with the best `metric` after the share `keep_from` of all epochs: before that the
-    rate is still high, the loss of a small validation set jumps, and a lucky dip would be kept.
+    rate is still high, the loss of a small validation set jumps, and an epoch that is best by chance would be kept.
 
-    Training stops when `patience` epochs have brought no gain of more than the share `tolerance` of what was the best.
+    Training stops when in `patience` epochs the metric has not improved by more than the share `tolerance` of its best.
     """
 
     metric: str = "val_loss"
     patience: PositiveInt = 15
     tolerance: float = Field(0.0, ge=0, lt=1)
     keep_from: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def better(self) -> Literal["smaller", "larger"]:
+        """The direction in which `metric` gets better."""
+        return "smaller" if self.metric in SMALLER_IS_BETTER else "larger"
 
     @field_validator("metric")
     @classmethod

@@ -1,4 +1,4 @@
-"""CPU, one GPU, or several of either: what a parameter's words mean to Fabric."""
+"""CPU, one GPU, or several of either: Fabric for the parameters device, devices and precision."""
 
 import os
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ def make_fabric(config: FittingConfig) -> Fabric:
     """
     device = pick_device(config.device)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: no CUDA device is there; set it to auto or cpu")
+        raise ConfigError("device: there is no CUDA device; set it to auto or cpu")
     if device.type == "cuda" and config.devices > torch.cuda.device_count():
-        raise ConfigError(f"devices: {config.devices} asked for, {torch.cuda.device_count()} are there")
+        raise ConfigError(f"devices: {config.devices} asked for, but there are {torch.cuda.device_count()}")
     if device.type == "cpu" and config.precision == "fp16":
         raise ConfigError("precision: fp16 is for GPUs; set it to fp32")
     if config.batch_size < config.devices:

@@ -1,4 +1,4 @@
-"""What to tell a user when learning cannot go on."""
+"""Errors for a training that cannot continue: what happened, where, and which parameter to change."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -108,7 +108,15 @@ def _launch(run: TrainingRun, run_folder: RunFolder) -> None:
 
 def _train(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
     """All remaining epochs, or until patience runs out."""
-    trainer = make_trainer(fabric, run.model, run.objective, data=run.data, config=run.config, purpose=run.purpose)
+    trainer = make_trainer(
+        fabric,
+        run.model,
+        run.objective,
+        data=run.data,
+        config=run.config,
+        purpose=run.purpose,
+        better=run.stop.better,
+    )
     stopping = Stopping(run.stop, run.config.max_epochs)
     state = run_folder.stored_state() or {"epoch": 0, "rows": []}
     if state["epoch"]:
@@ -149,7 +157,7 @@ def _epoch(trainer: Trainer, run: TrainingRun, number: int) -> dict[str, Any]:
         **run.validate(trainer),
         "lr": rate,
     }
-    trainer.schedule.after_epoch(row.get("val_loss", row["train_loss"]))
+    trainer.schedule.after_epoch(row[run.stop.metric])
     return row | {"seconds": time.perf_counter() - started, "memory_gib": memory_gib(trainer.fabric.device)}
 
 

@@ -1,4 +1,4 @@
-"""Losses of a classifier, one value an image; their reduction is the training loop's.
+"""Losses of a classifier, one value an image; the training loop averages them.
 
 All are functions of the logarithm of the softmax, so that with each the softmax is the predicted probability.
 """
@@ -15,7 +15,7 @@ from octa_kedro.training.engine.config import LossConfig
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of `config`, with one weight per class ``(K,)``, on whatever device it is asked for."""
+    """The loss of `config`, with one weight per class ``(K,)``, which is copied to the device of the targets."""
 
     config: LossConfig
     class_weights: torch.Tensor

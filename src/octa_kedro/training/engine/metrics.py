@@ -1,4 +1,4 @@
-"""What is measured after an epoch: on the validation set, and of the process."""
+"""What is measured after an epoch: metrics of the validation set, and memory of the process."""
 
 import math
 from pathlib import Path

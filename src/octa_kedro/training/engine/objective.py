@@ -23,7 +23,7 @@ class Objective(Protocol):
     def losses(
         self, model: nn.Module, images: torch.Tensor, targets: torch.Tensor, stream: torch.Generator
     ) -> torch.Tensor:
-        """``(N,)`` weighted losses; what is left to chance is drawn from `stream`."""
+        """``(N,)`` weighted losses; random numbers are drawn from `stream`."""
         ...
 
 

@@ -28,14 +28,14 @@ FUSED = {"sgd": ("cpu", "cuda"), "adam": ("cpu", "cuda"), "adamw": ("cpu", "cuda
 def make_optimiser(
     parameters: Iterable[torch.nn.Parameter], config: OptimiserConfig, *, fused: bool = True
 ) -> optim.Optimizer:
-    """The optimiser of those of `parameters` that are trained, where they are now; frozen ones are left out.
+    """The optimiser of the trained ones of `parameters`, on their present device; frozen ones are left out.
 
     With `fused` it takes torch's fused version where there is one for their device. ConfigError if all are frozen or
     the optimiser refuses its options.
     """
     trained = [weight for weight in parameters if weight.requires_grad]
     if not trained:
-        raise ConfigError("no weight is left to train; lower start.frozen_stages")
+        raise ConfigError("all weights are frozen, there is none to train; lower start.frozen_stages")
     quick = fused and {weight.device.type for weight in trained} <= set(FUSED.get(config.name, ()))
     try:
         return build_optimiser(config, trained, {"fused": True} if quick else {})

@@ -1,4 +1,4 @@
-"""How the learning rate goes over a training."""
+"""How the learning rate changes during a training."""
 
 import math
 from typing import Any, Literal, Protocol
@@ -21,16 +21,16 @@ class Schedule(Protocol):
         """The rate the next step will use."""
 
     def after_step(self) -> None:
-        """Go on by one step of the optimiser."""
+        """Advance by one step of the optimiser."""
 
     def after_epoch(self, value: float) -> None:
-        """Take note of the validation metric after an epoch."""
+        """Advance by one epoch; `value` is that epoch's `stop.metric`, which only plateau uses."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it is, in values that JSON has."""
+        """Its state, in values that JSON can hold."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where a schedule of the same config was."""
+        """Resume from the state of a schedule of the same config."""
 
 
 def make_schedule(
@@ -43,7 +43,8 @@ def make_schedule(
 ) -> Schedule:
     """The schedule of `optimiser` over ``epochs * steps_per_epoch`` steps, which sets its first rate at once.
 
-    `better` says how plateau judges the metric it follows. Give the optimiser itself, not what Fabric wraps it in.
+    `better` is the direction in which the metric that plateau follows gets better. `optimiser` is the optimiser itself,
+    not the wrapper that Fabric makes.
     """
     if config.name == "one_cycle":
         return OneCycle(optimiser, config.rising, max(2, epochs * steps_per_epoch))

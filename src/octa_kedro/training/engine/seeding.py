@@ -1,4 +1,4 @@
-"""Random streams: every use of chance has its own generator, named by what it is for."""
+"""Random streams: every random decision has a generator of its own, named by its purpose."""
 
 import random
 import zlib

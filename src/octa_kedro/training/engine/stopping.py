@@ -1,15 +1,15 @@
-"""Which epoch is kept, and when training has gone on long enough."""
+"""Which epoch is kept, and when training stops."""
 
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from octa_kedro.training.engine.config import SMALLER_IS_BETTER, StopConfig
+from octa_kedro.training.engine.config import StopConfig
 
 
 @dataclass
 class Stopping:
-    """Follows the metric over epochs; `state` is all it remembers."""
+    """Follows the metric over the epochs; `state` returns all that it stores."""
 
     config: StopConfig
     max_epochs: int
@@ -19,11 +19,11 @@ class Stopping:
     last_gain: int = 0
 
     def improves(self, epoch: int, row: dict[str, Any]) -> bool:
-        """Take note of an epoch's row; whether it is the best one so far. An undefined metric never is."""
+        """Add an epoch's row; whether it is the best one so far. An epoch with an undefined metric never is."""
         value = float(row[self.config.metric])
         if math.isnan(value) or epoch <= self.config.keep_from * self.max_epochs:
             return False
-        # A gain has to be seen against what it is measured from, which only moves when there is one.
+        # The reference moves only when there is a gain, so that many small gains in a row count together.
         if self._better(value, self.reference, self.config.tolerance):
             self.reference, self.last_gain = value, epoch
         if not self._better(value, self.best, 0.0):
@@ -32,16 +32,16 @@ class Stopping:
         return True
 
     def ends(self, epoch: int) -> bool:
-        """Whether no further epoch is worth it."""
+        """Whether training ends after `epoch`."""
         return epoch >= self.max_epochs or (self.last_gain > 0 and epoch - self.last_gain >= self.config.patience)
 
     def state(self) -> dict[str, float | int]:
-        """What has been seen so far."""
+        """All that `restore` needs."""
         names = ("best", "best_epoch", "reference", "last_gain")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Resume from a `state`."""
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -49,6 +49,6 @@ class Stopping:
         if math.isnan(than):
             return True
         margin = tolerance * abs(than)
-        if self.config.metric in SMALLER_IS_BETTER:
+        if self.config.better == "smaller":
             return value < than - margin
         return value > than + margin

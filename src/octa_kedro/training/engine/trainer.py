@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -31,8 +31,8 @@ Purpose = tuple[str | int, ...]
 class Trainer:
     """Runs epochs of `model` on one of Fabric's devices.
 
-    All chance is a function of seed, purpose, epoch and place in the epoch, so `state` holds all that a training
-    needs in order to go on as if it had never stopped.
+    All random numbers are functions of seed, purpose, epoch and place in the epoch, so `state` holds all that a
+    training needs in order to resume with the same bits as without an interruption.
     """
 
     fabric: Fabric
@@ -81,7 +81,7 @@ class Trainer:
         stream = generator(self.config.seed, *self.purpose, "mixup", number, index, self.fabric.global_rank)
         with self.fabric.no_backward_sync(self.wrapped, enabled=not last):
             losses = self.objective.losses(self.wrapped, images, targets, stream).sum()
-            # Devices' gradients are averaged, so what is one device's share of the mean counts as often as there are.
+            # Fabric averages the gradients over devices: each device's share of the loss is multiplied by their number.
             self.fabric.backward(losses * (self.fabric.world_size / whole))
         found = float(losses.detach())
         if not math.isfinite(found):
@@ -121,7 +121,7 @@ class Trainer:
 
     @contextmanager
     def _reporting(self, number: int, index: int, images: Sequence[int], shape: tuple[int, ...]) -> Iterator[None]:
-        """Say where it happened if a number is not finite or memory runs out."""
+        """Name epoch and batch if a number is not finite or memory runs out."""
         where = f"{self.name}, epoch {number}, batch {index + 1}"
         with reporting_lack_of_memory(where, shape):
             try:
@@ -141,19 +141,19 @@ class Trainer:
         return sampler
 
     @contextmanager
-    def judged(self) -> Iterator[nn.Module]:
-        """The network as it is judged and kept: its averaged weights, if they are averaged, in evaluation mode."""
+    def evaluated(self) -> Iterator[nn.Module]:
+        """The network that is validated and kept, in evaluation mode: with the averaged weights, if `ema` is set."""
         with self.average.applied(self.model) if self.average is not None else nullcontext():
             self.model.eval()
             yield self.model
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """A copy, on the CPU, of the weights that are judged."""
-        with self.judged() as model:
+        """A copy, on the CPU, of the weights that are validated."""
+        with self.evaluated() as model:
             return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
     def state(self) -> dict[str, Any]:
-        """All that a training needs to go on from here to the bit."""
+        """All that a training needs to resume from here with the same bits."""
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -163,7 +163,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Resume from a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -180,18 +180,20 @@ def make_trainer(
     data: EyeDataset,
     config: FittingConfig,
     purpose: Purpose,
+    better: Literal["smaller", "larger"] = "smaller",
 ) -> Trainer:
-    """Everything that learning needs, on Fabric's device; `purpose` names the random streams."""
+    """Everything that learning needs, on Fabric's device; `purpose` names the random streams, and `better` is the
+    direction of the metric that a plateau schedule follows."""
     order = EpochOrder(
         data.image_targets(), config.batch_size, config.seed, purpose, config.sampling, devices=fabric.world_size
     )
     if fabric.world_size > 1 and fabric.device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     model = model.to(fabric.device)
-    # A fused optimiser undoes the loss scale itself, and cannot have its gradients clipped before.
+    # A fused optimiser removes the loss scale itself, so its gradients could not be clipped before.
     optimiser = make_optimiser(model.parameters(), config.optimiser, fused=config.precision != "fp16")
     steps = math.ceil(len(order) / config.accumulate)
-    schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps)
+    schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps, better=better)
     wrapped, moved = fabric.setup(model, optimiser)
     batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
     average = Averager(model, config.ema) if config.ema else None

@@ -1,4 +1,4 @@
-"""How a classifier does on eyes: logits of a data set, and the columns of the history that come of them."""
+"""Validation of a classifier: logits of a data set, and the columns of the history computed from them."""
 
 import math
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ def predict_logits(
 
 @dataclass
 class Validation:
-    """Judges a classifier on `data` after each epoch; several devices share the images."""
+    """Validates a classifier on `data` after each epoch; several devices share the images."""
 
     data: EyeDataset
     loss: Loss
@@ -44,7 +44,7 @@ class Validation:
 
     def __call__(self, trainer: Trainer) -> dict[str, float]:
         """Loss and metrics per eye; DivergedError names eyes whose logits are not finite."""
-        with trainer.judged() as model:
+        with trainer.evaluated() as model:
             logits = self._logits(model, trainer)
         if not logits.isfinite().all():
             named = [self.data.subjects[i] for i in (~logits.isfinite().all(dim=1)).nonzero().flatten().tolist()]
@@ -59,10 +59,11 @@ class Validation:
         return {"val_loss": float(loss), **epoch_metrics(logits, targets)}
 
     def _logits(self, model: nn.Module, trainer: Trainer) -> torch.Tensor:
-        """Logits ``(eyes, classes)``, on every device those of all."""
+        """Logits ``(eyes, classes)`` of all eyes, on every device."""
         fabric, n = trainer.fabric, len(self.data)
         if self._mine is None:
-            # The same number for each, or they would wait for each other: some images are predicted twice.
+            # Every device predicts the same number of images, or they would wait for each other: some images are
+            # predicted twice.
             most = math.ceil(n / fabric.world_size)
             share = [min(i * fabric.world_size + fabric.global_rank, n - 1) for i in range(most)]
             batches = [[share[i] for i in batch] for batch in in_order(most, trainer.config.batch_size)]

@@ -1,4 +1,4 @@
-"""The history of a training, on disk and as a figure while it goes on."""
+"""The history of a training, on disk and as a figure, written while the training runs."""
 
 import logging
 import os
@@ -50,7 +50,7 @@ class HistoryWriter:
         try:
             history_figure(table).savefig(partial, format="png", dpi=100)
             partial.replace(self.folder / FIGURE)
-        except Exception:  # whatever it was, it must not end a training of hours
+        except Exception:  # no error of drawing may end a training of hours
             logger.warning("%s could not be drawn", self.folder / FIGURE, exc_info=True)
             partial.unlink(missing_ok=True)
         self._undrawn = None

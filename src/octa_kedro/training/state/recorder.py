@@ -22,7 +22,7 @@ class Recorder:
         self._trackers.start(f"{title}, {run_folder.path.name}", config.model_dump(mode="json"), done=done)
 
     def record(self, rows: list[dict[str, Any]], best_epoch: int) -> None:
-        """Take note of the last of `rows`."""
+        """Show and write the last of `rows`."""
         row = rows[-1]
         if self._history is not None:
             self._history.write(rows, best_epoch)

@@ -35,7 +35,7 @@ def save_state(path: Path, tree: Any) -> None:
     """Write nested dicts, lists and tuples of None, bool, int, float, str, tensors and their types, for `load_state`.
 
     Tensors are stored by value: two that share memory come back as two. The file replaces an older one when it is
-    complete and on the disk; whatever happens before, the older one stays whole. DataError if it cannot be written.
+    complete and on the disk; if writing fails, the older one stays. DataError if it cannot be written.
     TypeError for anything else in the tree, saying where.
     """
     shelf = _Shelf()
@@ -52,7 +52,7 @@ def write_tensors(
 ) -> None:
     """Write a safetensors file atomically; `before` is called with the complete file before it takes its
     place. DataError if it cannot be written, for instance on a full disk."""
-    # safetensors has a partial file of its own, under a name that only it knows: in a folder it can be cleared away.
+    # safetensors writes a partial file under a name of its own; in a folder made for it, it can be deleted.
     folder = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ def load_state(path: Path) -> Any:
     """Read what `save_state` wrote, tensors on the CPU; CheckpointError if it is missing, damaged or something else."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; there is no training to go on with here, start it anew")
+        raise CheckpointError(f"{path}: no such file; there is no stored training to resume; start it anew")
     try:
         with safe_open(path, "pt") as file:
             marks = file.metadata() or {}
@@ -144,7 +144,7 @@ def _encode(node: Any, shelf: _Shelf, where: str) -> Any:
 
 
 def _decode(node: Any, shelf: _Shelf) -> Any:
-    """What `_encode` made `node` of."""
+    """The inverse of `_encode`."""
     if isinstance(node, list):
         return [_decode(item, shelf) for item in node]
     if not isinstance(node, dict):

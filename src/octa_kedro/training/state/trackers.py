@@ -1,4 +1,4 @@
-"""Where else the history of a training goes, if it is asked for: TensorBoard, MLflow."""
+"""Trackers that also receive the history of a training, if asked for: TensorBoard, MLflow."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ LONGEST_VALUE = 6000  # characters of a parameter that MLflow takes
 
 
 class Tracker(Protocol):
-    """One place that a history goes to."""
+    """One receiver of a history."""
 
     def start(self, run_name: str, parameters: Mapping[str, Any], done: int) -> None: ...
     def log(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
@@ -34,8 +34,8 @@ class Trackers:
     """The trackers that `config` names; of several processes of one training only the first may have them.
 
     What they keep lies in `folder`, which several runs may share: each needs a name of its own. ConfigError, before
-    anything is trained, if a package is missing or MLflow refuses the store. One that fails later is given up with a
-    warning: a training does not end for it.
+    anything is trained, if a package is missing or MLflow refuses the store. One that fails later is dropped with a
+    warning, and the training continues.
     """
 
     def __init__(self, config: TrackingConfig, folder: Path) -> None:
@@ -46,8 +46,8 @@ class Trackers:
             self._trackers.append(TensorBoard(folder) if name == "tensorboard" else MLflow(folder, config))
 
     def start(self, run_name: str, parameters: Mapping[str, Any], *, done: int = 0) -> None:
-        """Begin the run, or go on in the one of that name after `done` epochs: what it had of later ones is replaced,
-        or kept if it is the same. Nested parameters get names with dots."""
+        """Start the run, or continue the one of that name after `done` epochs: its rows of later epochs are replaced,
+        or kept if they are the same. Nested parameters get names with dots."""
         flat = flatten(parameters)
         for tracker in [*self._trackers]:
             with self._forgiving(tracker):
@@ -65,7 +65,7 @@ class Trackers:
                 tracker.log(epoch, metrics)
 
     def close(self) -> None:
-        """Write out what is left. Without it a run counts as still going on, as it is if it was killed."""
+        """Write out what is left. Without it, as after a kill, a run still counts as running."""
         for tracker in [*self._trackers]:
             with self._forgiving(tracker):
                 tracker.close()
@@ -87,7 +87,7 @@ class Trackers:
             raise
         except Exception:
             self._trackers.remove(tracker)
-            logger.warning("%s failed; the training goes on without it", type(tracker).__name__, exc_info=True)
+            logger.warning("%s failed; the training continues without it", type(tracker).__name__, exc_info=True)
 
 
 class TensorBoard:
@@ -116,7 +116,8 @@ class TensorBoard:
 
 
 class MLflow:
-    """Runs in MLflow's store; ``folder/mlflow`` remembers the identifier of each by its name, to go on in it.
+    """Runs in MLflow's store; ``folder/mlflow`` stores the identifier of each under its name, so that it can be
+    continued.
 
     MLflow keeps no plain files any more, so the store is ``folder/mlflow/mlflow.db`` if no other is named.
     """
