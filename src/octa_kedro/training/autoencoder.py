@@ -60,7 +60,7 @@ def fit_autoencoder(
         fold=fold,
         title=f"autoencoder fold {fold}",
     )
-    key = training_key(run, data=[data.images[s].sha256 for s in data.subjects])
+    key = training_key(run, fit_autoencoder, data=[data.images[s].sha256 for s in data.subjects])
     rows, weights = run_training(run, key, run_folders)
     card = CheckpointCard(
         kind="encoder",

@@ -84,6 +84,7 @@ def fit_classifier(
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(
         run,
+        fit_classifier,
         network=network.model_dump(mode="json"),
         data={role: [one.images[s].sha256 for s in one.subjects] for role, one in data.items()},
         targets={role: one.targets for role, one in data.items()},
