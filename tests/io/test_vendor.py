@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,6 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.io import converter, vendor_scan
 from octa_kedro.io.vendor import VendorFolder
 
 WIDTH, N, DEPTH = 5, 4, 12

@@ -11,7 +11,7 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.overlay import plane_figure, volume_figure
-from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 

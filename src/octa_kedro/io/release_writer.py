@@ -23,8 +23,8 @@ from scipy.io import savemat
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.octa500 import LABEL_SHEETS, SURFACE_INDEX_BASE, plane_to_picture
 from octa_kedro.io.progress import progress
-from octa_kedro.io.release import LABEL_SHEETS, SURFACE_INDEX_BASE, plane_to_picture
 from octa_kedro.io.volume import Laterality, scan_affine
 
 RECORDS = ".written"  # one small file per finished eye: the hash of the recipe it was made by
@@ -98,8 +98,8 @@ def write_release(
     whose finished copy has the same hash is left alone, so an interrupted run continues and a repeated one
     does nothing; whatever else there is of an eye is removed. `workers` processes (None: one per core that this
     process may use; 1: none but this one) each make and write one eye at a time; the bytes are the same for any
-    number. `code` is kept for `recorded_code`. DataError if `root` holds files that this function did not write: a real release must never be
-    overwritten. An error in an eye names the eye, and the finished ones stay.
+    number. `code` is kept for `recorded_code`. DataError if `root` holds files that this function did not write: a real
+    release must never be overwritten. An error in an eye names the eye, and the finished ones stay.
     """
     records = root / RECORDS
     if root.is_dir() and any(root.iterdir()) and not records.is_dir():

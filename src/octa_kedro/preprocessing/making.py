@@ -38,9 +38,10 @@ def processed_parts(
     source: Source,
     subject: str,
     surfaces: Stored | None,
+    parts: Sequence[str],
+    *,
     config: ProcessingConfig,
     reference: Reference | None,
-    parts: Sequence[str],
 ) -> dict[str, Result]:
     """Those `parts` (`config.PARTS`) of one eye that the configuration asks for and the source has."""
     return process_eye(source, subject, surfaces() if surfaces else None, config, reference, parts=parts)

@@ -65,9 +65,7 @@ def references(source: Source, surfaces: Manifest, eligible: pd.DataFrame, confi
     for field_mm, subjects in by_field(eligible).items():
         subject = _reference_subject(field_mm, subjects, surfaces, config)
         stored = surfaces[subject]
-        key = hash_of(
-            step="reference", scan=source.fingerprint(subject, "OCT"), surfaces=stored.sha256, config=config
-        )
+        key = hash_of(step="reference", scan=source.fingerprint(subject, "OCT"), surfaces=stored.sha256, config=config)
         make = partial(reference_parts, source, subject, stored, config)
         recipes[field_name(field_mm)] = Recipe(make, dict.fromkeys(REFERENCE_PARTS, key))
     return recipes
@@ -103,7 +101,8 @@ def processing(
             "surfaces": own.sha256 if own else None,
             "references": {name: item.sha256 for name, item in chosen.items()},
         }
-        make = partial(processed_parts, source, subject, own, config, read_reference(chosen, float(field_mm)))
+        reference = read_reference(chosen, float(field_mm))
+        make = partial(processed_parts, source, subject, own, config=config, reference=reference)
         recipes[subject] = Recipe(
             make, {part: hash_of(settings=config.settings_of(part), **common) for part in PARTS}, facts
         )

@@ -14,7 +14,7 @@ The ideas, in the order in which a run meets them:
 * A **Store** (`store`) is a folder of results. A file is named ``<ingredients>-<code>-<part>``, so whatever is there
   is not made again, an interrupted run goes on, and a changed ingredient or an edited line of code makes another
   file. Eyes that cannot be made are set aside with their reason (quarantine), if the run's configuration says so.
-* A **Stored** (`stored`) is one file of a store as later steps are given it: its bytes are checked before they are used.
+* A **Stored** (`stored`) is one file of a store as later steps are given it; its bytes are checked before use.
 * A **Manifest** (`stored`) names the stored result of each eye in one version of a dataset.
 
 Keys (`keys`) are hashes of whole configurations minus exceptions that are named with their reason, so that a new

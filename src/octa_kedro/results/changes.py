@@ -97,8 +97,8 @@ def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Co
     changes = [found for old, code in reused if (found := changed_libraries(old, code.libraries))]
     if changes:
         log.warning(
-            "%s: %d were made with other versions of libraries (%s) and are used as they are; to make them anew, delete "
-            "them",
+            "%s: %d were made with other versions of libraries (%s) and are used as they are; delete them to "
+            "make them anew",
             what,
             len(changes),
             "; ".join(sorted(set(changes))[:SHOWN]),

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import sys
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ def _stamp(path: Path) -> Stamp:
 _STAMPS = {path: _stamp(path) for path in ROOT.rglob("*.py")}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(name: str, path: Path, root: Path, _stamp: Stamp) -> Module:
     tree = ast.parse(path.read_bytes(), filename=str(path))
     inside, outside = set(), set()
@@ -102,27 +102,30 @@ def _with_parents(name: str, root: Path) -> Iterator[str]:
 
 
 def _digest(tree: ast.Module) -> str:
-    return hashlib.blake2b("".join(_code(tree)).encode(), digest_size=8).hexdigest()
+    words: list[str] = []
+    _spell(tree, words)
+    return hashlib.blake2b("".join(words).encode(), digest_size=8).hexdigest()
 
 
-def _code(node: object) -> Iterator[str]:
-    """The parsed source as text without places, comments, docstrings, and fields that are empty (their number differs
-    between versions of Python)."""
+def _spell(node: object, words: list[str]) -> None:
+    """The parsed source as words without places, comments, docstrings, and fields that are empty (which ones there are
+    differs between versions of Python)."""
     if isinstance(node, list):
-        yield "["
+        words.append("[")
         for one in node:
             if not _is_a_docstring(one):
-                yield from _code(one)
-        yield "]"
+                _spell(one, words)
+        words.append("]")
     elif isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
-        for name, value in ast.iter_fields(node):
+        words.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
             if value is not None and value != []:
-                yield name
-                yield from _code(value)
-        yield ")"
+                words.append(name)
+                _spell(value, words)
+        words.append(")")
     else:
-        yield f"={node!r};"
+        words.append(f"={node!r};")
 
 
 def _is_a_docstring(node: object) -> bool:

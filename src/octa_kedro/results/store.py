@@ -55,26 +55,25 @@ class Store:
             what, missing, len(wanted), self.folder, lambda names: version_of({name + self.suffix for name in names})
         )
 
-    def _work(self, eyes: Mapping[str, Recipe], job: Job) -> Iterator[None]:
-        """Make the missing parts of each eye; a turn for each eye that is finished."""
+    def _work(self, eyes: Mapping[str, Recipe], job: Job) -> Iterator[str]:
+        """Make the missing parts of each eye; eyes, as they are finished."""
         workers = min(job.execution.workers or cpu_count(), len(eyes))
         quarantine = job.execution.on_error == "quarantine"
         if workers <= 1:
-            yield from (self._try(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items())
+            for eye, recipe in eyes.items():
+                yield self._try(eye, recipe, quarantine, job.threads)
             return
         # loky starts fresh processes: a forked copy of one that has used torch or OpenMP can hang
         pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1)
         try:
-            yield from pool(
-                delayed(self._try)(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items()
-            )
+            yield from pool(delayed(self._try)(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items())
         except BrokenProcessPool as error:
             raise OctaError(
                 f"{self.folder}: a process that worked on an eye was killed, perhaps for want of memory; run again to "
                 "continue with the missing eyes, with fewer at a time by execution.workers"
             ) from error
 
-    def _try(self, eye: str, recipe: Recipe, quarantine: bool, threads: int | None) -> None:
+    def _try(self, eye: str, recipe: Recipe, quarantine: bool, threads: int | None) -> str:
         try:
             with threadpool_limits(threads):
                 self.put(recipe)
@@ -84,6 +83,7 @@ class Store:
                 raise type(error)(f"{reason} (execution.on_error: quarantine goes on without it)") from error
             for part in recipe.ingredients:
                 write_text(self._path(recipe, part, ".failed.json"), json.dumps({"failed": reason}))
+        return eye
 
     def put(self, recipe: Recipe) -> None:
         """Make and write the parts of an eye that are not there yet."""

@@ -20,8 +20,9 @@ from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.code import code_of
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.training.classifier import Fitted, fit_classifier
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.result import SearchResult, collect_result, state_name
 from octa_kedro.tuning.space import decode, distributions

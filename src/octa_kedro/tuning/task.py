@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro import __version__
+from octa_kedro.cohort.columns import subjects_of
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.splits import subjects_of
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.results.keys import hash_of
 from octa_kedro.results.stored import Stored
