@@ -52,8 +52,8 @@ def tell_changed_code(
     names = {name for one in earlier.values() for name in one.values()}
     code = next(iter(missing))[0].code
     log.warning(
-        "%s: %d of %d are made anew, because code has changed since they were stored: %s. The earlier ones stay; later "
-        "steps go on with them by --load-versions %s:%s",
+        "%s: %d of %d results are made anew, because code has changed since they were stored: %s. The earlier ones "
+        "stay; later steps go on with them by --load-versions %s:%s",
         what,
         len(earlier),
         total,
@@ -97,7 +97,7 @@ def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Co
     changes = [found for old, code in reused if (found := changed_libraries(old, code.libraries))]
     if changes:
         log.warning(
-            "%s: %d were made with other versions of libraries (%s) and are used as they are; delete them to "
+            "%s: %d results were made with other versions of libraries (%s) and are used as they are; delete them to "
             "make them anew",
             what,
             len(changes),

@@ -57,7 +57,7 @@ _STAMPS = {path: _stamp(path) for path in ROOT.rglob("*.py")}
 @cache
 def _parsed(name: str, path: Path, root: Path, _stamp: Stamp) -> Module:
     tree = ast.parse(path.read_bytes(), filename=str(path))
-    inside, outside = set(), set()
+    inside, outside = set(_with_parents(name, root)), set()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for found in _imported(tree, package):
         top = found.partition(".")[0]
@@ -65,7 +65,7 @@ def _parsed(name: str, path: Path, root: Path, _stamp: Stamp) -> Module:
             inside |= set(_with_parents(found, root))
         elif top not in sys.stdlib_module_names:
             outside.add(top)
-    return Module(_digest(tree), frozenset(inside), frozenset(outside))
+    return Module(_digest(tree), frozenset(inside - {name}), frozenset(outside))
 
 
 def _imported(node: ast.AST, package: str) -> Iterator[str]:
