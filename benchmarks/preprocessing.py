@@ -17,9 +17,8 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -40,7 +39,9 @@ from octa_kedro.preprocessing.placement import Placement, place_surfaces, place_
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_mask
 from octa_kedro.results.config import ExecutionConfig
-from octa_kedro.results.store import Batch, Recipe, Store
+from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.result import Result
+from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored
 
 ROOT = Path(__file__).parents[1]
@@ -135,10 +136,8 @@ def ours(source: Octa500Release, subject: str, surfaces: Stored, work: Path) -> 
     seconds: Seconds = {}
     with timed(seconds, "all"):
         cohort = pd.DataFrame({"subject": [subject], "field_of_view_mm": [6.0]})
-        made = recipes.processed(source, cohort, {subject: surfaces}, {}, CONFIG)
-        Store(work / "files", unit=False, compress=False).put_all(
-            Batch(made[VOLUME], ExecutionConfig(workers=1)), "eye"
-        )
+        processing = recipes.processing(source, cohort, {subject: surfaces}, {}, CONFIG)
+        Store(work / "files").put_all(Job(processing, VOLUME, ExecutionConfig(workers=1)), "eye")
     return seconds
 
 
@@ -188,9 +187,7 @@ def main() -> None:
         zipfile.ZipFile(arguments.eye).extractall(work / "release")
         source = Octa500Release(work / "release")
         subject, bitmaps = arguments.subject, source.eyes[arguments.subject][MODALITY].path
-        store = Store(work / "surfaces", unit=False, compress=False)
-        found = store.put(Recipe("surfaces", partial(estimate_surfaces, source.volume(subject, "OCT"))))
-        stored = store.open(found)
+        stored = found_surfaces(source, subject, work / "surfaces")
         scan = source.volume(subject, MODALITY)
         placement = place_eye(scan, stored(), CONFIG).placement
         fresh = [work / f"ours-{number}" for number in range(arguments.repeats)]
@@ -200,6 +197,17 @@ def main() -> None:
         slab = layer_mask(stored(), scan.affine)
         originals = medians([original(bitmaps, slab, work) for _ in range(arguments.original_repeats)])
     report(originals, medians(our_runs)["all"], repeated["unchanged"], bare_runs)
+
+
+def found_surfaces(source: Octa500Release, subject: str, folder: Path) -> Stored:
+    """The retina found in the OCT scan, as a result on disk."""
+
+    def make(_parts: Sequence[str]) -> dict[str, Result]:
+        return {"surfaces": Result(estimate_surfaces(source.volume(subject, "OCT")))}
+
+    store = Store(folder)
+    job = Job({subject: Recipe(make, {"surfaces": "benchmark"})}, "surfaces", ExecutionConfig(workers=1))
+    return store.open_all(store.put_all(job, "surfaces"))[subject]
 
 
 def report(originals: Seconds, our_seconds: float, unchanged: float, bare_seconds: Seconds) -> None:

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from octa_kedro.cohort.columns import class_names, patients_of
 from octa_kedro.cohort.config import CohortConfig
-from octa_kedro.cohort.table import class_names, patients_of, select_eyes
+from octa_kedro.cohort.table import select_eyes
 from octa_kedro.errors import DataError
 from octa_kedro.io.release import Octa500Release
 

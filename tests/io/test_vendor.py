@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,6 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.io import converter, vendor_scan
 from octa_kedro.io.vendor import VendorFolder
 
 WIDTH, N, DEPTH = 5, 4, 12
@@ -161,7 +161,7 @@ class StandInE2E:
 
 @pytest.fixture
 def e2e(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(converter, "vendor_module", lambda *_: SimpleNamespace(E2E=StandInE2E))
+    monkeypatch.setitem(sys.modules, "oct_converter.readers", SimpleNamespace(E2E=StandInE2E))
     (tmp_path / "eye.e2e").write_bytes(b"e2e")
     return tmp_path
 
@@ -187,10 +187,8 @@ def test_damaged_and_crowded_e2e_files_are_named(e2e: Path, monkeypatch: pytest.
 
 
 def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def absent(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name!r}")
-
-    monkeypatch.setattr(vendor_scan.importlib, "import_module", absent)
+    for name in ("oct_converter.readers", "pydicom"):
+        monkeypatch.setitem(sys.modules, name, None)
     (tmp_path / "eye.e2e").write_bytes(b"e2e")
     write_dicom(tmp_path / "other.dcm")
     for subject in ("eye", "other"):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import pytest
 
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.results.code import Code
 from octa_kedro.results.config import ExecutionConfig
-from octa_kedro.results.store import Batch, Recipe, Result, Store
+from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.result import Result
+from octa_kedro.results.store import Store
+from octa_kedro.results.stored import Manifest
 
 ONE, TWO = ExecutionConfig(workers=1), ExecutionConfig(workers=2)
 QUARANTINE = ExecutionConfig(workers=1, on_error="quarantine")
@@ -26,6 +31,9 @@ def planes() -> PlaneStack:
 
 
 PARTS = ("volume", "surfaces", "lesion")
+CODE = Code({"octa_kedro.preprocessing.eye": "1", "octa_kedro.io.nifti": "1"}, {"numpy": "2.0"})
+EDITED = replace(CODE, modules={**CODE.modules, "octa_kedro.io.nifti": "2"})
+UPGRADED = replace(CODE, libraries={"numpy": "3.0"})
 
 
 def family(log: Path, wanted: list[str], value: float = 0.5) -> dict[str, Result]:
@@ -41,13 +49,13 @@ def fail(log: Path, wanted: list[str]) -> dict[str, Result]:
     raise DataError("the retina is not there")
 
 
-def crash() -> dict[str, Result]:
+def crash(_parts: list[str]) -> dict[str, Result]:
     raise ZeroDivisionError("a mistake of ours")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "files", unit=False, compress=False)
+    return Store(tmp_path / "files")
 
 
 @pytest.fixture
@@ -55,91 +63,138 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def recipes(part: str, log: Path, *names: str) -> dict[str, Recipe]:
-    return {n: recipe(n, part, partial(family, log)) for n in names}
+def recipes(log: Path, *names: str) -> dict[str, Recipe]:
+    return {name: recipe(name, partial(family, log)) for name in names}
 
 
-def recipe(name: str, part: str, make: Callable, settings: str = "") -> Recipe:
+def recipe(name: str, make: Callable, settings: str = "", code: Code = CODE) -> Recipe:
     """The surfaces depend on no settings."""
-    family = {p: f"key-{name}" + ("" if p == "surfaces" else settings) for p in PARTS}
-    return Recipe(family[part], make, {"subject": name}, part, family)
+    keys = {part: f"key_{name}" + ("" if part == "surfaces" else settings) for part in PARTS}
+    return Recipe(make, keys, {"subject": name}, code)
 
 
-def test_a_family_is_made_once_whichever_part_is_saved_first(store: Store, log: Path):
-    first = store.put_all(Batch(recipes("volume", log, "a", "b"), ONE), "volumes")
-    second = store.put_all(Batch(recipes("surfaces", log, "a", "b"), ONE), "surfaces")
+def put(
+    store: Store, recipes: dict[str, Recipe], part: str | None = "volume", execution: ExecutionConfig = ONE
+) -> Manifest:
+    return store.open_all(store.put_all(Job(recipes, part, execution), f"{part}s"))
+
+
+def test_all_parts_are_made_once_whichever_is_saved_first(store: Store, log: Path):
+    first = put(store, recipes(log, "a", "b"))
+    second = put(store, recipes(log, "a", "b"), "surfaces")
     assert log.read_text().count("\n") == 2
-    assert store.open_all(first)["a"]().array[0, 0, 0] == pytest.approx(0.5, abs=1e-5)
-    assert store.open_all(second)["b"]().names == ("ILM",)
-    assert store.open_all(first)["a"].meta["tilt"] == 3.0
-    assert store.open_all(second)["b"].meta["subject"] == "b"
+    assert first["a"]().array[0, 0, 0] == pytest.approx(0.5, abs=1e-5)
+    assert second["b"]().names == ("ILM",)
+    assert first["a"].meta["tilt"] == 3.0
+    assert second["b"].meta["subject"] == "b"
 
 
 def test_a_part_that_an_eye_lacks_is_left_out_and_not_sought_again(store: Store, log: Path):
-    batch = Batch(recipes("lesion", log, "a"), ONE)
     for _ in range(2):
-        loaded = store.open_all(store.put_all(batch, "lesions"))
+        loaded = put(store, recipes(log, "a"), "lesion")
         assert loaded == {}
         assert loaded.failed == {}
     assert log.read_text().count("\n") == 1
 
 
+def test_all_parts_of_an_eye_can_be_asked_for_at_once(store: Store, log: Path):
+    assert list(put(store, recipes(log, "a", "b"), None)) == ["a-volume", "a-surfaces", "b-volume", "b-surfaces"]
+    assert log.read_text().count("\n") == 2
+
+
 def test_a_changed_setting_makes_again_only_what_depends_on_it(store: Store, log: Path):
-    first = store.put(recipe("a", "surfaces", partial(family, log)))
-    store.put(recipe("a", "volume", partial(family, log), "other"))
-    assert store.put(recipe("a", "surfaces", partial(family, log), "other")) == first
+    first = put(store, {"a": recipe("a", partial(family, log))}, "surfaces")
+    other = {"a": recipe("a", partial(family, log), "other")}
+    put(store, other)
+    assert put(store, other, "surfaces") == first
     assert log.read_text().splitlines() == ["volume surfaces lesion", "volume lesion"]
 
 
 def test_quarantine_keeps_the_reason_and_goes_on(store: Store, log: Path):
-    mixed = {"bad": recipe("bad", "volume", partial(fail, log)), **recipes("volume", log, "good")}
-    loaded = store.open_all(store.put_all(Batch(mixed, QUARANTINE), "volumes"))
+    mixed = {"bad": recipe("bad", partial(fail, log)), **recipes(log, "good")}
+    loaded = put(store, mixed, execution=QUARANTINE)
     assert list(loaded) == ["good"]
     assert loaded.failed == {"bad": "subject bad: the retina is not there"}
-    again = {"bad": recipe("bad", "surfaces", partial(fail, log))}
-    assert store.open_all(store.put_all(Batch(again, QUARANTINE), "surfaces")).failed.keys() == {"bad"}
+    again = {"bad": recipe("bad", partial(fail, log))}
+    assert put(store, again, "surfaces", QUARANTINE).failed.keys() == {"bad"}
     assert log.read_text().count("\n") == 2  # neither its other part nor a second run tried the bad eye again
 
 
 def test_without_quarantine_the_run_stops_but_keeps_what_is_finished(store: Store, log: Path):
-    mixed = recipes("volume", log, "good") | {"bad": recipe("bad", "volume", partial(fail, log))}
+    mixed = recipes(log, "good") | {"bad": recipe("bad", partial(fail, log))}
     with pytest.raises(DataError, match=r"subject bad: the retina is not there \(execution.on_error"):
-        store.put_all(Batch(mixed, ONE), "volumes")
-    store.put_all(Batch(recipes("volume", log, "good"), ONE), "volumes")
+        put(store, mixed)
+    put(store, recipes(log, "good"))
     assert log.read_text().count("\n") == 2
 
 
 def test_a_remembered_failure_does_not_hide_the_error_once_the_run_must_stop(store: Store, log: Path):
-    bad = {"bad": recipe("bad", "volume", partial(fail, log))}
-    store.put_all(Batch(bad, QUARANTINE), "volumes")
+    bad = {"bad": recipe("bad", partial(fail, log))}
+    put(store, bad, execution=QUARANTINE)
     with pytest.raises(DataError, match="subject bad"):
-        store.put_all(Batch(bad, ONE), "volumes")
+        put(store, bad)
 
 
 def test_a_mistake_in_the_code_is_never_quarantined(store: Store):
     with pytest.raises(ZeroDivisionError):
-        store.put_all(Batch({"a": Recipe("key-a", crash)}, QUARANTINE), "volumes")
+        put(store, {"a": recipe("a", crash)}, execution=QUARANTINE)
 
 
 @pytest.mark.parametrize("execution", [ONE, TWO])
 def test_entries_are_in_the_order_asked_for_and_the_same_for_any_number_of_workers(
     store: Store, log: Path, execution: ExecutionConfig
 ):
-    entries = store.put_all(Batch(recipes("volume", log, "c", "a", "b"), execution), "volumes")
-    assert list(entries) == ["c", "a", "b"]
-    assert len({entry["sha256"] for entry in entries.values()}) == 1
+    loaded = put(store, recipes(log, "c", "a", "b"), execution=execution)
+    assert list(loaded) == ["c", "a", "b"]
+    assert len({stored.sha256 for stored in loaded.values()}) == 1
     assert log.read_text().count("\n") == 3
 
 
 def test_an_error_in_another_process_names_its_subject(store: Store, log: Path):
-    mixed = {"bad": recipe("bad", "volume", partial(fail, log)), **recipes("volume", log, "good", "fair")}
+    mixed = {"bad": recipe("bad", partial(fail, log)), **recipes(log, "good", "fair")}
     with pytest.raises(OctaError, match="subject bad"):
-        store.put_all(Batch(mixed, TWO), "volumes")
+        put(store, mixed, execution=TWO)
 
 
 def test_a_result_whose_file_is_gone_is_made_again(store: Store, log: Path):
-    entries = store.put_all(Batch(recipes("volume", log, "a"), ONE), "volumes")
-    (store.folder / entries["a"]["file"]).unlink()
-    store.put_all(Batch(recipes("volume", log, "a"), ONE), "volumes")
+    first = put(store, recipes(log, "a"))["a"].path
+    first.unlink()
+    assert put(store, recipes(log, "a"))["a"].path == first
     assert log.read_text().count("\n") == 2
-    assert json.loads((store.folder / "key-a-volume.json").read_text())["file"] == entries["a"]["file"]
+    assert json.loads(first.with_suffix(".json").read_text())["file"] == first.name
+
+
+def test_other_code_makes_another_file_and_is_told_in_one_line(store: Store, log: Path, caplog):
+    old = put(store, recipes(log, "a", "b"))
+    assert caplog.messages == []
+    edited = {name: recipe(name, partial(family, log), code=EDITED) for name in ("a", "b", "c")}
+    new = put(store, edited)
+    (line,) = caplog.messages
+    assert "volumes: 2 of 3 results are made anew" in line
+    assert "stored: io.nifti." in line
+    assert line.endswith("--load-versions volumes:VERSION")
+    assert old["a"].path.is_file()
+    assert new["a"].path != old["a"].path
+    caplog.clear()
+    put(store, edited, "surfaces")
+    put(store, recipes(log, "a", "b"))
+    assert caplog.messages == []  # both are there
+
+
+def test_other_ingredients_are_no_change_of_code(store: Store, log: Path, caplog):
+    put(store, recipes(log, "a"))
+    put(store, {"a": recipe("a", partial(family, log), "other", EDITED)})
+    assert caplog.messages == []
+
+
+def test_results_of_other_libraries_are_used_and_told_of(store: Store, log: Path, caplog):
+    old = put(store, recipes(log, "a", "b"))
+    upgraded = {name: recipe(name, partial(family, log), code=UPGRADED) for name in ("a", "b")}
+    assert put(store, upgraded) == old
+    (line,) = caplog.messages
+    assert "volumes: 2 results were made with other versions of libraries (numpy 2.0 -> 3.0)" in line
+
+
+def test_a_recipe_knows_the_code_of_its_maker_and_of_what_writes_it(log: Path):
+    modules = Recipe(partial(family, log), {"volume": "key"}).code.modules
+    assert {"tests.results.test_store", "octa_kedro.results.stored", "octa_kedro.io.nifti"} <= modules.keys()

@@ -9,7 +9,9 @@ import pytest
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.config import ExecutionConfig
-from octa_kedro.results.store import Batch, Recipe, Store
+from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.result import Result
+from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from tests.conftest import splits_table
@@ -28,10 +30,12 @@ def blob_volume(index: int, diseased: bool) -> Volume:
 
 
 def store_items(folder: Path, items: dict[str, Volume | PlaneStack]) -> dict[str, Stored]:
-    store = Store(folder, unit=True, compress=False)
-    recipes = {s: Recipe(f"key-{s}", lambda i=i: i) for s, i in items.items()}
-    entries = store.put_all(Batch(recipes, ExecutionConfig(workers=1)), "test")
-    return {subject: store.open(entry) for subject, entry in entries.items()}
+    store = Store(folder)
+    recipes = {
+        s: Recipe(lambda _, item=item: {"image": Result(item, unit=True)}, {"image": f"key_{s}"})
+        for s, item in items.items()
+    }
+    return store.open_all(store.put_all(Job(recipes, "image", ExecutionConfig(workers=1)), "test"))
 
 
 @pytest.fixture(scope="session")

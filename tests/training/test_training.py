@@ -9,7 +9,8 @@ import torch
 from pydantic import ValidationError
 from sklearn.metrics import roc_auc_score
 
-from octa_kedro.cohort.splits import fold_table, subjects_of
+from octa_kedro.cohort.columns import subjects_of
+from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import CheckpointError, ConfigError, DataError, LeakError
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, LeakError, OctaError
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
+from octa_kedro.results.code import code_of
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.classifier import Fitted
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.figure import Searched, search_figure
 from octa_kedro.tuning.search import search_parameters
@@ -283,9 +285,12 @@ def test_using_what_was_found_does_not_end_the_search(folder: Path):
 def test_an_edited_code_is_mentioned(folder: Path, monkeypatch, caplog):
     search(folder)
     assert not caplog.text
-    monkeypatch.setattr("octa_kedro.tuning.search.code_fingerprint", lambda *_: "edited")
+    code = code_of(fit_classifier)
+    edited = replace(code, modules={**code.modules, "octa_kedro.training.classifier": "edited"})
+    monkeypatch.setattr("octa_kedro.tuning.search.code_of", lambda *_: edited)
     search(folder)
-    assert "the code has been edited" in caplog.text
+    assert "changed since the search 'search' began: " in caplog.text
+    assert "training.classifier" in caplog.text
 
 
 ODD = DivergedError("fold 2, epoch 1: the loss is not finite; lower optimiser.learning_rate")

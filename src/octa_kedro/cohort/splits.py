@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.groups import deal_groups
-from octa_kedro.cohort.table import patients_of
 from octa_kedro.errors import DataError, LeakError
 
 ROLES = ("train", "validation", "held_out")
@@ -192,11 +192,6 @@ def validated_by(splits: pd.DataFrame) -> pd.DataFrame:
     parts = [rows[["subject", name]].set_axis(["subject", "fold"], axis=1) for name in fold_columns(splits)]
     long = pd.concat(parts, ignore_index=True)
     return long[long["fold"] > 0].astype({"subject": str}).reset_index(drop=True)
-
-
-def subjects_of(table: pd.DataFrame, role: str) -> list[str]:
-    """Subjects of a fold table that have `role`, in the table's order."""
-    return table.loc[table["role"] == role, "subject"].astype(str).tolist()
 
 
 def admit_subjects(splits: pd.DataFrame, processed: Container[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 import pandas as pd
 
 from octa_kedro.cohort.classes import label_classes
+from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.errors import ConfigError, DataError
@@ -115,15 +116,6 @@ def _check_class_words(words: Iterable[str], there: set[str]) -> None:
             raise ConfigError(f"cohort.classes: {word} is no label of the table, {hint}")
 
 
-def patients_of(table: pd.DataFrame) -> list[str]:
-    """Whose eye each row is: its `patient`, or the subject where the table does not say."""
-    subjects = table["subject"].astype(str)
-    if "patient" not in table.columns:
-        return subjects.tolist()
-    named = table["patient"].notna() & (table["patient"].astype(str).str.strip() != "")
-    return table["patient"].astype(str).str.strip().where(named, subjects).tolist()
-
-
 def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
     words = labels["disease"].map(disease_word)
     if (words == "").any():
@@ -173,11 +165,3 @@ def _measures(source: Source, subject: str, modalities: tuple[str, ...]) -> dict
         if other != first:
             raise DataError(f"subject {subject}: {modalities[0]} is {first} but {modality} is {other}; they must agree")
     return first
-
-
-def class_names(table: pd.DataFrame) -> tuple[str, ...]:
-    """Class names in the order of their index, from the columns label and target."""
-    pairs = table[["target", "label"]].drop_duplicates().sort_values("target")
-    if list(pairs["target"]) != list(range(len(pairs))):
-        raise ConfigError(f"classes {dict(zip(pairs['label'], pairs['target'], strict=True))}: a class has no subject")
-    return tuple(pairs["label"].astype(str))

@@ -59,10 +59,12 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
     def save(self, data: PhantomCohort) -> None:
         """Write a phantom cohort."""
         from octa_kedro.io.release_writer import write_release
+        from octa_kedro.phantom.cohort import tell_changed_code
 
         if not self._writable:
             raise ConfigError(f"{self._root}: this source is read-only; the phantom is not written over a release")
-        write_release(self._root, data.table, data.recipes, workers=data.workers)
+        tell_changed_code(self._root, data)
+        write_release(self._root, data.table, data.recipes, workers=data.workers, code=data.code)
 
     def _exists(self) -> bool:
         return self._root.exists()

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import fold_columns, require_whole_patients, validated_by
-from octa_kedro.cohort.table import patients_of
 from octa_kedro.errors import DataError, LeakError
 from octa_kedro.evaluation.predictions import (
     HELD_OUT,

@@ -1,66 +1,21 @@
-"""Maps, scores and pictures for all eyes of a model."""
+"""Scores and pictures of the maps of all eyes of a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from octa_kedro.errors import LeakError
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradcam import Explainer, mean_map
+from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.overlay import plane_figure, volume_figure
-from octa_kedro.io.hashing import code_fingerprint, recipe_key
-from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.preprocessing.processed_as import require_processed_as
-from octa_kedro.results.store import Recipe
+from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.training.guard import patients_in
 
 KEPT = ("model", "subject", "part", "disease", "target", "probability")
-CODE = tuple(f"octa_kedro.{name}" for name in ("explain", "models", "io", "preprocessing", "training.checkpoint"))
-
-
-def map_recipes(
-    images: Mapping[str, Stored],
-    splits: pd.DataFrame,
-    checkpoints: Sequence[Checkpoint],
-    config: ExplainConfig,
-) -> dict[str, Recipe]:
-    """A raw map for every subject that some checkpoint has not learnt from.
-
-    An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
-    every fold's, a development eye by that of the fold that validated it. LeakError if a held-out subject was
-    learnt from.
-    """
-    for checkpoint in checkpoints:
-        require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
-    explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
-    patients = patients_in(splits)
-    recipes = {}
-    for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
-        chosen = [e for e in explainers if not e.checkpoint.card.has_learnt_from(subject, patients)]
-        if held_out and len(chosen) < len(explainers):
-            raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
-        if not chosen:
-            continue  # always in training (predefined splits): no network can be asked about it honestly
-        key = recipe_key(
-            step="map",
-            image=images[subject].sha256,
-            weights=[e.checkpoint.card.weights_sha256 for e in chosen],
-            what=[config.target_class, config.depth_cell_mm, config.lateral_cell_mm],
-            code=code_fingerprint(*CODE),
-        )
-        recipes[subject] = Recipe(key, partial(_make_map, chosen, images[subject]))
-    return recipes
-
-
-def _make_map(explainers: Sequence[Explainer], image: Stored) -> Volume | PlaneStack:
-    return mean_map(explainers, image())
 
 
 def describe_layer(images: Mapping[str, Stored], checkpoint: Checkpoint, config: ExplainConfig) -> dict[str, Any]:

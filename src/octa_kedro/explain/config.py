@@ -18,3 +18,10 @@ class ExplainConfig(Config):
     lateral_cell_mm: PositiveFloat | None = 0.4
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})
     device: str = "auto"
+
+
+NOT_IN_MAPS = {
+    "device": "says where a map is computed, not what it shows",
+    "lesion_slabs": "is for scoring maps only",
+}
+"""Parameters that change no map; every other one, also one that is added later, makes other maps."""

@@ -16,7 +16,7 @@ from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, SURFACES, VOLUME
 from octa_kedro.preprocessing.eye import process_eye
-from octa_kedro.preprocessing.recipes import read_reference
+from octa_kedro.preprocessing.making import read_reference
 from octa_kedro.preprocessing.retina import surfaces_of
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, Spacing, VendorScan, vendor_module
+from octa_kedro.io.vendor_scan import SIDES, Spacing, VendorScan, vendor_extra
 
-READERS = "oct_converter.readers"
 IMG_DEPTH, IMG_DEPTH_MM = 1024, 2.0
 CUBE = re.compile(r"(\d+)\s?x\s?(\d+)(?!\s?(?:mm|\d))", re.IGNORECASE)
 FIELD = re.compile(r"(\d+)\s?x\s?(\d+)\s?mm", re.IGNORECASE)
@@ -23,9 +22,10 @@ def read_e2e(path: Path) -> VendorScan:
     Only the depth spacing stands in what oct-converter returns (its lateral ones are defaults), so the table has to
     give ``field_x_mm`` and ``field_y_mm``. DataError if the file holds no volume or several.
     """
-    reader = vendor_module(READERS, path).E2E
+    with vendor_extra(path):
+        from oct_converter.readers import E2E  # noqa: PLC0415
     try:
-        found = [volume for volume in reader(path).read_oct_volume() if len(volume.volume) > 1]
+        found = [volume for volume in E2E(path).read_oct_volume() if len(volume.volume) > 1]
     except Exception as error:  # a damaged file fails anywhere in a parser that is not ours
         raise DataError(f"{path}: not a readable .e2e file ({type(error).__name__}: {error})") from error
     if len(found) != 1:
@@ -37,8 +37,9 @@ def read_e2e(path: Path) -> VendorScan:
 def read_img(path: Path) -> VendorScan:
     """A raw Zeiss ``.img`` cube of 1024 voxels of depth; its other sizes and its side stand in its name alone."""
     width, n = _cube(path, path.stat().st_size)
-    reader = vendor_module(READERS, path).IMG
-    volume = reader(path).read_oct_volume(rows=IMG_DEPTH, cols=width)
+    with vendor_extra(path):
+        from oct_converter.readers import IMG  # noqa: PLC0415
+    volume = IMG(path).read_oct_volume(rows=IMG_DEPTH, cols=width)
     field = FIELD.search(path.name)
     known = "cube" in path.name.lower() and field is None
     x_mm, y_mm = (float(field[1]), float(field[2])) if field else (MACULAR_CUBE_MM, MACULAR_CUBE_MM)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, ScanSize, Spacing, VendorScan, vendor_module
+from octa_kedro.io.vendor_scan import SIDES, ScanSize, Spacing, VendorScan, vendor_extra
 
 
 def dicom_size(path: Path) -> ScanSize:
@@ -38,7 +38,8 @@ def read_dicom(path: Path) -> VendorScan:
 
 
 def _open(path: Path, *, pixels: bool) -> Any:
-    pydicom = vendor_module("pydicom", path)
+    with vendor_extra(path):
+        import pydicom  # noqa: PLC0415
     try:
         data = pydicom.dcmread(path, stop_before_pixels=not pixels)
     except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError) as error:

@@ -1,14 +1,8 @@
-"""Names for things by what they are made of: source bytes, parameters and code."""
+"""Hashes of files."""
 
 import hashlib
-import importlib
-import inspect
-import json
-import pkgutil
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from octa_kedro.io.files import write_text
 
@@ -53,33 +47,3 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, as a hexadecimal string."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def recipe_key(**ingredients: Any) -> str:
-    """Hash of named ingredients: anything JSON can hold, and pydantic models by their fields."""
-    plain = {
-        name: getattr(value, "model_dump", lambda value=value, **_: value)(mode="json")
-        for name, value in ingredients.items()
-    }
-    return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=20).hexdigest()
-
-
-@cache
-def code_fingerprint(*packages: str) -> str:
-    """Hash of the source text of `packages` (dotted names) with everything below them.
-
-    A result that is reused must have been made by the code that would make it now; an edit anywhere in
-    these packages, even to a comment, changes the fingerprint, which costs a recomputation and never a
-    stale result.
-    """
-    digest = hashlib.blake2b(digest_size=20)
-    for package in packages:
-        module = importlib.import_module(package)
-        names = [package]
-        if hasattr(module, "__path__"):
-            names += sorted(info.name for info in pkgutil.walk_packages(module.__path__, f"{package}."))
-        for name in names:
-            file = inspect.getsourcefile(importlib.import_module(name))
-            if file is not None:
-                digest.update(name.encode() + b"\0" + Path(file).read_bytes())
-    return digest.hexdigest()

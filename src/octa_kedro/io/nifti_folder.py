@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.nifti import check_nifti, read_nifti, read_volume
+from octa_kedro.io.octa500 import SURFACES
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SubjectTable
-from octa_kedro.io.surface_files import SURFACES, check_surfaces
+from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable
 
 SUFFIXES = (".nii.gz", ".nii")

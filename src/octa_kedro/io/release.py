@@ -16,12 +16,10 @@ from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.nifti import read_volume
-from octa_kedro.io.octa500 import DEPTH_MM
-from octa_kedro.io.release_files import LABEL_SHEETS, EyeFolder, ReleaseFiles
+from octa_kedro.io.octa500 import DEPTH_MM, LABEL_SHEETS, SURFACE_INDEX_BASE, SURFACES, plane_to_picture
+from octa_kedro.io.release_files import EyeFolder, ReleaseFiles
 from octa_kedro.io.source import Source
 from octa_kedro.io.surface_files import (
-    SURFACE_INDEX_BASE,
-    SURFACES,
     check_surfaces,
     read_faz_volume,
     read_layers,
@@ -30,7 +28,7 @@ from octa_kedro.io.surface_files import (
 from octa_kedro.io.tables import clean_laterality, clean_words, read_table, require_unique
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume, require_usable, scan_affine
 
-__all__ = ["DEPTH_MM", "LABEL_SHEETS", "SURFACES", "SURFACE_INDEX_BASE", "Octa500Release"]
+__all__ = ["DEPTH_MM", "LABEL_SHEETS", "SURFACES", "SURFACE_INDEX_BASE", "Octa500Release", "plane_to_picture"]
 
 LABEL_COLUMNS = {"ID": "subject", "Disease": "disease", "Sex": "sex", "OS/OD": "laterality", "Age": "age"}
 NEEDED_COLUMNS = ("ID", "Disease")
@@ -191,11 +189,6 @@ class Octa500Release(Source):
 def picture_to_plane(picture: NDArray) -> NDArray:
     """An en-face picture (rows from superior to inferior) as ``[x, y]`` of the volume; `plane_to_picture` undoes it."""
     return picture[::-1].T
-
-
-def plane_to_picture(plane: NDArray) -> NDArray:
-    """A plane ``[x, y]`` as a picture with superior at the top, as the release's maps are."""
-    return plane.T[::-1]
 
 
 def _affine(field_mm: float, shape: tuple[int, ...]) -> NDArray[np.float64]:

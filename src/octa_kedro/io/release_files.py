@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.octa500 import LABEL_SHEETS
 
 FIELD_FOLDER = re.compile(r"OCTA_(\d+)(?:mm|M)$", re.IGNORECASE)
 MODALITIES = ("OCT", "OCTA")
 MAPS = "Projection Maps"
 LABELS = "Label"
-LABEL_SHEETS = ("Text labels.xlsx", "Text labels.csv")
 SEARCH_DEPTH = 4
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import nibabel as nib
@@ -23,11 +23,12 @@ from scipy.io import savemat
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.octa500 import LABEL_SHEETS, SURFACE_INDEX_BASE, plane_to_picture
 from octa_kedro.io.progress import progress
-from octa_kedro.io.release import LABEL_SHEETS, SURFACE_INDEX_BASE, plane_to_picture
 from octa_kedro.io.volume import Laterality, scan_affine
 
 RECORDS = ".written"  # one small file per finished eye: the hash of the recipe it was made by
+CODE = ".code"  # among the records: what the newest of them were made by
 LOCK = ".lock"  # among the records: held by who writes, says which run that is
 # Every place that holds a file or folder of an eye, in the order of removal: the record vouches for the others,
 # and by the scans' folders an eye is found again whose removal was interrupted.
@@ -75,15 +76,21 @@ class EyeRecipe:
 
 @dataclass(frozen=True)
 class PhantomCohort:
-    """Eyes to be written as a release: see `write_release`."""
+    """Eyes to be written as a release: see `write_release`. `code` says in JSON by which code they are made."""
 
     table: pd.DataFrame
     recipes: Mapping[str, EyeRecipe]
     workers: int | None = None
+    code: Mapping[str, Any] | None = None
 
 
 def write_release(
-    root: Path, table: pd.DataFrame, recipes: Mapping[str, EyeRecipe], *, workers: int | None = None
+    root: Path,
+    table: pd.DataFrame,
+    recipes: Mapping[str, EyeRecipe],
+    *,
+    workers: int | None = None,
+    code: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the eyes of `table` (columns `SHEET_COLUMNS` and `TRUTH_COLUMNS`) below `root`.
 
@@ -91,8 +98,8 @@ def write_release(
     whose finished copy has the same hash is left alone, so an interrupted run continues and a repeated one
     does nothing; whatever else there is of an eye is removed. `workers` processes (None: one per core that this
     process may use; 1: none but this one) each make and write one eye at a time; the bytes are the same for any
-    number. DataError if `root` holds files that this function did not write: a real release must never be
-    overwritten. An error in an eye names the eye, and the finished ones stay.
+    number. `code` is kept for `recorded_code`. DataError if `root` holds files that this function did not write: a real
+    release must never be overwritten. An error in an eye names the eye, and the finished ones stay.
     """
     records = root / RECORDS
     if root.is_dir() and any(root.iterdir()) and not records.is_dir():
@@ -108,6 +115,7 @@ def write_release(
         # A label sheet promises that its eyes are there, so it goes first and comes back last.
         for sheet in [*root.glob(f"OCTA_*/{LABEL_SHEETS[0]}"), root / TRUTH]:
             sheet.unlink(missing_ok=True)
+        _replace(records / CODE, json.dumps(code).encode())
         missing = {eye: recipe for eye, recipe in recipes.items() if _recorded_key(records, eye) != recipe.key}
         for subject in _eyes_on_disk(root) - (recipes.keys() - missing.keys()):
             _remove_eye(root, subject)
@@ -163,6 +171,17 @@ def _finish(root: Path, run: str, subject: str, recipe: EyeRecipe) -> str:
         record = {"key": recipe.key, "field": _field_name(eye)}
         _replace(records / f"{subject}.json", json.dumps(record).encode())
     return subject
+
+
+def recorded_keys(root: Path) -> dict[str, str]:
+    """The key of each finished eye below `root`."""
+    return {path.stem: json.loads(path.read_text())["key"] for path in (root / RECORDS).glob("*.json")}
+
+
+def recorded_code(root: Path) -> dict[str, Any] | None:
+    """The code that `write_release` was given last for `root`; None if it is not known."""
+    path = root / RECORDS / CODE
+    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def _recorded_key(records: Path, subject: str) -> str | None:

@@ -10,12 +10,10 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.octa500 import SURFACE_INDEX_BASE, SURFACES
 from octa_kedro.io.volume import Laterality, PlaneStack
 
-SURFACES = ("ILM", "IPL_INL", "OPL_ONL", "IS_OS", "RPE", "BM")
 LAYER_KEY = "Layer"
-# The release counts depth from 1 (as MATLAB does); the phantom is written the same way.
-SURFACE_INDEX_BASE = 1
 CROSSING_VOXELS = 1.0
 """Surfaces are rounded to voxels, so that thin layers may tie or cross by this much."""
 FAZ_KEY = "FAZlabel"

@@ -1,8 +1,8 @@
 """What the readers of vendors' files return, before the folder's table has its say."""
 
-import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -35,10 +35,11 @@ class ScanSize(NamedTuple):
     spacing: Spacing
 
 
-def vendor_module(name: str, path: Path) -> ModuleType:
-    """A module of the vendor extra; ConfigError says how to install it."""
+@contextmanager
+def vendor_extra(path: Path) -> Iterator[None]:
+    """Round an import of a package of the vendor extra: ConfigError says how to install it."""
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError as error:
         raise ConfigError(
             f"{path}: reading {path.suffix} files needs the vendor extra ({error}); pip install octa-kedro[vendor]"

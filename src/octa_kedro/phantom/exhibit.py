@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.io.release import SURFACES
+from octa_kedro.io.octa500 import SURFACES
 from octa_kedro.phantom.eye import PhantomEye
 from octa_kedro.phantom.lesions.model import Finding
 from octa_kedro.preprocessing.projection import project_mean

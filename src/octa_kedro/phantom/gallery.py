@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
-from octa_kedro.io.release import plane_to_picture
+from octa_kedro.io.octa500 import plane_to_picture
 from octa_kedro.phantom.config import FIELD_MM, Disease, FieldOfView, PhantomConfig
 from octa_kedro.phantom.exhibit import SLABS, Exhibit, exhibit
 from octa_kedro.phantom.eye import PhantomEye

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from octa_kedro.io.release import plane_to_picture
+from octa_kedro.io.octa500 import plane_to_picture
 from octa_kedro.preprocessing.inspection import read_thumbnail
 from octa_kedro.preprocessing.quality import Thumbnail, reasons_in
 from octa_kedro.results.stored import Stored

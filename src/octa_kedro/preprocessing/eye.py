@@ -28,7 +28,7 @@ from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
 from octa_kedro.preprocessing.retina import flatten_depths
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
-from octa_kedro.results.store import Result
+from octa_kedro.results.result import Result
 
 Eye = TypeVar("Eye", Volume, PlaneStack)
 

@@ -14,7 +14,7 @@ from octa_kedro.preprocessing.quality import MEASURES, Thumbnail, judge_table, m
 from octa_kedro.preprocessing.quality_config import QualityConfig
 from octa_kedro.preprocessing.retina import estimate_surfaces
 from octa_kedro.preprocessing.slabs import slab_edges
-from octa_kedro.results.store import Result
+from octa_kedro.results.result import Result
 from octa_kedro.results.stored import Stored
 
 SURFACES, THUMBNAIL = INSPECTED = ("surfaces", "thumbnail")

@@ -10,15 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from octa_kedro.io.release import plane_to_picture
+from octa_kedro.io.octa500 import plane_to_picture
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
+from octa_kedro.preprocessing.making import field_name, read_reference
 from octa_kedro.preprocessing.placement import mirror
-from octa_kedro.preprocessing.recipes import by_field, field_name, read_reference
+from octa_kedro.preprocessing.recipes import by_field
 from octa_kedro.preprocessing.slabs import slab_edges
 from octa_kedro.results.stored import Stored
 

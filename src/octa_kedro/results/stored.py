@@ -1,4 +1,4 @@
-"""Per-eye results as later steps are given them: files whose bytes are checked before they are used."""
+"""Results on disk: written, and given to later steps as files whose bytes are checked before they are used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,22 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.io.nifti import map_nifti, read_planes, read_volume
+from octa_kedro.io.nifti import map_nifti, read_planes, read_volume, write_nifti
+from octa_kedro.io.volume import PlaneStack
+from octa_kedro.results.result import Item, Result
+
+
+def write_result(path: Path, result: Result) -> dict[str, Any]:
+    """Write a result as NIfTI; what a manifest has to say of it: file, sha256, meta."""
+    write_nifti(path, result.item.array, result.item.affine, unit=result.unit)
+    return {"file": path.name, "sha256": sha256_of(path), "meta": _meta(result.item) | dict(result.facts)}
+
+
+def _meta(item: Item) -> dict[str, Any]:
+    meta: dict[str, Any] = {"laterality": item.laterality, "source": item.source}
+    if isinstance(item, PlaneStack):
+        return meta | {"names": list(item.names), "note": item.note}
+    return meta | {"modality": item.modality}
 
 
 @dataclass(frozen=True)
@@ -34,8 +49,8 @@ class Stored:
         return map_nifti(self.path)
 
 
-class StoredSet(dict[str, Stored]):
-    """Results by subject; `failed` tells why a subject that was asked for has none."""
+class Manifest(dict[str, Stored]):
+    """The stored result of each eye, by its name; `failed` tells why an eye that was asked for has none."""
 
     def __init__(self, stored: Mapping[str, Stored], failed: Mapping[str, str] | None = None) -> None:
         super().__init__(stored)

@@ -7,13 +7,12 @@ import pandas as pd
 import torch
 
 from octa_kedro import __version__
-from octa_kedro.cohort.splits import subjects_of
+from octa_kedro.cohort.columns import subjects_of
 from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
-from octa_kedro.training.classifier import Fitted
 from octa_kedro.training.config import AutoencoderConfig
 from octa_kedro.training.data.dataset import EyeDataset, gather
 from octa_kedro.training.engine.config import StopConfig
@@ -21,6 +20,7 @@ from octa_kedro.training.engine.loop import TrainingRun, run_training, training_
 from octa_kedro.training.engine.objective import Rebuilding
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.trainer import Trainer
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
 from octa_kedro.training.state.run_folders import RunFolders
 
@@ -60,7 +60,7 @@ def fit_autoencoder(
         fold=fold,
         title=f"autoencoder fold {fold}",
     )
-    key = training_key(run, data=[data.images[s].sha256 for s in data.subjects])
+    key = training_key(run, fit_autoencoder, data=[data.images[s].sha256 for s in data.subjects])
     rows, weights = run_training(run, key, run_folders)
     card = CheckpointCard(
         kind="encoder",

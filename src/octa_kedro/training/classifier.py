@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 from torch import nn
 
 from octa_kedro import __version__
-from octa_kedro.cohort.table import class_names
+from octa_kedro.cohort.columns import class_names
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
@@ -26,6 +25,7 @@ from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.validation import Validation
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.guard import (
     PRETRAINING,
     TRAINING,
@@ -35,14 +35,6 @@ from octa_kedro.training.guard import (
     require_sound_fold,
 )
 from octa_kedro.training.state.run_folders import RunFolders
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """The best epoch's checkpoint and one row of history per epoch."""
-
-    checkpoint: Checkpoint
-    history: pd.DataFrame
 
 
 def fit_classifier(
@@ -84,6 +76,7 @@ def fit_classifier(
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(
         run,
+        fit_classifier,
         network=network.model_dump(mode="json"),
         data={role: [one.images[s].sha256 for s in one.subjects] for role, one in data.items()},
         targets={role: one.targets for role, one in data.items()},

@@ -2,9 +2,8 @@
 
 import pandas as pd
 
+from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.splits import subjects_of
-from octa_kedro.cohort.table import patients_of
 from octa_kedro.training.checkpoint import CheckpointCard
 
 TRAINING, VALIDATION, PRETRAINING = "training", "validation", "pretraining"

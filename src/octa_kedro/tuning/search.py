@@ -15,13 +15,14 @@ from pydantic import ValidationError
 
 from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, OctaError
-from octa_kedro.io.hashing import code_fingerprint
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import require_processed_as
+from octa_kedro.results.code import code_of
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
-from octa_kedro.training.classifier import Fitted, fit_classifier
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.result import SearchResult, collect_result, state_name
 from octa_kedro.tuning.space import decode, distributions
@@ -72,8 +73,7 @@ def search_parameters(
     known = {subject: images[subject] for subject in seen}
     processing = require_processed_as(known, processing, who="params:processing")
     task = Task(study_file.model, known, kept, parameters, processing, dict(pretrained or {}), tuning)
-    code = code_fingerprint("octa_kedro.training", "octa_kedro.models")
-    with study_file.open(tuning.name, tuning.goal, settings_of(task), code) as study:
+    with study_file.open(tuning.name, tuning.goal, settings_of(task), code_of(run_trial, fit)) as study:
         revive(study, len(tuning.space))
         _run_trials(study, task, fit)
         return collect_result(study, study_file.model, tuning, list(kept))

@@ -18,6 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from octa_kedro.errors import ConfigError, DataError, OctaError
+from octa_kedro.results.changes import code_changes
+from octa_kedro.results.code import Code
 from octa_kedro.training.engine.seeding import derive_seed
 from octa_kedro.tuning.config import TuningConfig
 
@@ -37,7 +39,7 @@ class StudyFile:
     model: str
 
     @contextmanager
-    def open(self, name: str, goal: str, settings: Mapping[str, Any], code: str) -> Iterator[optuna.Study]:
+    def open(self, name: str, goal: str, settings: Mapping[str, Any], code: Code) -> Iterator[optuna.Study]:
         """The study of that name, new or to be continued.
 
         ConfigError if it was made with other `settings`, a warning if by other `code`; OctaError while another
@@ -80,10 +82,10 @@ class StudyFile:
             reason = str(error).splitlines()[0]
             raise DataError(f"{self.path}: not a study that can be read ({reason}); delete it to start over") from error
 
-    def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: str) -> None:
+    def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: Code) -> None:
         """Store the settings of a new study, or compare those of an old one with them."""
         if SETTINGS not in study.user_attrs and not study.get_trials(deepcopy=False):
-            study.set_user_attr(CODE, code)
+            study.set_user_attr(CODE, code.to_json())
             study.set_user_attr(SETTINGS, settings)
         if differing := differences(study.user_attrs.get(SETTINGS, {}), settings):
             more = f", and {len(differing) - SHOWN} more" if len(differing) > SHOWN else ""
@@ -91,11 +93,14 @@ class StudyFile:
                 f"{self.path}: the search {study.study_name!r} was made with other settings: "
                 f"{'; '.join(differing[:SHOWN])}{more}; give another tuning.name, or delete the file to start over"
             )
-        if study.user_attrs[CODE] != code:
+        known = study.user_attrs[CODE]
+        if changed := code_changes(known, code) if isinstance(known, dict) else "all of the code":
             log.warning(
-                "%s: the code has been edited since the search %r began; its trials may not be comparable",
+                "%s: changed since the search %r began: %s; its trials may not be comparable, so give another "
+                "tuning.name to start over",
                 self.path,
                 study.study_name,
+                changed,
             )
 
 

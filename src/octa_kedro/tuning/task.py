@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro import __version__
+from octa_kedro.cohort.columns import subjects_of
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.cohort.splits import subjects_of
-from octa_kedro.io.hashing import recipe_key
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.keys import hash_of
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.config import TrainingConfig
@@ -68,7 +68,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         task.model: _without(plain, [*task.tuning.space, *WITHOUT_EFFECT]),
         "processing": task.processing.model_dump(mode="json"),
         "folds": {str(fold): _summary(table) for fold, table in task.tables.items()},
-        "images": {"eyes": len(task.images), "hash": recipe_key(**{s: i.sha256 for s, i in task.images.items()})[:12]},
+        "images": {"eyes": len(task.images), "hash": hash_of(**{s: i.sha256 for s, i in task.images.items()})[:12]},
         "pretraining": encoders,
         "octa_kedro": __version__,
     }
@@ -87,4 +87,4 @@ def _without(plain: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
 def _summary(table: pd.DataFrame) -> dict[str, Any]:
     counts = table["role"].value_counts()
     rows = table[["subject", "role", "target"]].astype(str).to_numpy().tolist()
-    return {**{str(role): int(n) for role, n in counts.items()}, "hash": recipe_key(rows=rows)[:12]}
+    return {**{str(role): int(n) for role, n in counts.items()}, "hash": hash_of(rows=rows)[:12]}

@@ -12,9 +12,10 @@ import torch
 
 from octa_kedro.errors import CheckpointError, ConfigError, DataError
 from octa_kedro.training.autoencoder import fit_autoencoder
-from octa_kedro.training.classifier import Fitted, fit_classifier
+from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.engine.trainer import Trainer
+from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.predict import predict_fold
 from octa_kedro.training.state.run_folders import STATE, RunFolder, RunFolders
 from tests.conftest import ROOT

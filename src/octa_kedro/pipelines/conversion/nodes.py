@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from octa_kedro.io.source import Source
-    from octa_kedro.results.store import Batch
+    from octa_kedro.results.recipe import Job
 
 
 @node_function
-def convert_volumes(source: Source, cohort: pd.DataFrame, config: CohortConfig, execution: ExecutionConfig) -> Batch:
+def convert_volumes(source: Source, cohort: pd.DataFrame, config: CohortConfig, execution: ExecutionConfig) -> Job:
     """Raw scans -> one NIfTI volume per eye and modality, with true spacing."""
     from octa_kedro.preprocessing import recipes
-    from octa_kedro.results.store import Batch
+    from octa_kedro.preprocessing.conversion import VOLUME
+    from octa_kedro.results.recipe import Job
 
-    return Batch(recipes.conversions(source, cohort["subject"].astype(str), config.modalities), execution)
+    conversions = recipes.conversions(source, cohort["subject"].astype(str), config.modalities)
+    return Job(conversions, VOLUME, execution)

@@ -1,4 +1,4 @@
-"""Nodes from a source of scans to network inputs and splits. Per-eye results are recipes, made when saved."""
+"""Nodes from a source of scans to network inputs and splits. Results of eyes are jobs, done when they are saved."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from octa_kedro.io.source import Source
-    from octa_kedro.results.store import Batch
-    from octa_kedro.results.stored import Stored, StoredSet
+    from octa_kedro.results.recipe import Job
+    from octa_kedro.results.stored import Manifest, Stored
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +35,18 @@ def read_cohort(source: Source, config: CohortConfig, execution: ExecutionConfig
 @node_function
 def inspect_eyes(
     source: Source, cohort: pd.DataFrame, who: CohortConfig, config: ProcessingConfig, execution: ExecutionConfig
-) -> tuple[Batch, ...]:
+) -> tuple[Job, ...]:
     """Scans -> each eye's surfaces with the measures of its quality, and a small picture of it."""
     from octa_kedro.preprocessing import recipes
     from octa_kedro.preprocessing.inspection import INSPECTED
-    from octa_kedro.results.store import Batch
+    from octa_kedro.results.recipe import jobs
 
-    found = recipes.inspections(source, cohort["subject"].astype(str), config, who.modalities)
-    return tuple(Batch(found[part], execution) for part in INSPECTED)
+    inspections = recipes.inspections(source, cohort["subject"].astype(str), config, who.modalities)
+    return jobs(inspections, INSPECTED, execution)
 
 
 @node_function
-def judge_quality(surfaces: StoredSet, config: QualityConfig) -> pd.DataFrame:
+def judge_quality(surfaces: Manifest, config: QualityConfig) -> pd.DataFrame:
     """Measures -> one row per eye, with the reasons for which one is not good enough."""
     from octa_kedro.preprocessing.inspection import tabulate_quality
 
@@ -55,7 +55,7 @@ def judge_quality(surfaces: StoredSet, config: QualityConfig) -> pd.DataFrame:
 
 @node_function
 def screen_eyes(
-    cohort: pd.DataFrame, quality: pd.DataFrame, surfaces: StoredSet, flow: pd.DataFrame
+    cohort: pd.DataFrame, quality: pd.DataFrame, surfaces: Manifest, flow: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cohort, quality and what could not be inspected -> the eyes that are processed, and the flow after this step."""
     from octa_kedro.cohort.flow import leave
@@ -84,7 +84,7 @@ def settle_processing(source: Source, cohort: pd.DataFrame, config: ProcessingCo
 
 
 @node_function
-def measure_heights(surfaces: StoredSet, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
+def measure_heights(surfaces: Manifest, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
     """Where the slab lies in depth, eye by eye, and whether it fits into the depth that is kept."""
     from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights
     from octa_kedro.preprocessing.recipes import read_surfaces
@@ -99,36 +99,39 @@ def measure_heights(surfaces: StoredSet, cohort: pd.DataFrame, config: Processin
 @node_function
 def choose_references(
     source: Source,
-    surfaces: StoredSet,
+    surfaces: Manifest,
     cohort: pd.DataFrame,
     splits: pd.DataFrame,
     config: ProcessingConfig,
     execution: ExecutionConfig,
-) -> Batch:
+) -> Job:
     """Development eyes -> the one per field of view that others are registered to; nothing without registration."""
     from octa_kedro.preprocessing import recipes
-    from octa_kedro.results.store import Batch
+    from octa_kedro.results.recipe import Job
 
     eligible = splits[~splits["held_out"].astype(bool)] if len(splits) else cohort
-    return Batch(recipes.references(source, surfaces, eligible, config), execution)
+    return Job(recipes.references(source, surfaces, eligible, config), None, execution)
 
 
 @node_function
 def process_eyes(
     source: Source,
     cohort: pd.DataFrame,
-    surfaces: StoredSet,
-    references: StoredSet,
+    surfaces: Manifest,
+    references: Manifest,
     config: ProcessingConfig,
     execution: ExecutionConfig,
-) -> tuple[Batch, ...]:
-    """Scans -> volumes, en-face maps, surfaces, lesions, OCT volumes and flattening on one grid, made together."""
+) -> tuple[Job, ...]:
+    """Scans -> volumes, en-face maps, surfaces, lesions, OCT volumes and flattening of each eye on one grid.
+
+    A job each; the first that is saved makes all parts of an eye that are missing.
+    """
     from octa_kedro.preprocessing import recipes
     from octa_kedro.preprocessing.config import PARTS
-    from octa_kedro.results.store import Batch
+    from octa_kedro.results.recipe import jobs
 
-    made = recipes.processed(source, cohort, surfaces, references, config)
-    return tuple(Batch(made[part], execution) for part in PARTS)
+    processing = recipes.processing(source, cohort, surfaces, references, config)
+    return jobs(processing, PARTS, execution)
 
 
 @node_function
@@ -147,7 +150,7 @@ def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
 
 @node_function
 def admit_eyes(
-    splits: pd.DataFrame, flow: pd.DataFrame, images: StoredSet
+    splits: pd.DataFrame, flow: pd.DataFrame, images: Manifest
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
     """Splits -> those of the eyes that could be processed; what became of every eye, counted, and as text (logged)."""
     from octa_kedro.cohort.flow import flow_table, flow_text, leave

@@ -58,7 +58,7 @@ def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tup
 @node_function
 def draw_metrics(predictions: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig) -> tuple[Figure, Figure]:
     """ROC curves and confusion matrices, models side by side."""
-    from octa_kedro.cohort.table import class_names
+    from octa_kedro.cohort.columns import class_names
     from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 
     return roc_figure(predictions, config), confusion_figure(predictions, config, class_names(splits))

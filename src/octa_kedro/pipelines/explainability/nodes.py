@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from octa_kedro.results.store import Recipe
+    from octa_kedro.results.recipe import Job
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
 
@@ -25,13 +25,14 @@ log = logging.getLogger(__name__)
 @node_function
 def explain_model(
     images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
-) -> tuple[dict[str, Recipe], dict[str, Any]]:
+) -> tuple[Job, dict[str, Any]]:
     """All folds' checkpoints of a model -> a map per eye, and the layer they come from."""
-    from octa_kedro.explain.cohort import describe_layer, map_recipes
+    from octa_kedro.explain.cohort import describe_layer
+    from octa_kedro.explain.recipes import map_job
 
     loaded = list(checkpoints.values())
     layer = describe_layer(images, loaded[0], config)
-    return map_recipes(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+    return map_job(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
 
 
 @node_function

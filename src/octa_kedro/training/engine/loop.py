@@ -18,7 +18,9 @@ from torch.multiprocessing.spawn import ProcessException
 
 from octa_kedro import errors
 from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.hashing import code_fingerprint, recipe_key
+from octa_kedro.results.changes import tell_retrained
+from octa_kedro.results.code import code_of
+from octa_kedro.results.keys import Key, hash_of, without
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.config import StopConfig
@@ -28,14 +30,17 @@ from octa_kedro.training.engine.objective import Objective
 from octa_kedro.training.engine.stopping import Stopping
 from octa_kedro.training.engine.trainer import Purpose, Trainer, make_trainer
 from octa_kedro.training.state.recorder import Recorder
-from octa_kedro.training.state.run_folders import FAILURE, RunFolder, RunFolders, run_folders_or_temporary
+from octa_kedro.training.state.run_folders import ABOUT, FAILURE, RunFolder, RunFolders, run_folders_or_temporary
 
 log = logging.getLogger(__name__)
 
-# The code that a training runs: after a change here an interrupted training starts anew.
-CODE = ("octa_kedro.training", "octa_kedro.models")
-# Parameters that do not change the result.
-WITHOUT_EFFECT = ("workers", "tracking", "resume", "save_seconds")
+WITHOUT_EFFECT = {
+    "workers": "says how many processes read images",
+    "tracking": "says where else the history is sent",
+    "resume": "says whether an earlier training of the same key is used",
+    "save_seconds": "says how often the state is stored",
+}
+"""Parameters that do not change the result."""
 
 Validator = Callable[[Trainer], dict[str, float]]
 
@@ -58,29 +63,32 @@ class TrainingRun:
     title: str
 
 
-def training_key(run: TrainingRun, **facts: Any) -> str:
-    """The key of a training run: a hash of its start weights, its configuration, its code, and of `facts`, which
-    say what it learns from."""
+def training_key(run: TrainingRun, *makers: object, **facts: Any) -> Key:
+    """The key of a training run: its start weights, its configuration, the code of `makers`, which fit the model, with
+    its libraries, and `facts`, which say what it learns from."""
     digest = hashlib.sha256()
     for name, tensor in sorted(run.model.state_dict().items()):
         digest.update(
             name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
         )
-    return recipe_key(
+    ingredients = hash_of(
         start=digest.hexdigest(),
-        config={k: v for k, v in run.config.model_dump(mode="json").items() if k not in WITHOUT_EFFECT},
+        config=without(run.config, WITHOUT_EFFECT),
         purpose=list(run.purpose),
-        code=[code_fingerprint(*CODE), torch.__version__],
         **facts,
     )
+    return Key(ingredients, code_of(*makers))
 
 
 def run_training(
-    run: TrainingRun, key: str, run_folders: RunFolders | None
+    run: TrainingRun, key: Key, run_folders: RunFolders | None
 ) -> tuple[list[dict[str, Any]], dict[str, torch.Tensor]]:
     """Train until the end, resuming from the state stored in `run_folders`: the history, a row per epoch, and the
     weights of the best epoch. Without `run_folders` an interrupted training cannot be resumed."""
-    with run_folders_or_temporary(run_folders) as place, place.opened(key, {"training": run.title}) as run_folder:
+    about = {"training": run.title} | key.to_json()
+    if run_folders is not None:
+        tell_retrained(run_folders.path, ABOUT, key, run.title)
+    with run_folders_or_temporary(run_folders) as place, place.opened(key.name, about) as run_folder:
         if not run.config.resume:
             run_folder.clear()
         if run_folder.ended:

@@ -1,0 +1,65 @@
+"""Maps of all eyes of a model, as recipes whose ingredients are everything that a map depends on."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import pandas as pd
+
+from octa_kedro.errors import LeakError
+from octa_kedro.explain.config import NOT_IN_MAPS, ExplainConfig
+from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.making import MAP, map_parts
+from octa_kedro.preprocessing.processed_as import require_processed_as
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.keys import hash_of, without
+from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.guard import patients_in
+
+NOT_OF_NETWORKS = {
+    **dict.fromkeys(("fold", "epoch", "metrics", "parameters"), "tells how the network was trained"),
+    **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
+    "code_version": "tells which release trained the network",
+}
+"""What a checkpoint's card says that changes no map; its weights are in the card by their hash."""
+
+
+def map_job(
+    images: Mapping[str, Stored], splits: pd.DataFrame, checkpoints: Sequence[Checkpoint], config: ExplainConfig
+) -> Job:
+    """The maps of `map_recipes`, made one after the other: they share the device that the networks are on."""
+    return Job(map_recipes(images, splits, checkpoints, config), MAP, ExecutionConfig(workers=1), threads=None)
+
+
+def map_recipes(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+) -> dict[str, Recipe]:
+    """A raw map (part `making.MAP`) for every subject that some checkpoint has not learnt from.
+
+    An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
+    every fold's, a development eye by that of the fold that validated it. LeakError if a held-out subject was
+    learnt from.
+    """
+    for checkpoint in checkpoints:
+        require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
+    explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
+    patients = patients_in(splits)
+    recipes = {}
+    for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
+        chosen = [e for e in explainers if not e.checkpoint.card.has_learnt_from(subject, patients)]
+        if held_out and len(chosen) < len(explainers):
+            raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
+        if not chosen:
+            continue  # always in training (predefined splits): no network can be asked about it honestly
+        key = hash_of(
+            step="map",
+            image=images[subject].sha256,
+            networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in chosen],
+            config=without(config, NOT_IN_MAPS),
+        )
+        recipes[subject] = Recipe(partial(map_parts, chosen, images[subject]), {MAP: key})
+    return recipes
