@@ -22,15 +22,12 @@ from sklearn.metrics import roc_auc_score
 from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.phantom.plan import plan_cohort
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
-from octa_kedro.training.config import FittingConfig
-from octa_kedro.training.data.dataset import EyeDataset
-from octa_kedro.training.engine.devices import make_fabric
-from octa_kedro.training.engine.validation import predict_eyes
+from octa_kedro.training.predict import class_probabilities
 from scratch import make_project, run
 
 DISEASES, FOLDS = ("NORMAL", "DR", "CNV"), (1, 2, 3)
 BANDS, LEAST = np.linspace(0, 1, 6), 20
-JUDGED_SEED, HOLD_OUT, RESAMPLES, BATCH = 101, 0.25, 1000, 4
+JUDGED_SEED, HOLD_OUT, RESAMPLES = 101, 0.25, 1000
 
 
 def learn(work: Path, eyes: int) -> list[Checkpoint]:
@@ -54,11 +51,8 @@ def judged_eyes(work: Path, each: int) -> tuple[Any, pd.DataFrame]:
 
 def probabilities(checkpoint: Checkpoint, volumes: Any, table: pd.DataFrame) -> NDArray[np.float64]:
     """Of disease, per row. The guard against leaks is not asked: eyes of another phantom may bear the same number."""
-    fabric = make_fabric(FittingConfig())
-    data = EyeDataset(volumes, table["subject"].tolist(), [0] * len(table))
-    model, views = restore_model(checkpoint).to(fabric.device), checkpoint.card.views
-    logits = predict_eyes(model, data, fabric, batch_size=BATCH, workers=0, views=views)
-    return logits.double().softmax(1)[:, 1].numpy()
+    model, card = restore_model(checkpoint), checkpoint.card
+    return class_probabilities(model, card, volumes, table["subject"].tolist())[:, 1]
 
 
 def limits(table: pd.DataFrame, found: list[NDArray[np.float64]]) -> pd.DataFrame:

@@ -27,7 +27,9 @@ from octa_kedro.errors import ConfigError
     ],
 )
 def test_roots_follow_from_environment_and_parameters(environment, parameters, roots):
-    assert data_roots(environment, parameters) == roots
+    found = data_roots(environment, parameters)
+    assert found == roots
+    assert found.environment == (environment or "local")
 
 
 def test_a_root_belongs_to_one_source(tmp_path: Path):

@@ -6,7 +6,7 @@ inference as ``${octa.inference:}``. So nothing that was made of one cohort is e
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ DEFAULT_ENVIRONMENTS = frozenset({"base", "local"})
 @dataclass(frozen=True)
 class DataRoots:
     """Folders, relative to the project: `cohort` for everything that is made of a cohort, `inference` for what trained
-    networks say of a source of eyes."""
+    networks say of a source of eyes; and the `environment` that they belong to."""
 
     cohort: str = "data"
     inference: str = "data/inference/source"
+    environment: str = field(default="local", compare=False)
 
 
 def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRoots:
@@ -38,7 +39,7 @@ def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRo
     root = "/".join(parts)
     name = str(inference.get("name") or source_name(parameters))
     labelled = cohort.get("labelled", True)
-    return DataRoots(root if labelled else f"{root}/unlabelled", f"{root}/inference/{name}")
+    return DataRoots(root if labelled else f"{root}/unlabelled", f"{root}/inference/{name}", own)
 
 
 def source_name(parameters: Mapping[str, Any]) -> str:
@@ -64,3 +65,8 @@ def cohort_root() -> str:
 def inference_root() -> str:
     """``${octa.inference:}`` in a configuration file."""
     return _current.inference
+
+
+def environment_name() -> str:
+    """``${octa.environment:}`` in a configuration file."""
+    return _current.environment

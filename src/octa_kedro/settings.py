@@ -2,7 +2,7 @@
 
 import os
 
-from octa_kedro.data_root import cohort_root, inference_root
+from octa_kedro.data_root import cohort_root, environment_name, inference_root
 from octa_kedro.hooks import ProjectHooks
 from octa_kedro.structure import current_folds
 
@@ -23,6 +23,7 @@ CONFIG_LOADER_ARGS = {
     "custom_resolvers": {
         "octa.env": _environment,
         "octa.folds": current_folds,
+        "octa.environment": environment_name,
         "octa.root": cohort_root,
         "octa.inference": inference_root,
     },

@@ -122,3 +122,11 @@ def test_the_log_names_the_version_that_holds_what_is_made_anew(tmp_path: Path, 
     assert "preprocessing.eye" in line
     assert line.endswith("--load-versions m:v2")
     assert dataset(tmp_path, load="v2").load()["a"].path != dataset(tmp_path, load="v3").load()["a"].path
+
+
+def test_files_to_take_away_are_named_by_eye_and_share_their_bytes(tmp_path: Path):
+    named = ManifestDataset(filepath=str(tmp_path / "m/manifest.json"), named="map", version=Version(None, "v1"))
+    named.save(job(a=("key", eye(0.5))))
+    file = tmp_path / "m/v1/a_map.nii"
+    assert file.samefile(named.load()["a"].path)
+    assert not file.is_symlink()

@@ -1,6 +1,7 @@
 """Maps of 2D networks that see an eye in patches, and questions a checkpoint cannot be asked."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
+from octa_kedro.training.predict import class_probabilities
 from tests.explain.test_gradcam import BlobCounter
+from tests.training.conftest import store_items
 
 PATCHES = PatchConfig(n=2, size=24, match_contrast=False)
 
@@ -63,13 +66,13 @@ def test_the_maps_of_patches_are_put_together_where_the_patches_were(network: nn
     np.testing.assert_allclose(heat.affine, image.affine)
 
 
-def test_the_probability_of_an_eye_is_the_mean_of_its_patches(network: nn.Module):
-    image = plane_with_blob(12, 12)
-    found = Explainer(checkpoint(patches=PATCHES), ExplainConfig(device="cpu")).probabilities(image)
+def test_the_probability_of_an_eye_is_the_mean_of_its_patches(network: nn.Module, tmp_path: Path):
+    image = store_items(tmp_path, {"eye": plane_with_blob(12, 12)})
+    found = class_probabilities(network, checkpoint(patches=PATCHES).card, image, ["eye"], device="cpu")
     pieces = torch.zeros(4, 1, 24, 24)
     pieces[0, 0, 10:15, 10:15] = 1
     expected = torch.softmax(network(pieces), 1).mean(0)
-    assert found == pytest.approx(expected.tolist(), abs=1e-5)
+    assert found[0] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_cells_are_measured_once_for_eyes_of_one_shape(network: nn.Module):

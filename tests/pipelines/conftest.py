@@ -41,13 +41,19 @@ def run(project: Path, *, env: str = "test", params: dict[str, Any] | None = Non
         os.chdir(before)
 
 
-def catalog(project: Path, *, env: str = "test", load_versions: dict[str, str] | None = None) -> Any:
+def catalog(
+    project: Path,
+    *,
+    env: str = "test",
+    params: dict[str, Any] | None = None,
+    load_versions: dict[str, str] | None = None,
+) -> Any:
     """The catalog of a project, for looking at what runs left."""
     before = Path.cwd()
     os.chdir(project)
     try:
         bootstrap_project(project)
-        with KedroSession.create(project, env=env) as session:
+        with KedroSession.create(project, env=env, runtime_params=params) as session:
             return session.load_context()._get_catalog(load_versions=load_versions)
     finally:
         os.chdir(before)

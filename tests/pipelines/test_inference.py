@@ -1,11 +1,13 @@
-"""One eye at a time: with a trained checkpoint, without a label."""
+"""Unlabelled eyes through trained networks: the mission's steps, the mission's numbers, and warnings."""
 
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 from octa_kedro.errors import CheckpointError, ConfigError
@@ -13,90 +15,179 @@ from octa_kedro.hooks import find_user_error
 from tests.conftest import SHARED
 from tests.pipelines.conftest import catalog, run
 
-
-def one_eye(phantom_root: Path, folder: Path) -> str:
-    """A folder with the scans of a single eye: no label sheet, no layers."""
-    source = next(phantom_root.glob("OCTA_6mm/OCTA/*"))
-    for modality in ("OCT", "OCTA"):
-        shutil.copytree(source.parents[1] / modality / source.name, folder / "OCTA_6mm" / modality / source.name)
-    return source.name
+ROOT = "data/test"
 
 
-def weights_of(mission: tuple[Path, str], model: str) -> Path:
-    trained, version = mission
-    return trained / f"data/test/06_models/{model}/fold_2/checkpoint.safetensors" / version / "checkpoint.safetensors"
+def infer(project: Path, *, name: str = "", **inference: Any) -> tuple[pd.DataFrame, dict[str, Any], Path]:
+    """Run the pipeline: the table, the report, and the folder of the eyes of that version."""
+    source = inference.pop("source", None)
+    params: dict[str, Any] = {"inference": inference | ({"name": name} if name else {})}
+    if source is not None:
+        params["source"] = {"path": str(source)}
+    version = run(project, pipeline_names=["inference"], params=params)
+    root = project / ROOT / "inference" / (name or (source.name if source else "source"))
+    table = pd.read_csv(root / "predictions.csv" / version / "predictions.csv", dtype={"subject": str})
+    report = json.loads((root / "prediction.json" / version / "prediction.json").read_text())
+    return table, report, root / "eyes" / version
 
 
-def output(project: Path, name: str) -> Path:
-    return next((project / "data/test/inference" / "*").glob(f"*/{name}"))
+@pytest.fixture(scope="module")
+def eyes(phantom_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scans of three eyes, without label sheet or surfaces; one of them is broken."""
+    folder = tmp_path_factory.mktemp("unlabelled") / "clinic"
+    for scan in sorted(phantom_root.glob("OCTA_6mm/OCTA/*"))[:3]:
+        for modality in ("OCT", "OCTA"):
+            shutil.copytree(scan.parents[1] / modality / scan.name, folder / "OCTA_6mm" / modality / scan.name)
+    broken = sorted(folder.glob("OCTA_6mm/OCTA/*"))[0]
+    (broken / "7.bmp").write_bytes(b"no picture")
+    return folder
 
 
-@pytest.mark.parametrize("model", ["training_3d", "training_2d_two_slabs"])
-def test_an_unlabelled_eye_gets_probability_map_and_figure(
-    mission, project: Path, phantom_root: Path, tmp_path: Path, model: str
-):
-    subject = one_eye(phantom_root, tmp_path / "eye")
-    params = {"source": {"path": str(tmp_path / "eye")}, "inference": {"checkpoint": str(weights_of(mission, model))}}
-    run(project, pipeline_names=["inference"], params=params)
-    prediction = json.loads(output(project, "prediction.json").read_text())
-    assert prediction["subject"] == subject
-    assert sum(prediction["probabilities"].values()) == pytest.approx(1)
-    assert prediction["surfaces"] == "estimated"
-    image, heat = (nib.load(output(project, f"{name}.nii.gz")) for name in ("image", "map"))
-    assert heat.shape[:2] == image.shape[:2] == (32, 32)
+@pytest.fixture(scope="module")
+def first(mission: tuple[Path, str], eyes: Path) -> tuple[pd.DataFrame, dict[str, Any], Path]:
+    return infer(mission[0], source=eyes)
+
+
+def test_every_sound_eye_is_read_and_a_broken_one_is_named(first, eyes: Path):
+    table, report, folder = first
+    broken, *sound = sorted(path.name for path in eyes.glob("OCTA_6mm/OCTA/*"))
+    assert table["subject"].tolist() == sound
+    assert list(report["left_out"]) == [broken]
+    assert "7.bmp" in report["left_out"][broken]
+    assert sorted(path.name for path in folder.iterdir()) == sound
+
+
+def test_the_table_says_the_mean_and_the_spread(first):
+    table, report, _ = first
+    each = {s: [one["DISEASED"] for one in eye["probabilities_of_each_network"]] for s, eye in report["eyes"].items()}
+    for row in table.to_dict("records"):
+        shares = each[row["subject"]]
+        assert row["probability_DISEASED"] == pytest.approx(np.mean(shares))
+        assert row["probability_NORMAL"] + row["probability_DISEASED"] == pytest.approx(1)
+        assert row["predicted"] == ("DISEASED" if np.mean(shares) >= 0.5 else "NORMAL")
+        assert row["deviation"] == pytest.approx(np.std(shares, ddof=1))
+        assert row["surfaces"] == "estimated"
+        assert row["field_of_view_mm"] == 6
+
+
+def test_the_report_names_the_networks(first, mission):
+    _, report, _ = first
+    assert [network["fold"] for network in report["networks"]] == [1, 2]
+    assert {network["version"] for network in report["networks"]} == {mission[1]}
+    assert all(Path(network["file"]).is_file() for network in report["networks"])
+    assert report["environment"] == "test"
+    assert report["explained_class"] == "DISEASED"
+
+
+def test_the_folder_of_an_eye_holds_what_people_take_away(first, eyes: Path):
+    table, _, folder = first
+    subject = table["subject"][0]
+    files = {path.name.removeprefix(subject): path for path in (folder / subject).iterdir()}
+    assert set(files) == {"_image.nii.gz", "_map.nii.gz", "_map_over_scan.nii.gz", ".png", ".json"}
+    image, heat, over = (nib.load(files[f"_{name}.nii.gz"]) for name in ("image", "map", "map_over_scan"))
+    assert heat.shape == image.shape == (32, 32, 64)
     np.testing.assert_allclose(heat.affine, image.affine)
-    assert heat.get_fdata().min() >= 0
-    assert output(project, "figure.png").stat().st_size > 10_000
+    assert over.shape == (44, 44, 128)
+    assert 0 < over.get_fdata().max() <= heat.get_fdata().max() * (1 + 1e-6)
+    assert files[".png"].stat().st_size > 10_000
+    assert not any(path.is_symlink() for path in files.values())
 
 
-def test_inference_repeats_the_prediction_of_the_mission(mission):
+def test_a_second_run_works_on_new_eyes_only(first, mission, eyes: Path, phantom_root: Path, caplog):
+    before, _, folder = first
+    scan = sorted(phantom_root.glob("OCTA_6mm/OCTA/*"))[3]
+    for modality in ("OCT", "OCTA"):
+        shutil.copytree(scan.parents[1] / modality / scan.name, eyes / "OCTA_6mm" / modality / scan.name)
+    with caplog.at_level("INFO"):
+        after, _, again = infer(mission[0], source=eyes)
+    assert "1 of 3 eyes are new" in caplog.text
+    pd.testing.assert_frame_equal(after[after["subject"] != scan.name].reset_index(drop=True), before)
+    old = before["subject"][0]
+    for path in (folder / old).iterdir():
+        assert path.samefile(again / old / path.name)
+    assert len(list((again / scan.name).iterdir())) == 5
+
+
+def test_inference_says_what_the_mission_says(mission):
     project, _ = mission
-    splits = catalog(project).load("splits")
-    subject = splits.loc[splits["held_out"], "subject"].iloc[0]
-    run(project, pipeline_names=["inference"], params={"inference": {"subject": subject}})
-    prediction = json.loads(
-        sorted((project / "data/test/07_model_output/inference").glob("prediction.json/*/*"))[-1].read_text()
-    )
-    table = catalog(project).load("training_3d.fold_1.predictions").set_index("subject")
-    # What the mission read had been rounded to 16 bits.
-    assert prediction["probabilities"]["DISEASED"] == pytest.approx(table.loc[subject, "probability"], abs=1e-3)
-    assert prediction["learnt_from_this_subject"] is False
+    loaded = catalog(project)
+    table, report, _ = infer(project)
+    splits, pooled = loaded.load("splits"), loaded.load("evaluation.predictions")
+    held_out = splits.loc[splits["held_out"], "subject"].tolist()
+    said = table.set_index("subject")
+    mission_says = pooled[pooled["model"] == "training_3d"].set_index("subject")["probability"]
+    assert len(held_out) > 2
+    for subject in held_out:
+        assert said.loc[subject, "probability_DISEASED"] == mission_says[subject]
+        assert not said.loc[subject, "learnt_from_this_subject"]
+        for number, shares in enumerate(report["eyes"][subject]["probabilities_of_each_network"], start=1):
+            fold = loaded.load(f"training_3d.fold_{number}.predictions").set_index("subject")["probability"]
+            assert shares["DISEASED"] == fold[subject]
+    learnt = loaded.load("training_3d.fold_1.checkpoint").card.learnt_from()
+    assert said.loc[sorted(learnt), "learnt_from_this_subject"].all()
 
 
-def user_error(project: Path, params: dict) -> Exception:
+def test_one_network_of_maps_reads_one_eye(mission, eyes: Path):
+    project, version = mission
+    path = f"{ROOT}/06_models/training_2d_two_slabs/fold_2/checkpoint.safetensors/{version}/checkpoint.safetensors"
+    subject = sorted(path.name for path in eyes.glob("OCTA_6mm/OCTA/*"))[1]
+    table, report, folder = infer(project, source=eyes, name="maps", subject=int(subject), checkpoint=path)
+    assert table["subject"].tolist() == [subject]
+    assert report["left_out"] == {}
+    assert len(report["networks"]) == 1
+    assert np.isnan(table["deviation"][0])
+    assert nib.load(folder / subject / f"{subject}_image.nii.gz").shape == (32, 32, 2)
+    assert nib.load(folder / subject / f"{subject}_map_over_scan.nii.gz").shape[:2] == (44, 44)
+
+
+def user_error(project: Path, inference: dict) -> Exception:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps what a dataset raises
-        run(project, pipeline_names=["inference"], params=params)
+        run(project, pipeline_names=["inference"], params={"inference": inference})
     found = find_user_error(caught.value)
     assert isinstance(found, Exception)
     return found
 
 
-def test_wrong_subject_and_wrong_checkpoint_are_named(mission):
-    project, version = mission
-    error = user_error(project, {"inference": {"subject": 99}})
+def test_a_wrong_subject_is_named(mission):
+    error = user_error(mission[0], {"subject": 99})
     assert isinstance(error, ConfigError)
     assert "inference.subject=99: no such eye" in str(error)
-    assert "name one with --params" in str(user_error(project, {}))
-    missing = user_error(project, {"inference": {"subject": "10001", "checkpoint": "no/where.safetensors"}})
-    assert isinstance(missing, CheckpointError)
-    assert "no/where.safetensors" in str(missing)
-    encoder = project / "data/test/06_models/pretraining/fold_1/encoder.safetensors" / version / "encoder.safetensors"
-    wrong = user_error(project, {"inference": {"subject": "10001", "checkpoint": str(encoder)}})
-    assert "cannot classify" in str(wrong)
+
+
+def test_an_encoder_is_refused(mission):
+    project, version = mission
+    encoder = f"{ROOT}/06_models/pretraining/fold_1/encoder.safetensors/{version}/encoder.safetensors"
+    assert "cannot classify" in str(user_error(project, {"checkpoint": encoder}))
+
+
+def test_without_networks_of_its_own_an_environment_says_so(with_release: Path):
+    error = user_error(with_release, {})
+    assert isinstance(error, CheckpointError)
+    assert "train it in this environment first" in str(error)
 
 
 REAL = SHARED / "octa500_10225.zip"
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there (set OCTA_SHARED_DATA)")
-def test_the_real_eye_is_processed_and_read(mission, project: Path, tmp_path: Path):
+def test_networks_of_the_phantom_warn_of_a_real_eye(mission, tmp_path: Path, caplog):
+    shutil.unpack_archive(REAL, tmp_path / "real")
+    table, report, _ = infer(mission[0], source=tmp_path / "real")
+    assert table["subject"].tolist() == ["10225"]
+    assert table["familiar"].tolist() == ["no"]
+    assert report["unlike_the_training_eyes"] == ["10225"]
+    assert "spacing_z_mm 0.00313, training eyes 0.0156 to 0.0156" in table["unfamiliar_in"][0]
+    warned = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert any("IS NOT LIKE THE TRAINING EYES" in record.getMessage() for record in warned)
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL} is not there (set OCTA_SHARED_DATA)")
+def test_the_real_eye_is_processed(project: Path, tmp_path: Path):
     shutil.unpack_archive(REAL, tmp_path / "real")
     source = {"source": {"path": str(tmp_path / "real")}}
-    checkpoint = {"inference": {"checkpoint": str(weights_of(mission, "training_3d"))}}
-    run(project, pipeline_names=["inference"], params=source | checkpoint)
-    assert json.loads(output(project, "prediction.json").read_text())["subject"] == "10225"
-    run(project, pipeline_names=["data_processing"], params=source | {"cohort": {"labelled": False}})
-    loaded = catalog(project)
+    unlabelled = {"cohort": {"labelled": False}}
+    run(project, pipeline_names=["data_processing"], params=source | unlabelled)
+    loaded = catalog(project, params=unlabelled)
     assert loaded.load("cohort_table")["subject"].tolist() == ["10225"]
     assert loaded.load("cohort_table")[["width", "n_bscans", "depth"]].iloc[0].tolist() == [400, 400, 640]
     assert loaded.load("splits").empty

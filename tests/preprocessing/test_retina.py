@@ -12,7 +12,7 @@ from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom.config import Disease, PhantomConfig
 from octa_kedro.phantom.plan import plan_cohort
 from octa_kedro.phantom.scan import make_eye
-from octa_kedro.preprocessing.retina import estimate_surfaces, flatten_depths, surfaces_of
+from octa_kedro.preprocessing.retina import estimate_surfaces, flatten_depths
 
 SHAPE = (40, 36, 320)
 LIMIT_MM = 3 * 2 / 640  # three voxels of a native scan
@@ -125,27 +125,6 @@ def test_a_scan_without_a_retina_is_refused_by_name(array: np.ndarray):
     volume = Volume(array.astype(np.uint8), scan_affine(array.shape, (3.0, 3.0, 2.0)), "OCT", "OD", "eye 9")
     with pytest.raises(DataError, match=r"eye 9: no retina found .*supply surfaces or leave the eye out"):
         estimate_surfaces(volume)
-
-
-class OneEye:
-    """A source of one eye, with surfaces or without."""
-
-    def __init__(self, volume: Volume, supplied: PlaneStack | None) -> None:
-        self._volume, self._supplied = volume, supplied
-
-    def volume(self, subject: str, modality: str) -> Volume:
-        assert (subject, modality) == ("eye 3", "OCT")
-        return self._volume
-
-    def surfaces(self, subject: str) -> PlaneStack | None:
-        return self._supplied
-
-
-def test_supplied_surfaces_come_first():
-    volume, _ = drawn_eye()
-    supplied = flat(ILM=0.4, BM=0.8)
-    assert surfaces_of(OneEye(volume, supplied), "eye 3") is supplied
-    assert surfaces_of(OneEye(volume, None), "eye 3").note == "estimated"
 
 
 def test_flattening_moves_every_ascan_to_the_median():

@@ -12,6 +12,7 @@ from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
+from octa_kedro.results.named import place_named
 
 if TYPE_CHECKING:
     from octa_kedro.results.recipe import Job
@@ -25,7 +26,8 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
     Saving does a job: it makes what is not in `store` yet; loading gives lazily read results. `filepath` is the
     manifest; `store`, a folder relative to the manifest's (default: ``files``), is shared by all versions, and by
     results that are made together. `name` is the dataset's in the catalog, where it is not that of its folder. With
-    `optional`, loading gives nothing where nothing has been saved yet.
+    `optional`, loading gives nothing where nothing has been saved yet. With `named`, a word such as ``map``, every
+    eye's file stands as ``<eye>_map`` too, in a folder of that version beside the manifest's.
     """
 
     def __init__(
@@ -36,13 +38,14 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
         name: str | None = None,
         compress: bool = False,
         optional: bool = False,
+        named: str | None = None,
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
         self._folder = Path(os.path.normpath(Path(filepath).parent / store))
         self._name, self._compress = name or Path(filepath).parent.name, compress
-        self._optional = optional
+        self._optional, self._named = optional, named
         self.metadata = metadata
 
     def load(self) -> Manifest:
@@ -58,7 +61,12 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
     def save(self, data: Job) -> None:
         """Make what is missing, then write the manifest: a manifest never names a file that is not complete."""
         path = Path(self._get_save_path())
-        entries = self._store().put_all(data, self._name, self._newest_version)
+        store = self._store()
+        entries = store.put_all(data, self._name, self._newest_version)
+        if self._named is not None:
+            folder = Path(self._filepath.parent) / (self.resolve_save_version() or "")
+            for eye, stored in store.open_all(entries).items():
+                place_named(stored.path, folder / f"{eye}_{self._named}{store.suffix}")
         write_text(path, json.dumps(entries, indent=1))
 
     def _store(self) -> Store:

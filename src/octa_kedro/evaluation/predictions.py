@@ -40,6 +40,15 @@ def pool_predictions(table: pd.DataFrame, repeats: int = 1) -> pd.DataFrame:
     return pooled[[*rows.columns, "folds"]]
 
 
+def mean_of_networks(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """One row per eye (`keys`) with the mean of every column whose name starts with `probability`; `folds` is how many
+    rows it had, and `fold` is 0."""
+    averaged = set(_probability_columns(rows))
+    rules = {name: "mean" if name in averaged else "first" for name in rows.columns if name not in keys}
+    grouped = rows.groupby(keys, sort=False)
+    return grouped.agg(rules).assign(folds=grouped.size()).reset_index().assign(fold=0)
+
+
 def class_columns(table: pd.DataFrame) -> list[str]:
     """The columns probability_<class> in the order of the class index; none for two classes."""
     return [name for name in table.columns if name.startswith(CLASS_MARK)]
@@ -131,18 +140,10 @@ def _check_unique(rows: pd.DataFrame, keys: list[str], repeats: int) -> None:
         raise DataError(f"{_who(who)} has rows with target {' and rows with target '.join(map(str, found))}")
 
 
-def _average(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """One row per eye with the mean of its probabilities, `folds` of them."""
-    averaged = set(_probability_columns(rows))
-    rules = {name: "mean" if name in averaged else "first" for name in rows.columns if name not in keys}
-    grouped = rows.groupby(keys, sort=False)
-    return grouped.agg(rules).assign(folds=grouped.size()).reset_index().assign(fold=0)
-
-
 def _average_repeats(rows: pd.DataFrame, keys: list[str], repeats: int) -> pd.DataFrame:
     if rows.empty:
         return rows
-    pooled = _average(rows, keys)
+    pooled = mean_of_networks(rows, keys)
     odd = pooled[pooled["folds"] != repeats]
     if len(odd):
         raise DataError(
@@ -155,7 +156,7 @@ def _average_repeats(rows: pd.DataFrame, keys: list[str], repeats: int) -> pd.Da
 def _average_folds(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     if rows.empty:
         return rows
-    pooled = _average(rows, keys)
+    pooled = mean_of_networks(rows, keys)
     most = pooled.groupby("model")["folds"].transform("max")
     fewer = pooled[pooled["folds"] < most]
     if len(fewer):

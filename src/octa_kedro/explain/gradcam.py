@@ -19,7 +19,6 @@ from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
 from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.data.patches import cut_patches
-from octa_kedro.training.data.views import views_of
 from octa_kedro.training.engine.devices import pick_device
 
 
@@ -181,14 +180,6 @@ class Explainer:
         x, y = image.array.shape[:2]
         raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
         return PlaneStack(raw[..., None], image.affine, ("gradcam",), image.laterality, image.source)
-
-    def probabilities(self, image: Volume | PlaneStack) -> list[float]:
-        """Of each class, for one eye: the mean over patches and views, if it is seen in several."""
-        device = next(self.model.parameters()).device
-        batch = torch.stack([to_tensor(seen, self.checkpoint.card.slabs) for seen in self._seen(image)])
-        with torch.no_grad():
-            seen = [self.model(view).double() for view in views_of(batch.to(device), self.checkpoint.card.views)]
-        return torch.softmax(torch.cat(seen), 1).mean(0).tolist()
 
     def _seen(self, image: Volume | PlaneStack) -> Sequence[Volume | PlaneStack]:
         """What the network is given of an eye: its image, or its patches."""

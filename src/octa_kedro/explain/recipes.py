@@ -20,6 +20,7 @@ from octa_kedro.training.guard import patients_in
 NOT_OF_NETWORKS = {
     **dict.fromkeys(("fold", "epoch", "metrics", "parameters"), "tells how the network was trained"),
     **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
+    "familiar": "tells what the training eyes looked like",
     "code_version": "tells which release trained the network",
 }
 """What a checkpoint's card says that changes no map; its weights are in the card by their hash."""
@@ -55,11 +56,16 @@ def map_recipes(
             raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
         if not chosen:
             continue  # always in training (predefined splits): no network can be asked about it honestly
-        key = hash_of(
-            step="map",
-            image=images[subject].sha256,
-            networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in chosen],
-            config=without(config, NOT_IN_MAPS),
-        )
+        key = map_key(chosen, images[subject], config)
         recipes[subject] = Recipe(partial(map_parts, chosen, images[subject]), {MAP: key})
     return recipes
+
+
+def map_key(explainers: Sequence[Explainer], image: Stored, config: ExplainConfig) -> str:
+    """Everything that the mean map of these networks depends on, code apart."""
+    return hash_of(
+        step="map",
+        image=image.sha256,
+        networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in explainers],
+        config=without(config, NOT_IN_MAPS),
+    )

@@ -1,15 +1,28 @@
 """Parameters of inference."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from octa_kedro.config import Config
 from octa_kedro.identifiers import Given
 
 
 class InferenceConfig(Config):
-    """Which eye of the source to read (its only one by default); `checkpoint` is the weights file to read it
-    with, which the catalog resolves. `name` is the folder of the results (`data_root`)."""
+    """Which eyes are read, and by which networks.
+
+    `subject` restricts a source to one of its eyes. The networks are those of all folds of `model`, the newest of each,
+    as this environment has trained them; or the one file `checkpoint` (.safetensors); or `checkpoints`: a folder with
+    subfolders fold_1, fold_2, ..., a list of files, or a text file with one a line. Paths are relative to the project.
+    `name` is the folder of the results (`data_root`).
+    """
 
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*$")
     subject: Given | None = None
+    model: str = "training_3d"
     checkpoint: str | None = None
+    checkpoints: str | tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> "InferenceConfig":
+        if self.checkpoint is not None and self.checkpoints is not None:
+            raise ValueError("checkpoint: name one file here or several in checkpoints, not both")
+        return self

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.appearance import LOOKS, NATIVE, measure_looks, measure_native
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
 from octa_kedro.preprocessing.heights import slab_centre_mm
@@ -84,12 +85,14 @@ def process_eye(
     facts = _facts(scan, placed, config)
     made: dict[str, Result] = {}
     if VOLUME in parts:
-        made[VOLUME] = Result(process_volume(scan, placed, config), unit=True, facts=facts)
+        volume = process_volume(scan, placed, config)
+        made[VOLUME] = Result(volume, unit=True, facts=facts | {LOOKS: measure_looks(volume)})
     if OCT in parts and config.with_oct and oct_scan is not None:
         beside = config.model_copy(update={"intensity": config.oct_intensity})
         made[OCT] = Result(process_volume(oct_scan, placed, beside), unit=True, facts=_facts(oct_scan, placed, config))
     if ENFACE in parts and config.slabs and own is not None:
-        made[ENFACE] = Result(make_enface_maps(scan, own, placed, config), unit=True, facts=facts)
+        maps = make_enface_maps(scan, own, placed, config)
+        made[ENFACE] = Result(maps, unit=True, facts=facts | {LOOKS: measure_looks(maps)})
     if placed.surfaces is not None:
         made[SURFACES] = Result(placed.surfaces)
     if placed.surfaces is not None and placed.placement.flatten_mm is not None:
@@ -168,9 +171,10 @@ def process_lesion(volume: Volume, lesion: Volume, placed: Placed) -> Volume:
 
 
 def _facts(scan: Volume, placed: Placed, config: ProcessingConfig) -> dict[str, Any]:
-    """What is stored beside an image: where its eye was placed, and how well it was registered."""
+    """What is stored beside an image: where its eye was placed, how well it was registered, the scan's sampling."""
     record = record_placement(scan, placed.placement, mirrored=config.mirror_left and is_mirrored(scan))
-    return {PLACEMENT_KEY: record.to_json(), "registration": _judgement(placed.registered)}
+    judgement = _judgement(placed.registered)
+    return {PLACEMENT_KEY: record.to_json(), "registration": judgement, NATIVE: measure_native(scan)}
 
 
 def _mirrored(eye: Eye, config: ProcessingConfig) -> Eye:

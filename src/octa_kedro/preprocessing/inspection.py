@@ -9,6 +9,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.orientation import require_oriented
+from octa_kedro.preprocessing.processed_as import QUALITY
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.quality import MEASURES, Thumbnail, judge_table, measure_quality, thumbnail
 from octa_kedro.preprocessing.quality_config import QualityConfig
@@ -18,7 +19,6 @@ from octa_kedro.results.result import Result
 from octa_kedro.results.stored import Stored
 
 SURFACES, THUMBNAIL = INSPECTED = ("surfaces", "thumbnail")
-QUALITY = "quality"
 SUPPLIED_MAP, ITS_SLAB = "OCTA(ILM_OPL)", "ILM_OPL"
 """The en-face map that is compared with the volume, where the source has one."""
 PLANES = ("enface", "bscan", "lines")

@@ -7,6 +7,8 @@ from octa_kedro.preprocessing.config import AUTO, ProcessingConfig
 from octa_kedro.results.stored import Stored
 
 PROCESSING_KEY = "processing"  # under which a stored image's facts hold its ProcessingConfig
+QUALITY = "quality"  # the measures of its scan's quality
+REFERENCES = "references"  # the hashes of what it was registered to
 
 
 def require_processed_as(images: Mapping[str, Stored], config: ProcessingConfig, *, who: str) -> ProcessingConfig:

@@ -19,7 +19,7 @@ from octa_kedro.preprocessing.making import (
     reference_parts,
 )
 from octa_kedro.preprocessing.placement import mirror
-from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
+from octa_kedro.preprocessing.processed_as import PROCESSING_KEY, QUALITY, REFERENCES
 from octa_kedro.preprocessing.registration import choose_reference
 from octa_kedro.results.keys import hash_of
 from octa_kedro.results.recipe import Recipe
@@ -89,7 +89,7 @@ def processing(
     config: ProcessingConfig,
 ) -> Recipes:
     """What is made of each eye of the cohort (parts `config.PARTS`; columns subject, field_of_view_mm)."""
-    facts = {PROCESSING_KEY: config.model_dump(mode="json")}
+    settings = config.model_dump(mode="json")
     modalities = (config.modality, "OCT") if config.reads_oct else (config.modality,)
     recipes: Recipes = {}
     for subject, field_mm in zip(cohort["subject"].astype(str), cohort["field_of_view_mm"], strict=True):
@@ -103,6 +103,11 @@ def processing(
         }
         reference = read_reference(chosen, float(field_mm))
         make = partial(processed_parts, source, subject, own, config=config, reference=reference)
+        facts = {
+            PROCESSING_KEY: settings,
+            QUALITY: own.meta.get(QUALITY, {}) if own else {},
+            REFERENCES: common["references"],
+        }
         recipes[subject] = Recipe(
             make, {part: hash_of(settings=config.settings_of(part), **common) for part in PARTS}, facts
         )

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.segmentation import Squares, average_squares, smooth_surface
 from octa_kedro.preprocessing.slabs import surface_plane
@@ -41,12 +40,6 @@ def estimate_surfaces(oct_volume: Volume) -> PlaneStack:
         oct_volume.source,
         "estimated",
     )
-
-
-def surfaces_of(source: Source, subject: str) -> PlaneStack:
-    """An eye's supplied surfaces, or estimated ones where the source has none."""
-    supplied = source.surfaces(subject)
-    return supplied if supplied is not None else estimate_surfaces(source.volume(subject, "OCT"))
 
 
 def flatten_depths(surfaces: PlaneStack, to: Literal["BM", "ILM"]) -> NDArray[np.float32]:

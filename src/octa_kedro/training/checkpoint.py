@@ -20,6 +20,7 @@ from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.data.config import ViewsConfig
+from octa_kedro.training.familiar import Familiar
 from octa_kedro.training.state.state_file import write_tensors
 
 
@@ -28,7 +29,8 @@ class CheckpointCard(Config):
 
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
     eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
-    `views` its probabilities are averaged.
+    `views` its probabilities are averaged. `familiar` says what its training eyes looked like; None, as in cards of
+    earlier versions, that this is not known.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -43,6 +45,7 @@ class CheckpointCard(Config):
     metrics: dict[str, float]
     seen: dict[str, tuple[str, ...]]
     patients: dict[str, str] = Field({})
+    familiar: Familiar | None = None
     parameters: dict[str, Any]
     code_version: str
     weights_sha256: str = ""

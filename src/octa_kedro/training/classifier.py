@@ -25,6 +25,7 @@ from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.validation import Validation
+from octa_kedro.training.familiar import familiar_from
 from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.guard import (
     PRETRAINING,
@@ -96,6 +97,7 @@ def fit_classifier(
         metrics={name: row[name] for name in HISTORY_METRICS if math.isfinite(row[name])},
         seen={what: tuple(subjects) for what, subjects in seen.items()},
         patients=patients,
+        familiar=familiar_from([images[subject].meta for subject in data["train"].subjects], config.slabs),
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint, restore_model
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard, restore_model
 from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.devices import make_fabric
@@ -35,21 +36,13 @@ def predict_fold(
     require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     rows = table[table["role"].isin(PART_OF_ROLE)]
     card = checkpoint.card
-    data = EyeDataset(
-        images,
-        rows["subject"].astype(str).tolist(),
-        rows["target"].tolist(),
-        slabs=card.slabs,
-        patches=card.patches,
-    )
-    fabric = make_fabric(config.model_copy(update={"devices": 1}))
-    model = restore_model(checkpoint).to(fabric.device)
-    logits = predict_eyes(model, data, fabric, batch_size=config.batch_size, workers=config.workers, views=card.views)
-    shares = torch.softmax(logits.double(), dim=1).numpy()
+    subjects = rows["subject"].astype(str).tolist()
+    model = restore_model(checkpoint)
+    shares = class_probabilities(model, card, images, subjects, device=config.device, workers=config.workers)
     kept = [name for name in ("patient",) if name in rows]
     return pd.DataFrame(
         {
-            "subject": data.subjects,
+            "subject": subjects,
             **{name: rows[name].to_numpy() for name in kept},
             "part": rows["role"].map(PART_OF_ROLE).to_numpy(),
             "fold": card.fold,
@@ -58,6 +51,29 @@ def predict_fold(
             **probability_columns(shares, card.classes),
         }
     )
+
+
+def class_probabilities(
+    model: nn.Module,
+    card: CheckpointCard,
+    images: Mapping[str, Stored],
+    subjects: Sequence[str],
+    *,
+    device: str = "auto",
+    workers: int = 0,
+) -> NDArray[np.float64]:
+    """Probabilities ``(eyes, classes)`` of stored images by the restored `model` of `card`; the only way to them.
+
+    An eye seen in patches gets the mean probability of its patches, and that over the card's views. Each eye is a batch
+    of its own: sums are rounded otherwise in batches of another size, and what is said of an eye must not depend on who
+    is looked at beside it.
+    """
+    data = EyeDataset(images, subjects, slabs=card.slabs, patches=card.patches)
+    precision = card.parameters.get("precision", "fp32")
+    fabric = make_fabric(FittingConfig(device=device, precision=precision))
+    network = model.to(fabric.device)
+    logits = predict_eyes(network, data, fabric, batch_size=data.per_eye, workers=workers, views=card.views)
+    return torch.softmax(logits.double(), dim=1).numpy()
 
 
 def probability_columns(shares: NDArray[np.float64], classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:

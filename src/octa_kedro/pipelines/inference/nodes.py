@@ -1,37 +1,113 @@
-"""Node that reads one eye with a trained network."""
+"""Nodes that read unlabelled eyes with trained networks; up to the processed image the steps are the mission's."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from octa_kedro.cohort.config import CohortConfig
+from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.inference.config import InferenceConfig
+from octa_kedro.pipelines.data_processing.nodes import screen_eyes
 from octa_kedro.pipelines.node_function import node_function
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import pandas as pd
 
+    from octa_kedro.inference.folders import EyeFolder
+    from octa_kedro.inference.networks import ModelFolder
     from octa_kedro.io.source import Source
-    from octa_kedro.io.volume import PlaneStack, Volume
-    from octa_kedro.results.stored import Stored
-    from octa_kedro.training.checkpoint import Checkpoint
-
-log = logging.getLogger(__name__)
+    from octa_kedro.results.recipe import Job
+    from octa_kedro.results.stored import Manifest, Stored
 
 
 @node_function
-def infer_eye(
-    source: Source,
-    checkpoint: Checkpoint,
-    references: Mapping[str, Stored],
+def choose_settings(
+    source: Source, models: ModelFolder, config: InferenceConfig, cohort: CohortConfig, execution: ExecutionConfig
+) -> tuple[CohortConfig, ProcessingConfig, ExecutionConfig]:
+    """How the mission's steps are to go: all eyes of the source (or the one that is asked for) without labels,
+    processed as the networks' training eyes were, and an eye that cannot be is put aside."""
+    from octa_kedro.inference.networks import processing_of
+    from octa_kedro.inference.unlabelled import unlabelled
+
+    processing = processing_of(models.take(config))
+    return (
+        unlabelled(source, cohort, processing, config.subject),
+        processing,
+        execution.model_copy(update={"on_error": "quarantine"}),
+    )
+
+
+@node_function
+def keep_readable(
+    cohort: pd.DataFrame, quality: pd.DataFrame, surfaces: Manifest, flow: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """As the mission screens eyes, but one beyond the limits of quality stays: it is read, and warned of."""
+    return screen_eyes(cohort, quality.assign(reasons=""), surfaces, flow)
+
+
+@node_function
+def read_eyes(
+    volumes: Mapping[str, Stored],
+    enface: Mapping[str, Stored],
+    models: ModelFolder,
     config: InferenceConfig,
     explanation: ExplainConfig,
-) -> tuple[dict[str, Any], Volume | PlaneStack, Volume | PlaneStack, Figure]:
-    """One eye -> prediction, network input, map, figure."""
-    from octa_kedro.inference.eye import choose_subject, read_eye
+) -> Job:
+    """Processed eyes -> each one's map with its probabilities by every network."""
+    from octa_kedro.inference.reading import images_for, reading_job
 
-    reading = read_eye(source, choose_subject(source, config.subject), checkpoint, explanation, references)
-    log.info("%s", reading.prediction)
-    return reading.prediction, reading.image, reading.heat, reading.figure
+    networks = models.take(config)
+    return reading_job(images_for(networks, volumes, enface), networks, explanation)
+
+
+@node_function
+def tabulate_eyes(
+    readings: Mapping[str, Stored],
+    volumes: Manifest,
+    enface: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    quality: pd.DataFrame,
+    flow: pd.DataFrame,
+    models: ModelFolder,
+    config: InferenceConfig,
+    explanation: ExplainConfig,
+    evaluation: EvaluationConfig,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Readings -> the table of predictions, and a report of them and of the eyes that were left out (also logged)."""
+    from octa_kedro.cohort.flow import leave
+    from octa_kedro.inference.reading import images_for
+    from octa_kedro.inference.report import Around, tabulate, tell, write_report
+    from octa_kedro.preprocessing.quality import reasons_in
+
+    networks = models.take(config)
+    around = Around(reasons_in(quality), {s: stored.meta["note"] or "supplied" for s, stored in surfaces.items()})
+    table = tabulate(readings, images_for(networks, volumes, enface), networks, around, evaluation.threshold)
+    report = write_report(
+        table,
+        readings,
+        networks,
+        leave(flow, "processing", volumes.failed),
+        target_class=explanation.target_class,
+        environment=models.environment,
+    )
+    tell(report)
+    return table, report
+
+
+@node_function
+def fill_folders(
+    readings: Mapping[str, Stored],
+    volumes: Mapping[str, Stored],
+    enface: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    flattening: Mapping[str, Stored],
+    report: dict[str, Any],
+) -> dict[str, EyeFolder]:
+    """Everything that was found -> a folder per eye."""
+    from octa_kedro.inference.folders import Found, eye_folders
+
+    return eye_folders(Found(readings, volumes, enface, surfaces, flattening), report)

@@ -1,0 +1,55 @@
+"""Folders named by eye in the catalog."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from glob import escape
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractVersionedDataset, Version
+
+from octa_kedro.io.files import write_text
+
+if TYPE_CHECKING:
+    from octa_kedro.inference.folders import EyeFolder
+
+log = logging.getLogger(__name__)
+
+
+class EyeFoldersDataset(AbstractVersionedDataset["Mapping[str, EyeFolder]", "dict[str, Path]"]):
+    """A folder per eye, ``<version>/<subject>/``, in the folder of the list `filepath` (JSON, one a version).
+
+    An eye of which nothing has changed since an earlier version shares its files, so that only new eyes cost time.
+    """
+
+    def __init__(
+        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(PurePosixPath(filepath), version)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Path]:
+        """The folder of every eye of the version."""
+        listed = json.loads(Path(self._get_load_path()).read_text())
+        return {subject: Path(self._filepath.parent) / folder for subject, folder in listed.items()}
+
+    def save(self, data: Mapping[str, EyeFolder]) -> None:
+        """Fill the folders, then write the list."""
+        from octa_kedro.inference.folders import write_eye
+
+        root, version = Path(self._filepath.parent), self.resolve_save_version() or "latest"
+        made = 0
+        for subject, eye in data.items():
+            earlier = sorted(path.parent for path in root.glob(f"*/{escape(subject)}/{escape(subject)}.json"))
+            made += write_eye(root / version / subject, eye, earlier[-1] if earlier else None)
+        write_text(Path(self._get_save_path()), json.dumps({s: f"{version}/{s}" for s in data}, indent=1))
+        log.info("%s: %d of %d eyes are new, the others are as they were", root / version, made, len(data))
+
+    def _exists(self) -> bool:
+        return Path(self._get_load_path()).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "version": self._version}

@@ -1,0 +1,139 @@
+"""A folder per eye, named by it, with what a reader takes away: image, map, map over the raw scan, figure, facts."""
+
+import json
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
+from octa_kedro.inference.familiarity import STRANGE, UNKNOWN
+from octa_kedro.inference.making import SLABS
+from octa_kedro.io.files import replacing, write_text
+from octa_kedro.io.nifti import write_nifti
+from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.restore import map_over_scan
+from octa_kedro.results.code import code_of
+from octa_kedro.results.keys import hash_of
+from octa_kedro.results.named import place_named
+from octa_kedro.results.stored import Stored
+
+OWN_SCALE = f"{UNIT}, on this eye's own scale"
+"""There is no other eye to share a scale with, and the reader must know: its own maximum may be next to nothing."""
+TITLE_WIDTH = 130
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was made of all eyes, by subject: their maps, and what these are drawn over and carried back by."""
+
+    readings: Mapping[str, Stored]
+    volumes: Mapping[str, Stored]
+    enface: Mapping[str, Stored]
+    surfaces: Mapping[str, Stored] = field(default_factory=dict)
+    flattening: Mapping[str, Stored] = field(default_factory=dict)
+
+    def image(self, subject: str) -> Stored:
+        """What the networks saw of the eye."""
+        flat = "names" in self.readings[subject].meta
+        return (self.enface if flat else self.volumes)[subject]
+
+    def parts(self, subject: str) -> dict[str, Stored]:
+        """All there is of an eye, by kind."""
+        kinds = ("readings", "volumes", "enface", "surfaces", "flattening")
+        return {kind: getattr(self, kind)[subject] for kind in kinds if subject in getattr(self, kind)}
+
+
+@dataclass(frozen=True)
+class EyeFolder:
+    """What goes into the folder of one eye; `key` changes with anything that its files depend on.
+
+    `over_scan` makes the map on the raw scan's grid, `draw` the figure: both are made only if they are not there.
+    """
+
+    key: str
+    facts: Mapping[str, Any]
+    image: Stored
+    heat: Stored
+    over_scan: Callable[[], Volume | PlaneStack]
+    draw: Callable[[], Figure]
+
+
+def write_eye(folder: Path, eye: EyeFolder, previous: Path | None = None) -> bool:
+    """Fill `folder`, named by its eye, with ``<subject>_image.nii.gz``, ``_map.nii.gz``, ``_map_over_scan.nii.gz``,
+    ``.png`` and ``.json``, which comes last; whether anything had to be made.
+
+    A `previous` folder of the same eye with the same key has its files shared instead.
+    """
+    subject = folder.name
+    if previous is not None and _key_of(previous) == eye.key:
+        for path in sorted(previous.iterdir(), key=lambda path: path.suffix == ".json"):
+            place_named(path, folder / path.name)
+        return False
+    place_named(eye.image.path, folder / f"{subject}_image.nii.gz")
+    place_named(eye.heat.path, folder / f"{subject}_map.nii.gz")
+    over = eye.over_scan()
+    write_nifti(folder / f"{subject}_map_over_scan.nii.gz", over.array, over.affine)
+    with replacing(folder / f"{subject}.png") as partial_path:
+        eye.draw().savefig(partial_path, format="png")
+    write_text(folder / f"{subject}.json", json.dumps({"key": eye.key, **eye.facts}, indent=1))
+    return True
+
+
+def _key_of(folder: Path) -> str | None:
+    path = folder / f"{folder.name}.json"
+    try:
+        return str(json.loads(path.read_text())["key"])
+    except (OSError, json.JSONDecodeError, KeyError):
+        return None
+
+
+def eye_folders(found: Found, report: Mapping[str, Any]) -> dict[str, EyeFolder]:
+    """The folder of every eye of a report (`report.write_report`)."""
+    code, networks = code_of(_draw, _over_scan).digest, [one["weights_sha256"] for one in report["networks"]]
+    folders = {}
+    for subject, said in report["eyes"].items():
+        facts = {"subject": subject, "networks": networks, **said}
+        made_of = {kind: stored.sha256 for kind, stored in found.parts(subject).items()}
+        folders[subject] = EyeFolder(
+            hash_of(step="folder", facts=facts, made_of=made_of, code=code),
+            facts,
+            found.image(subject),
+            found.readings[subject],
+            partial(_over_scan, found, subject),
+            partial(_draw, found, subject, title_of(facts)),
+        )
+    return folders
+
+
+def title_of(facts: Mapping[str, Any]) -> str:
+    """What is said of an eye, and in further lines what speaks against it."""
+    share = facts[f"probability_{facts['predicted']}"]
+    lines = [f"{facts['subject']}: {facts['predicted']}, p = {share:.2f}"]
+    if facts["networks_read"] > 1:
+        lines[0] += f" ({facts['lowest']:.2f} to {facts['highest']:.2f} over {facts['networks_read']} networks)"
+    if facts["familiar"] == STRANGE:
+        lines.append(f"NOT LIKE THE TRAINING EYES: {facts['unfamiliar_in']}")
+    elif facts["familiar"] == UNKNOWN:
+        lines.append("whether it is like the training eyes is unknown")
+    if facts["quality"]:
+        lines.append(f"beyond the limits of quality: {facts['quality']}")
+    return "\n".join(textwrap.shorten(line, TITLE_WIDTH, placeholder=" ...") for line in lines)
+
+
+def _draw(found: Found, subject: str, title: str) -> Figure:
+    image, heat = found.image(subject)(), found.readings[subject]()
+    scale = float(heat.array.max())
+    if isinstance(image, Volume):
+        enface, surfaces = (own[subject]() if subject in own else None for own in (found.enface, found.surfaces))
+        return volume_figure(image, heat, enface, surfaces, None, title=title, scale=scale, unit=OWN_SCALE)
+    shown = image.only(tuple(found.readings[subject].meta[SLABS]))
+    return plane_figure(shown, heat, title=title, scale=scale, unit=OWN_SCALE)
+
+
+def _over_scan(found: Found, subject: str) -> Volume | PlaneStack:
+    return map_over_scan(found.readings[subject], found.image(subject), found.flattening.get(subject))

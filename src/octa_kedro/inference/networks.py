@@ -1,0 +1,163 @@
+"""The networks of an inference: found, loaded with where they come from, and in agreement with each other."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from octa_kedro.errors import CheckpointError
+from octa_kedro.inference.config import InferenceConfig
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard, load_checkpoint
+
+FILE = "checkpoint.safetensors"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A checkpoint, the file it was read from, and that file's version (empty where it is outside a catalog)."""
+
+    checkpoint: Checkpoint
+    path: Path
+    version: str
+
+    @property
+    def card(self) -> CheckpointCard:
+        """What the checkpoint says of itself."""
+        return self.checkpoint.card
+
+    def describe(self) -> dict[str, Any]:
+        """Which network it is, as plain data."""
+        card = self.card
+        return {
+            "file": self.path.as_posix(),
+            "version": self.version,
+            "weights_sha256": card.weights_sha256,
+            "fold": card.fold,
+            "epoch": card.epoch,
+            "trained_with": card.code_version,
+        }
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """The folder in which an `environment` keeps its models, ``<model>/fold_<n>`` with n from 1 to `folds`, or as many
+    as there are where that follows from the data (None).
+
+    Paths that a parameter names are relative to `base`. With a `version` that one of each fold is taken instead of the
+    newest.
+    """
+
+    folder: Path
+    base: Path
+    folds: int | None
+    environment: str
+    version: str | None = None
+
+    def take(self, config: InferenceConfig) -> list[Network]:
+        """The networks that `config` asks for, which agree with each other; CheckpointError says what is missing."""
+        networks = [Network(load_checkpoint(path), path, _version_of(path)) for path in self._paths(config)]
+        require_agreement(networks)
+        return networks
+
+    def _paths(self, config: InferenceConfig) -> list[Path]:
+        if config.checkpoint is not None:
+            return [self.base / config.checkpoint]
+        if config.checkpoints is None:
+            return self._of_model(config.model)
+        if isinstance(config.checkpoints, tuple):
+            return [self.base / path for path in config.checkpoints]
+        named = self.base / config.checkpoints
+        if named.is_dir():
+            return _all_folds(named, self.version)
+        return [self.base / path for path in _listed(named)]
+
+    def _of_model(self, model: str) -> list[Path]:
+        """One file per fold of the environment's structure, for more may lie there from a run with more folds."""
+        if self.folds is None and (self.folder / model).is_dir():
+            return _all_folds(self.folder / model, self.version)
+        folders = [self.folder / model / f"fold_{number}" for number in range(1, (self.folds or 1) + 1)]
+        found = [_newest(folder, self.version) for folder in folders]
+        if missing := [folder for folder, path in zip(folders, found, strict=True) if path is None]:
+            raise CheckpointError(
+                f"{missing[0]}: no checkpoint there{f' of version {self.version}' if self.version else ''}, but "
+                f"inference reads with all folds of {model}; train it in this environment first (kedro "
+                "run), or name others by --params inference.checkpoint=FILE.safetensors or inference.checkpoints=FOLDER"
+            )
+        return [path for path in found if path is not None]
+
+
+def require_agreement(networks: Sequence[Network]) -> None:
+    """CheckpointError unless all are classifiers of the same classes, on images made and looked at in one way."""
+    for network in networks:
+        if network.card.kind != "classifier":
+            raise CheckpointError(
+                f"{network.path}: a checkpoint of kind {network.card.kind!r} cannot classify; give one of training_2d "
+                "or training_3d"
+            )
+    first, *others = networks
+    wanted = _facts_of(first.card)
+    for other in others:
+        found = _facts_of(other.card)
+        for key, value in wanted.items():
+            if found[key] != value:
+                raise CheckpointError(
+                    f"{other.path}: {key} is {found[key]}, but {value} in {first.path}; the networks of one inference "
+                    "must see the same images and know the same classes, so name others (inference.checkpoints)"
+                )
+
+
+def processing_of(networks: Sequence[Network]) -> ProcessingConfig:
+    """How the images that these networks see are made."""
+    return networks[0].card.processing
+
+
+def _facts_of(card: CheckpointCard) -> dict[str, Any]:
+    processing = {f"processing.{key}": value for key, value in card.processing.model_dump(mode="json").items()}
+    return processing | {
+        "model.spatial_dims": card.model.spatial_dims,
+        "slabs": list(card.slabs),
+        "classes": list(card.classes),
+        "the eye that others are registered to": card.familiar.references if card.familiar is not None else {},
+    }
+
+
+def _all_folds(folder: Path, version: str | None) -> list[Path]:
+    """The newest checkpoint of every fold below a model's folder."""
+    numbered = sorted(folder.glob("fold_*"), key=lambda path: (len(path.name), path.name))
+    found = {path: _newest(path, version) for path in numbered}
+    if not any(found.values()):
+        raise CheckpointError(f"{folder}: no fold_*/{FILE} below it; give a model's folder or a list of files")
+    if without := [path.name for path, newest in found.items() if newest is None]:
+        log.warning("%s: no checkpoint in %s, inference goes on with the other folds", folder, ", ".join(without))
+    return [path for path in found.values() if path is not None]
+
+
+def _newest(fold: Path, version: str | None) -> Path | None:
+    """The checkpoint of one fold: a file, or the newest (or that) version of one."""
+    plain = fold / FILE
+    if plain.is_file():
+        return plain
+    versions = sorted(path for path in plain.glob(f"{version or '*'}/{FILE}") if path.is_file())
+    return versions[-1] if versions else None
+
+
+def _version_of(path: Path) -> str:
+    """Kedro keeps a versioned file as ``name/version/name``."""
+    return path.parent.name if path.parent.parent.name == path.name else ""
+
+
+def _listed(path: Path) -> list[str]:
+    """Paths of a file, one a line; dashes before them, as in YAML, and comments are no part of them."""
+    if not path.is_file():
+        raise CheckpointError(f"inference.checkpoints={path}: neither a folder nor a file that lists checkpoints")
+    try:
+        lines = [line.strip().removeprefix("- ").strip(" '\"") for line in path.read_text().splitlines()]
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: not a text file; list .safetensors files, one a line") from error
+    if not (listed := [line for line in lines if line and not line.startswith("#")]):
+        raise CheckpointError(f"{path}: it lists no checkpoint; name .safetensors files, one a line")
+    return listed

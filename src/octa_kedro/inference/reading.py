@@ -1,0 +1,58 @@
+"""What networks say of eyes, as recipes: an eye's map with the probabilities that belong to it, made together."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.recipes import map_key
+from octa_kedro.inference.making import READING, reading_parts
+from octa_kedro.inference.networks import Network
+from octa_kedro.preprocessing.processed_as import REFERENCES, require_processed_as
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.keys import hash_of
+from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.stored import Stored
+
+
+def images_for(
+    networks: Sequence[Network], volumes: Mapping[str, Stored], enface: Mapping[str, Stored]
+) -> Mapping[str, Stored]:
+    """Those of the processed `volumes` and `enface` maps that the networks see."""
+    return volumes if networks[0].card.model.spatial_dims == 3 else enface
+
+
+def reading_job(images: Mapping[str, Stored], networks: Sequence[Network], config: ExplainConfig) -> Job:
+    """A reading (`making.reading_parts`) of each eye, one after the other: they share the networks' device.
+
+    CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
+    with other settings, and for a class to explain that the networks do not know.
+    """
+    card = networks[0].card
+    if config.target_class >= len(card.classes):
+        raise ConfigError(
+            f"explainability.target_class is {config.target_class}, but the network has the classes "
+            f"{', '.join(card.classes)}, counted from 0"
+        )
+    require_processed_as(images, card.processing, who="the checkpoint")
+    _require_same_references(images, networks[0])
+    explainers = [Explainer(network.checkpoint, config) for network in networks]
+    precisions = [network.card.parameters.get("precision") for network in networks]
+    recipes = {}
+    for subject, image in images.items():
+        key = hash_of(step="reading", map=map_key(explainers, image, config), precisions=precisions)
+        recipes[subject] = Recipe(partial(reading_parts, explainers, subject, image), {READING: key})
+    return Job(recipes, READING, ExecutionConfig(workers=1), threads=None)
+
+
+def _require_same_references(images: Mapping[str, Stored], network: Network) -> None:
+    familiar = network.card.familiar
+    if familiar is None or network.card.processing.registration.method == "none":
+        return
+    for subject, stored in images.items():
+        if not stored.meta.get(REFERENCES, {}).items() <= familiar.references.items():
+            raise CheckpointError(
+                f"subject {subject}: it was registered to another eye than those that {network.path} was trained on; "
+                "run inference in the environment that trained it"
+            )

@@ -1,0 +1,149 @@
+"""The table and the report of an inference: what was said of every eye, how sure, and what speaks against it."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from octa_kedro import __version__
+from octa_kedro.cohort.flow import read_flow
+from octa_kedro.evaluation.predictions import mean_of_networks
+from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
+from octa_kedro.inference.making import LAYER, PROBABILITIES
+from octa_kedro.inference.networks import Network
+from octa_kedro.preprocessing.appearance import NATIVE
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.predict import probability_columns
+
+NOT_ASKED = "not asked for"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known of the eyes beside what the networks say: reasons of bad quality (empty for none) and `surfaces`
+    (supplied or estimated), by subject."""
+
+    quality: Mapping[str, str]
+    surfaces: Mapping[str, str]
+
+
+def tabulate(
+    readings: Mapping[str, Stored],
+    images: Mapping[str, Stored],
+    networks: Sequence[Network],
+    around: Around,
+    threshold: float,
+) -> pd.DataFrame:
+    """One row per eye that was read.
+
+    Columns: subject; predicted (its class: of two the second where its probability reaches `threshold`, of more the
+    most probable); probability_<class> for each, the mean over the networks; lowest, highest, deviation (over the
+    networks, of the predicted class's probability; the standard deviation of one network is unknown); networks_read
+    (how many); quality (why the mission would leave the eye out); familiar (yes, no, unknown) and unfamiliar_in (what
+    is unlike the training eyes); learnt_from_this_subject; field_of_view_mm; surfaces; source.
+    """
+    classes = networks[0].card.classes
+    rows = []
+    for subject, reading in readings.items():
+        shares = np.asarray(reading.meta[PROBABILITIES], float)  # (networks, classes)
+        mean = _mean_over(shares, classes)
+        called = int(mean[1] >= threshold) if len(classes) == 2 else int(mean.argmax())
+        facts = images[subject].meta
+        familiarity = judge_familiarity(facts, networks)
+        own = shares[:, called]
+        rows.append(
+            {
+                "subject": subject,
+                "predicted": classes[called],
+                **{f"probability_{name}": float(share) for name, share in zip(classes, mean, strict=True)},
+                "lowest": float(own.min()),
+                "highest": float(own.max()),
+                "deviation": float(own.std(ddof=1)) if len(own) > 1 else np.nan,
+                "networks_read": len(own),
+                "quality": around.quality.get(subject, ""),
+                "familiar": familiarity.answer,
+                "unfamiliar_in": "; ".join(familiarity.reasons),
+                "learnt_from_this_subject": any(one.card.has_learnt_from(subject) for one in networks),
+                "field_of_view_mm": facts.get(NATIVE, {}).get("field_x_mm", np.nan),
+                "surfaces": around.surfaces.get(subject, "none"),
+                "source": facts["source"],
+            }
+        )
+    return pd.DataFrame(rows, columns=None if rows else ["subject"])
+
+
+def _mean_over(shares: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.float64]:
+    """The mean over networks of probabilities ``(networks, classes)``, as evaluation takes it over folds."""
+    table = pd.DataFrame({"subject": "", **probability_columns(shares, classes)})
+    mean = mean_of_networks(table, ["subject"]).iloc[0]
+    if len(classes) == 2:
+        return np.asarray([1 - mean["probability"], mean["probability"]], float)
+    return np.asarray([mean[f"probability_{name}"] for name in classes], float)
+
+
+def write_report(
+    table: pd.DataFrame,
+    readings: Mapping[str, Stored],
+    networks: Sequence[Network],
+    flow: pd.DataFrame,
+    *,
+    target_class: int,
+    environment: str,
+) -> dict[str, Any]:
+    """Everything that is needed to say later what these predictions are worth, as plain data."""
+    classes = networks[0].card.classes
+    eyes = {}
+    for row in table.to_dict("records"):
+        subject = str(row["subject"])
+        facts = readings[subject].meta
+        each = [dict(zip(classes, shares, strict=True)) for shares in facts[PROBABILITIES]]
+        plain = {str(key): None if pd.isna(value) else value for key, value in row.items() if key != "subject"}
+        eyes[subject] = plain | {"probabilities_of_each_network": each, LAYER: facts[LAYER]}
+    return {
+        "environment": environment,
+        "code_version": __version__,
+        "networks": [network.describe() for network in networks],
+        "classes": list(classes),
+        "explained_class": classes[target_class],
+        "processing": networks[0].card.processing.model_dump(mode="json"),
+        "left_out": left_out(flow),
+        "unlike_the_training_eyes": [subject for subject, row in eyes.items() if row["familiar"] == STRANGE],
+        "eyes": eyes,
+    }
+
+
+def left_out(flow: pd.DataFrame) -> dict[str, str]:
+    """Why eyes that were asked for were not read, by subject."""
+    rows = read_flow(flow)
+    gone = rows[(rows["left_at"] != "") & (rows["reason"] != NOT_ASKED)]
+    pairs = zip(gone["subject"], gone["left_at"], gone["reason"], strict=True)
+    return {str(subject): f"{step}: {reason}" for subject, step, reason in pairs}
+
+
+def tell(report: Mapping[str, Any]) -> None:
+    """The log's lines: how many eyes were read, and a warning for all that is wrong with some."""
+    eyes, gone = report["eyes"], report["left_out"]
+    log.info("inference: %d eyes read with %d networks, %d left out", len(eyes), len(report["networks"]), len(gone))
+    for subject, reason in gone.items():
+        log.warning("inference: eye %s left out at %s", subject, reason)
+    strange = report["unlike_the_training_eyes"]
+    for subject in strange[:10]:
+        log.warning("inference: eye %s IS NOT LIKE THE TRAINING EYES: %s", subject, eyes[subject]["unfamiliar_in"])
+    if strange:
+        log.warning(
+            "inference: %d of %d eyes are not like those that the networks were trained on; what is said of them may "
+            "mean nothing (column unfamiliar_in of predictions.csv)", len(strange), len(eyes),
+        )  # fmt: skip
+    for subject, row in eyes.items():
+        if row["quality"]:
+            log.warning("inference: eye %s is beyond the limits of quality: %s", subject, row["quality"])
+    if unknown := [subject for subject, row in eyes.items() if row["familiar"] == "unknown"]:
+        log.warning("inference: %d eyes: %s", len(unknown), eyes[unknown[0]]["unfamiliar_in"])
+    if learnt := [subject for subject, row in eyes.items() if row["learnt_from_this_subject"]]:
+        log.warning("inference: networks have learnt from %d of these eyes, such as %s", len(learnt), learnt[0])
