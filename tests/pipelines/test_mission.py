@@ -66,6 +66,32 @@ def test_maps_lie_on_their_images(mission):
     assert layer["cell_mm"][0] <= 0.1
 
 
+def test_maps_of_held_out_eyes_lie_over_their_raw_scans(mission):
+    project, version = mission
+    loaded = catalog(project)
+    source, maps = loaded.load("source"), loaded.load("explainability.training_3d.maps")
+    over = loaded.load("explainability.training_3d.maps_over_scan")
+    assert sorted(over) == sorted(loaded.load("splits").query("held_out")["subject"])
+    for subject, stored in over.items():
+        raw, heat, placed = source.volume(subject, "OCTA"), stored(), maps[subject]()
+        assert heat.array.shape == raw.array.shape
+        np.testing.assert_allclose(nib.load(stored.path).affine, raw.affine, atol=1e-6)
+        x, y, z = centroid_mm(placed.array, placed.affine)
+        x = raw.extent_mm[0] - x if raw.laterality == "OS" else x  # a left eye was mirrored for the network
+        np.testing.assert_allclose(centroid_mm(heat.array, heat.affine), (x, y, z), atol=max(placed.spacing))
+        folder = project / "data/test/07_model_output/training_3d/maps_over_scan" / version
+        assert (folder / f"{subject}_map_over_scan.nii.gz").is_file()
+
+
+def centroid_mm(array: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Where a map has its weight."""
+    weight = np.maximum(array, 0).astype(float)
+    index = [
+        (weight.sum(tuple({0, 1, 2} - {a})) * np.arange(n)).sum() / weight.sum() for a, n in enumerate(array.shape)
+    ]
+    return (affine @ [*index, 1.0])[:3]
+
+
 def test_metrics_have_intervals_and_figures_exist(mission):
     project, version = mission
     metrics = catalog(project).load("evaluation.metrics")

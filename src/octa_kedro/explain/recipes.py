@@ -1,6 +1,6 @@
 """Maps of all eyes of a model, as recipes whose ingredients are everything that a map depends on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
@@ -8,7 +8,8 @@ import pandas as pd
 from octa_kedro.errors import LeakError
 from octa_kedro.explain.config import NOT_IN_MAPS, ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
-from octa_kedro.explain.making import MAP, map_parts
+from octa_kedro.explain.making import MAP, OVER_SCAN, map_parts, over_scan_parts
+from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.keys import hash_of, without
@@ -69,3 +70,24 @@ def map_key(explainers: Sequence[Explainer], image: Stored, config: ExplainConfi
         networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in explainers],
         config=without(config, NOT_IN_MAPS),
     )
+
+
+def over_scan_job(
+    maps: Mapping[str, Stored],
+    images: Mapping[str, Stored],
+    flattening: Mapping[str, Stored],
+    subjects: Iterable[str],
+    execution: ExecutionConfig,
+) -> Job:
+    """The maps of those of `subjects` that have one, over their raw scans."""
+    recipes = {}
+    for subject in (s for s in map(str, subjects) if s in maps):
+        heat, image, plane = maps[subject], images[subject], flattening.get(subject)
+        key = hash_of(
+            step="map over scan",
+            map=heat.sha256,
+            placement=image.meta.get(PLACEMENT_KEY),
+            flattening=plane.sha256 if plane else None,
+        )
+        recipes[subject] = Recipe(partial(over_scan_parts, heat, image, plane), {OVER_SCAN: key})
+    return Job(recipes, OVER_SCAN, execution)

@@ -10,6 +10,7 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.pipelines.naming import model_of
 from octa_kedro.pipelines.node_function import node_function
+from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,21 @@ def explain_model(
     loaded = list(checkpoints.values())
     layer = describe_layer(images, loaded[0], config)
     return map_job(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+
+
+@node_function
+def place_over_scans(
+    maps: Mapping[str, Stored],
+    images: Mapping[str, Stored],
+    flattening: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    execution: ExecutionConfig,
+) -> Job:
+    """Maps of held-out eyes -> the same on the voxels of their raw scans, as `conversion` writes these."""
+    from octa_kedro.explain.recipes import over_scan_job
+
+    return over_scan_job(maps, images, flattening, _held_out(predictions, layer)["subject"], execution)
 
 
 @node_function

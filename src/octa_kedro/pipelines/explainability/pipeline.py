@@ -26,8 +26,14 @@ def _model(structure: Structure, model: str) -> Pipeline:
         name="explain",
         tags=["gpu"],
     )
+    place = Node(
+        nodes.place_over_scans,
+        ["maps", images, "flattening", "layer", PREDICTIONS, "params:execution"],
+        "maps_over_scan",
+        name="place_over_scans",
+    )
     looks = _volume_nodes(images) if structure.models[model] == 3 else _plane_nodes(images)
-    template = Pipeline([explain, *looks], tags=["explainability"])
+    template = Pipeline([explain, place, *looks], tags=["explainability"])
     return Pipeline(
         template,
         namespace=f"explainability.{model}",
