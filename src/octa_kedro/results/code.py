@@ -30,7 +30,7 @@ NOT_FOLLOWED: Mapping[str, str] = {
 
 NOT_COMPUTING = {
     *("joblib", "threadpoolctl"),  # where work is done, not what
-    *("pydantic", "omegaconf", "sqlalchemy"),  # read and keep parameters
+    *("pydantic", "omegaconf", "yaml", "sqlalchemy"),  # read and keep parameters and lists
     *("tqdm", "matplotlib", "mlflow", "tensorboard"),  # show what is going on
 }
 """Libraries whose version does not matter to a result."""

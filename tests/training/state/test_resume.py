@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,11 @@ import pytest
 import torch
 
 from octa_kedro.errors import CheckpointError, ConfigError, DataError
+from octa_kedro.results.code import code_of
 from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
+from octa_kedro.training.engine import loop
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.predict import predict_fold
@@ -160,6 +163,19 @@ def test_what_has_ended_is_not_trained_again_while_nothing_changes(monkeypatch, 
     again = changed(config, seed=1, resume=False)
     fit_classifier(volumes, table, again, PROCESSING, run_folders=run_folders)
     assert trained == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("change", ["modules", "libraries"])
+def test_other_code_or_libraries_are_another_training(*, change, monkeypatch, caplog, tmp_path, volumes, table, config):
+    config, run_folders = changed(config, max_epochs=1), RunFolders(tmp_path)
+    fit_classifier(volumes, table, config, PROCESSING, run_folders=run_folders)
+    trained, now = count_epochs(monkeypatch), code_of(fit_classifier)
+    other = replace(now, **{change: getattr(now, change) | {"octa_kedro.models.vgg": "edited"}})
+    monkeypatch.setattr(loop, "code_of", lambda *_: other)
+    fit_classifier(volumes, table, config, PROCESSING, run_folders=run_folders)
+    assert trained == [1]
+    assert "trained before: " in caplog.text
+    assert "models.vgg" in caplog.text
 
 
 def test_other_images_are_another_training(monkeypatch, tmp_path, volumes, table, config):
