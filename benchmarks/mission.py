@@ -1,9 +1,12 @@
-"""What the whole mission costs: seconds per pipeline, peak memory, and the figures it prints.
+"""What the whole mission costs: wall and CPU seconds per pipeline, peak memory, and the figures it prints.
 
     python benchmarks/mission.py --work /tmp/mission [--params training_3d.start.weights=pretraining]
 
-Runs `kedro run` once in a fresh project (the installed code, this repository's configuration, empty data) and
-reads its log. Times depend on the machine; the shares between pipelines less so.
+Runs `kedro run` once in a fresh project (the installed code, this repository's configuration, empty data). Whenever
+its log says that a node is completed, the time since the one before is the node's, and `start` and `end` are what lies
+before the first node and after the last. CPU time is user and system time of the run and of all processes
+below it, read from Linux's /proc: of living ones (workers wait for more eyes) what they have used so far, of ended
+ones what they had when their parent waited for them. Times depend on the machine; the shares between pipelines less so.
 """
 
 import argparse
@@ -14,13 +17,13 @@ import resource
 import subprocess
 import sys
 import time
-from datetime import datetime
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from scratch import make_project
 
-NODE = re.compile(r"^(\d\d:\d\d:\d\d) INFO +Completed node: (\S+)")
-START = re.compile(r"^(\d\d:\d\d:\d\d) INFO +(?:Kedro project|Using synchronous mode)")
+NODE = re.compile(r"INFO +(Running|Completed) node: (\S+)")
+TICKS = os.sysconf("SC_CLK_TCK")
 PIPELINES = {
     "pretraining": "pretraining",
     "training_3d": "training_3d",
@@ -40,18 +43,43 @@ def fresh_project(work: Path) -> Path:
     return make_project(project)
 
 
-def seconds_per_pipeline(log: str) -> dict[str, float]:
-    """Time between the completion of one node and the next, added up by pipeline."""
-    spent: dict[str, float] = {}
-    previous = None
-    for line in log.splitlines():
-        if found := START.match(line):
-            previous = datetime.strptime(found[1], "%H:%M:%S")
-        if (found := NODE.match(line)) and previous is not None:
-            now = datetime.strptime(found[1], "%H:%M:%S")
-            name = next((v for k, v in PIPELINES.items() if found[2].startswith(k)), "data_processing")
-            spent[name] = spent.get(name, 0.0) + (now - previous).seconds
-            previous = now
+def cpu_seconds(root: int) -> float:
+    """User and system time of a process, of those below it, and of those that they have waited for."""
+    used, parents = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()  # a program's name may hold blanks
+        except OSError:
+            continue  # ended meanwhile
+        parents[int(path.parent.name)] = int(fields[1])
+        used[int(path.parent.name)] = sum(map(int, fields[11:15]))
+    family, size = {root}, 0
+    while len(family) > size:
+        size = len(family)
+        family |= {process for process, parent in parents.items() if parent in family}
+    return sum(used.get(process, 0) for process in family) / TICKS
+
+
+def costs(lines: Iterable[str], clocks: Callable[[], tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+    """What passes on each of the `clocks` while a run writes its log, added up by pipeline."""
+    spent: dict[str, tuple[float, ...]] = {}
+    before = clocks()
+
+    def book(name: str) -> None:
+        nonlocal before
+        now = clocks()
+        known = spent.get(name, (0.0,) * len(now))
+        spent[name] = tuple(k + n - b for k, n, b in zip(known, now, before, strict=True))
+        before = now
+
+    for line in lines:
+        if (found := NODE.search(line)) is None:
+            continue
+        if found[1] == "Completed":
+            book(next((v for k, v in PIPELINES.items() if found[2].startswith(k)), "data_processing"))
+        elif not spent:
+            book("start")
+    book("end")
     return spent
 
 
@@ -63,18 +91,20 @@ def main() -> None:
     arguments = parser.parse_args()
     project = fresh_project(arguments.work.resolve())
     command = [sys.executable, "-m", "kedro", "run", *(["--params", arguments.params] if arguments.params else [])]
-    started = time.perf_counter()
-    result = subprocess.run(
-        command, cwd=project, env=os.environ | {"DO_NOT_TRACK": "1"}, capture_output=True, text=True, check=False
-    )
-    wall = time.perf_counter() - started
-    log = result.stderr.replace("\r", "\n")
-    (arguments.work / "log.txt").write_text(log)
-    if result.returncode:
-        sys.exit("\n".join(log.splitlines()[-5:]))
+    log: list[str] = []
+    with subprocess.Popen(
+        command, cwd=project, env=os.environ | {"DO_NOT_TRACK": "1"}, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        lines = (log.append(line) or line for line in run.stderr)  # type: ignore[func-returns-value]
+        spent = costs(lines, lambda: (time.perf_counter(), cpu_seconds(run.pid)))
+    (arguments.work / "log.txt").write_text("".join(log))
+    if run.returncode:
+        sys.exit("".join(log[-5:]))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    spent = seconds_per_pipeline(log)
-    print(json.dumps({"wall_s": round(wall), "peak_gib": round(peak, 2), **spent}, indent=1))
+    parts = {name: {"wall_s": round(wall), "cpu_s": round(cpu)} for name, (wall, cpu) in spent.items()}
+    whole = {key: sum(part[key] for part in parts.values()) for key in ("wall_s", "cpu_s")}
+    print(json.dumps(whole | {"peak_gib": round(peak, 2), "parts": parts}, indent=1))
     for name in ("metrics.md", "depth_hits_training_3d.txt"):
         print(next((project / "data" / "08_reporting" / name).glob(f"*/{name}")).read_text())
 

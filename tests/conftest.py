@@ -1,31 +1,38 @@
-"""Data that several tests share, all of it made here."""
+"""Data that several tests share, all of it made here.
 
+Torch and what reads and makes eyes are imported where they are needed: processes that tests start import this file.
+"""
+
+from __future__ import annotations
+
+import fcntl
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+import yaml
 from PIL import Image
 
-from octa_kedro.io.release import Octa500Release
-from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.phantom.config import PhantomConfig
-from octa_kedro.phantom.plan import plan_cohort
-from octa_kedro.phantom.scan import make_eye
+
+if TYPE_CHECKING:
+    from octa_kedro.io.release import Octa500Release
+    from octa_kedro.io.release_writer import PhantomCohort
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
-
-# Processes side by side share the cores; fewer threads can be asked for by OMP_NUM_THREADS.
 ABREAST = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-torch.set_num_threads(max(1, min(2, torch.get_num_threads()) // ABREAST))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    import torch
+
+    # Processes side by side share the cores; fewer threads can be asked for by OMP_NUM_THREADS.
+    torch.set_num_threads(max(1, min(2, torch.get_num_threads()) // ABREAST))
     if not torch.cuda.is_available():
         for item in items:
             if "gpu" in item.keywords:
@@ -34,22 +41,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def phantom_cohort() -> PhantomCohort:
-    """Four small eyes of each class."""
-    config = PhantomConfig(
-        seed=3, subjects={"NORMAL": 4, "DR": 4, "CNV": 4}, shapes={"3mm": (32, 32, 128), "6mm": (44, 44, 128)}
-    )
-    table = plan_cohort(config)
-    rows = table.to_dict("records")
-    return PhantomCohort(
-        table, {str(r["ID"]): EyeRecipe(f"key-{r['ID']}", lambda r=r: make_eye(config, r)) for r in rows}
-    )
+    """Four small eyes of each class: those of the test environment, so that its runs find them made."""
+    from octa_kedro.phantom.cohort import cohort_recipes
+    from octa_kedro.phantom.config import PhantomConfig
+
+    files = (ROOT / "conf" / name for name in ("base/parameters_phantom.yml", "test/parameters.yml"))
+    base, test = (yaml.safe_load(file.read_text())["phantom"] for file in files)
+    return cohort_recipes(PhantomConfig.model_validate(base | test))
 
 
 @pytest.fixture(scope="session")
 def phantom_root(phantom_cohort: PhantomCohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small cohort on disk; read only, take `release_copy` to change it."""
-    root = tmp_path_factory.mktemp("release") / "phantom"
-    write_release(root, phantom_cohort.table, phantom_cohort.recipes, workers=1)
+    """The small cohort on disk, made once for all test processes; read only, take `release_copy` to change it."""
+    from octa_kedro.io.release_writer import write_release
+
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    root = folder / "phantom"
+    with (folder / "phantom.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            partial = folder / "phantom.partial"
+            write_release(partial, phantom_cohort.table, phantom_cohort.recipes, workers=1)
+            partial.rename(root)
     return root
 
 
@@ -61,6 +75,8 @@ def release_copy(phantom_root: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def release(phantom_root: Path) -> Octa500Release:
+    from octa_kedro.io.release import Octa500Release
+
     return Octa500Release(phantom_root)
 
 

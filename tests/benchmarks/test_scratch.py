@@ -35,8 +35,8 @@ def test_equal_predictions_differ_by_nothing():
 
 def test_drawing_trainings_anew_tells_that_one_was_lucky():
     ours, theirs = trainings(3.0, 0.0, 0.0, 0.0), trainings(0.0, 0.0, 0.0, 0.0)
-    fixed = scratch.paired_gain(TARGET, ours, theirs, draws=300)
-    drawn = scratch.paired_gain(TARGET, ours, theirs, draws=300, draw_repetitions=True)
+    fixed = scratch.paired_gain(TARGET, ours, theirs, draws=80)
+    drawn = scratch.paired_gain(TARGET, ours, theirs, draws=80, draw_repetitions=True)
     assert fixed[0] == drawn[0]
     assert fixed[1] > 0  # over eyes alone the one lucky training looks like a sure gain
     assert drawn[1] <= 0

@@ -50,8 +50,13 @@ def test_depth_is_told_from_the_ilm_and_lesions_are_outlined(image: Volume, heat
     assert len(figure.axes[0].lines) == 3
 
 
-def test_an_empty_map_is_drawn(image: Volume):
-    volume_figure(image, image.with_array(np.zeros_like(image.array)), None, None, None, title="eye", scale=0.0)
+def test_an_empty_map_hides_nothing_of_the_image(image: Volume):
+    nothing = image.with_array(np.zeros_like(image.array))
+    figure = volume_figure(image, nothing, None, None, None, title="eye", scale=0.0)
+    for axes in figure.axes[3:6]:
+        grey, warm = axes.images
+        assert grey.get_array().max() > 0
+        assert (warm.get_alpha() == 0).all()
 
 
 def test_a_plane_figure_has_a_column_for_each_slab():

@@ -14,16 +14,19 @@ from kedro.framework.startup import bootstrap_project
 
 from tests.conftest import ROOT
 
+PHANTOM = Path("data/test/01_raw/phantom")
 Run = Callable[..., str]
 
 
-def new_project(folder: Path) -> Path:
-    """Configuration and empty data folders; the code is the installed package."""
+def new_project(folder: Path, phantom: Path | None = None) -> Path:
+    """Configuration and empty data folders, or a copy of a written `phantom` in them; the code is the installed one."""
     shutil.copytree(ROOT / "conf", folder / "conf")
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "src").mkdir()
     (folder / "conf" / "local").mkdir(exist_ok=True)
+    if phantom is not None:
+        shutil.copytree(phantom, folder / PHANTOM)
     return folder
 
 
@@ -78,9 +81,13 @@ def no_telemetry() -> None:
 
 
 @pytest.fixture(scope="session")
-def mission(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A project in which the whole mission has been run once, and that run's version."""
-    project = new_project(tmp_path_factory.mktemp("mission"))
+def mission(tmp_path_factory: pytest.TempPathFactory, phantom_root: Path) -> tuple[Path, str]:
+    """A project in which the whole mission has been run once, and that run's version.
+
+    Eleven eyes of the phantom are there before it, the twelfth it has to write.
+    """
+    project = new_project(tmp_path_factory.mktemp("mission"), phantom_root)
+    min((project / PHANTOM / ".written").glob("*.json")).unlink()
     return project, run(project)
 
 
@@ -92,7 +99,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def with_release(project: Path, release_copy: Path) -> Path:
     """A project whose phantom folder holds the small cohort, to be damaged."""
-    target = project / "data" / "test" / "01_raw" / "phantom"
+    target = project / PHANTOM
     target.parent.mkdir(parents=True)
     shutil.move(release_copy, target)
     return project

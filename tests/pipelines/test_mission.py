@@ -1,7 +1,6 @@
 """The whole mission on a tiny phantom: what it leaves, and that nothing leaks."""
 
 import json
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -135,10 +134,9 @@ def test_inputs_and_outputs_of_gpu_nodes_are_persisted(mission, source: str):
         use_structure(Structure(source="phantom", folds=1, pretraining=False, models={"training_3d": 3}))
     loaded = catalog(project)
     gpu = [node for name in ("__default__", "inference") for node in pipelines[name].nodes if "gpu" in node.tags]
-    assert len(gpu) > 8
+    assert {node.func.__name__ for node in gpu} >= {"train_fold", "explain_model"}
     for node in gpu:
         for dataset in {*node.inputs, *node.outputs}:
             if not dataset.startswith("params:"):
                 assert type(loaded.get(dataset)).__name__ != "MemoryDataset", dataset
     assert ("phantom" in pipelines) == (source == "phantom")
-    assert Path(project).is_dir()

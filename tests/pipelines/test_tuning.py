@@ -14,10 +14,10 @@ from tests.pipelines.conftest import catalog, new_project, run
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(tmp_path_factory: pytest.TempPathFactory, phantom_root: Path) -> Path:
     """A project with processed eyes, in which the search has been run for one trial and then for the second."""
-    project = new_project(tmp_path_factory.mktemp("search"))
-    run(project, pipeline_names=["phantom", "data_processing"])
+    project = new_project(tmp_path_factory.mktemp("search"), phantom_root)
+    run(project, pipeline_names=["data_processing"])
     run(project, pipeline_names=["tuning"], params={"tuning": {"trials": 1}})
     run(project, pipeline_names=["tuning"])
     return project

@@ -16,10 +16,9 @@ def digest(project: Path, dataset: str, version: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+def twice(tmp_path_factory: pytest.TempPathFactory, phantom_root: Path) -> tuple[Path, str, str]:
     """Two runs of training, the second with another percentile."""
-    project = new_project(tmp_path_factory.mktemp("twice"))
-    run(project, pipeline_names=["phantom"])
+    project = new_project(tmp_path_factory.mktemp("twice"), phantom_root)
     what = {"to_nodes": ["training_3d.fold_1.predict"]}
     params = {"training_3d": {"max_epochs": 1}}
     first = run(project, params=params, **what)
@@ -64,10 +63,10 @@ def test_an_unchanged_run_stores_nothing_twice(twice):
         assert digest(project, name, again) == digest(project, name, first)
 
 
-def test_an_interrupted_run_continues_with_what_is_missing(project: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_run_continues_with_what_is_missing(with_release: Path, monkeypatch: pytest.MonkeyPatch):
     from octa_kedro.preprocessing import eye
 
-    run(project, pipeline_names=["phantom"])
+    project = with_release
     whole, made = eye.process_volume, []
 
     def limited(*arguments):
