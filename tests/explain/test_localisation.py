@@ -54,6 +54,12 @@ def test_what_cannot_be_said_is_nan(surfaces: PlaneStack):
     assert bare["peak_x_mm"] == pytest.approx(1.5 * 3 / 8)
 
 
+def test_a_slab_below_the_retina_has_no_share_of_it(surfaces: PlaneStack):
+    scores = score_map(heat_at((2, 3, 12)), surfaces, None, "choriocapillaris")
+    assert scores["peak_in_slab"] in (0, 1)
+    assert math.isnan(scores["slab_share_of_retina"])
+
+
 def test_summary_counts_correct_diseased_eyes_only():
     rows = pd.DataFrame(
         {

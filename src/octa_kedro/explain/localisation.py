@@ -50,7 +50,8 @@ def score_map(heat: Volume, surfaces: PlaneStack | None, lesion: Volume | None, 
         inside, retina = (slab_mask(surfaces, name, (nx, ny, nz), heat.affine) for name in (slab, "ILM_BM"))
         centre = tuple(n // 2 for n in heat.array.shape)
         scores["peak_in_slab"] = float(inside[peak])
-        scores["slab_share_of_retina"] = float(inside.sum() / max(retina.sum(), 1))
+        if retina.any() and not (inside & ~retina).any():  # of a slab below BM it would be no chance level
+            scores["slab_share_of_retina"] = float(inside.sum() / retina.sum())
         scores["centre_in_slab"] = float(inside[centre])
         scores["mass_in_slab"] = float(heat.array[inside].sum() / total)
     if lesion is not None and lesion.array.any():

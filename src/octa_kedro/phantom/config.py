@@ -71,9 +71,9 @@ class PhantomConfig(Config):
         """Share of a disease's eyes that are scanned 6 mm wide."""
         counts = self.subjects[disease]
         if not isinstance(counts, int):
-            return counts.get("6mm", 0) / sum(counts.values())
+            return counts.get("6mm", 0) / max(sum(counts.values()), 1)
         narrow, wide = OCTA500[disease]
-        return (1 - self.fov_tie) * self.share_6mm + self.fov_tie * wide / (narrow + wide)
+        return (1 - self.fov_tie) * self.share_6mm + self.fov_tie * wide / max(narrow + wide, 1)
 
     def count(self, disease: Disease) -> int:
         """Eyes of a disease, of both fields of view."""
