@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from octa_kedro.cohort.columns import subjects_of
 from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.cohort.splits import (
@@ -12,8 +13,6 @@ from octa_kedro.cohort.splits import (
     fold_table,
     fold_tables,
     make_splits,
-    repeat_of,
-    subjects_of,
     validated_by,
 )
 from octa_kedro.errors import DataError, LeakError
@@ -169,7 +168,7 @@ def test_each_repeat_divides_the_same_development_subjects_anew():
     development = splits[~splits["held_out"]]
     for repeat, name in enumerate(fold_columns(splits), start=1):
         assert development.groupby([name, "disease"]).size().tolist() == [4] * 9
-        assert {repeat_of(n, 3) for n in development[name]} == {repeat}
+        assert {(n - 1) // 3 + 1 for n in development[name]} == {repeat}
         assert (splits.loc[splits["held_out"], name] == 0).all()
     assert (development["fold_repeat_2"] - 3 != development["fold"]).any()
     assert (development["fold_repeat_3"] - 3 != development["fold_repeat_2"]).any()

@@ -1,7 +1,7 @@
 """What lies on the processed grid comes back to the raw scan's own voxels: step by step, and all steps together."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,14 @@ from octa_kedro.io.volume import Laterality, PlaneStack, Volume, scan_affine
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import make_reference, process_eye
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, PlacementRecord, read_placement
-from octa_kedro.preprocessing.recipes import conversions, processed
+from octa_kedro.preprocessing.recipes import conversions, processing
 from octa_kedro.preprocessing.registration import Registered
 from octa_kedro.preprocessing.restore import _restore_volume, _WayBack, covered_part, map_over_scan, restore_to_scan
 from octa_kedro.preprocessing.transform import Displacement, Transform, translation
-from octa_kedro.results.store import Result, Store
+from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.recipe import Job
+from octa_kedro.results.result import Result
+from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored
 
 SHAPES = {3.0: (40, 36, 64), 6.0: (60, 52, 64)}
@@ -246,7 +249,7 @@ def test_the_way_back_is_exact_to_a_few_micrometres(name: str):
 @each_eye
 def test_it_lies_over_the_converted_scan_by_header_alone(eye: OneEye, tmp_path: Path):
     made = process(eye.field_mm, eye.side, "flattened BM")
-    scan = conversions(eye, ["1"], ["OCTA"])["1-OCTA"].make()
+    scan = conversions(eye, ["1"], ["OCTA"])["1-OCTA"].make(["volume"])["volume"].item
     write_nifti(tmp_path / "scan.nii", scan.array, scan.affine)
     restored = restore_to_scan(made[VOLUME].item, record_of(made), plane_of(made))
     write_nifti(tmp_path / "map.nii.gz", restored.array, restored.affine)
@@ -261,15 +264,17 @@ def stored_parts(eye: OneEye, folder: Path) -> dict[str, Stored]:
     """What is made of the eye, flattened, written and read again."""
     source = {"1": _Surfaces(eye)}
     table = pd.DataFrame({"subject": ["1"], "field_of_view_mm": [eye.field_mm]})
-    recipes = processed(eye, table, source, {}, settings("flattened BM"))  # type: ignore[arg-type]
-    store = Store(folder, unit=False, compress=False)
-    return {part: store.open(store.put(recipes[part]["1"])) for part in (VOLUME, FLATTEN, ENFACE)}
+    recipes = processing(eye, table, source, {}, settings("flattened BM"))  # type: ignore[arg-type]
+    store, one = Store(folder), ExecutionConfig(workers=1)
+    entries = {part: store.put_all(Job(recipes, part, one), part) for part in (VOLUME, FLATTEN, ENFACE)}
+    return {part: store.open_all(entry)["1"] for part, entry in entries.items()}
 
 
 @dataclass
 class _Surfaces:
     eye: OneEye
     sha256: str = "surfaces"
+    meta: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> PlaneStack:
         return self.eye.surfaces("1")

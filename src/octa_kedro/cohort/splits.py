@@ -24,11 +24,6 @@ SPLIT_WORDS = {
 REPEAT_MARK = "fold_repeat_"
 
 
-def repeat_of(fold: int, folds: int) -> int:
-    """The repeat (from 1) that a fold number belongs to, with `folds` folds in each repeat."""
-    return (fold - 1) // folds + 1
-
-
 def fold_columns(splits: pd.DataFrame) -> list[str]:
     """The columns that hold fold numbers, one per repeat: fold, fold_repeat_2, ..."""
     repeats = [name for name in splits.columns if str(name).startswith(REPEAT_MARK)]
