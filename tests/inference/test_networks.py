@@ -26,7 +26,7 @@ def put_version(root: Path, fold: int, version: str, **changes: Any) -> Path:
     return put(root / f"fold_{fold}" / FILE / version / FILE, fold=fold, **changes)
 
 
-def models(root: Path, folds: int = 2, version: str | None = None) -> ModelFolder:
+def models(root: Path, folds: int | None = 2, version: str | None = None) -> ModelFolder:
     return ModelFolder(root / "models", root, folds, "test", version)
 
 
@@ -48,8 +48,12 @@ def test_a_version_can_be_asked_for(trained: Path):
 
 
 def test_a_missing_fold_is_named(trained: Path):
-    with pytest.raises(CheckpointError, match=r"fold_4: no checkpoint there, .*all 4 folds of training_3d; train it"):
+    with pytest.raises(CheckpointError, match=r"fold_4: no checkpoint there, .*all folds of training_3d; train it"):
         models(trained, folds=4).take(InferenceConfig())
+
+
+def test_where_their_number_follows_from_the_data_all_folds_are_taken(trained: Path):
+    assert [network.card.fold for network in models(trained, folds=None).take(InferenceConfig())] == [1, 2, 3]
 
 
 def test_one_file_has_no_version(trained: Path):

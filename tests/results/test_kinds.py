@@ -16,16 +16,17 @@ from tests.results.kinds import KINDS, OTHER_SOURCE, kind_code
 
 TRAININGS = {"classifier", "autoencoder", "study"}
 EYES = {"inspection", "reference", "processed"}
+MAPS = {"map", "reading"}
 # Module, what is edited there, and the kinds of result that must be made anew: no other may.
 TRIAL = {
-    "what a 2D network sees": ("preprocessing.patches", "def split_patches", TRAININGS | {"map"}),
-    "how maps are cut": ("training.data.patches", "def cut_patches", TRAININGS | {"map"}),
-    "the method of explanation": ("explain.gradcam", "def grad_cam", {"map"}),
-    "views at prediction": ("training.data.views", "def views_of", {"classifier", "study", "map"}),
-    "the device": ("training.engine.devices", "def pick_device", TRAININGS | {"map"}),
-    "what chooses the epoch": ("evaluation.metrics", "def ", TRAININGS),
-    "the network": ("models.native", "def ", TRAININGS | {"map"}),
-    "resampling": ("preprocessing.resampling", "def ", TRAININGS | EYES | {"map"}),
+    "what a 2D network sees": ("preprocessing.patches", "def split_patches", TRAININGS | MAPS),
+    "how maps are cut": ("training.data.patches", "def cut_patches", TRAININGS | MAPS),
+    "the method of explanation": ("explain.gradcam", "def grad_cam", MAPS),
+    "views at prediction": ("training.data.views", "def views_of", {"classifier", "study", "reading"}),
+    "the device": ("training.engine.devices", "def pick_device", TRAININGS | MAPS),
+    "what chooses the epoch": ("evaluation.metrics", "def ", TRAININGS | {"reading"}),
+    "the network": ("models.native", "def ", TRAININGS | MAPS),
+    "resampling": ("preprocessing.resampling", "def ", TRAININGS | EYES | MAPS),
     "registration": ("preprocessing.registration", "def ", {"reference", "processed"}),
     "quality measures": ("preprocessing.quality", "def ", {"inspection"}),
     "the reader": ("io.release", "def ", EYES | {"conversion"}),
