@@ -41,7 +41,7 @@ def test_it_learns_what_can_be_seen(dims: int, volumes, planes, table: pd.DataFr
     config = changed(config, model={"name": "cv3fc2", "width": 0.5}, max_epochs=40, stop={"patience": 40})
     if dims == 2:
         model = {"name": "resnet10t", "spatial_dims": 2, "in_channels": 1}
-        config = changed(config, model=model, slabs=["ILM_OPL"], max_epochs=60, stop={"patience": 60})
+        config = changed(config, model=model, slabs=["ILM_OPL"], max_epochs=25, stop={"patience": 25})
     images = volumes if dims == 3 else planes
     fitted = fit_classifier(images, table, config, PROCESSING)
     predictions = predict_fold(images, table, fitted.checkpoint, config)
