@@ -15,7 +15,7 @@ from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.devices import make_fabric
 from octa_kedro.training.engine.failures import reporting_lack_of_memory
-from octa_kedro.training.engine.loop import TrainingRun, run_training
+from octa_kedro.training.engine.loop import TrainingRun, run_training, training_key
 from octa_kedro.training.engine.losses import make_loss
 from octa_kedro.training.engine.objective import Classification
 from octa_kedro.training.engine.seeding import seed_everything
@@ -192,7 +192,7 @@ def test_a_plateau_follows_the_metric_that_stops(still, data, metric: str, halve
         fold=1,
         title="test",
     )
-    rows, _ = run_training(run, "a" * 40, None)
+    rows, _ = run_training(run, training_key(run, run_training), None)
     rates = [0.05, 0.05, 0.025] if halved else [0.05] * 3
     assert [row["lr"] for row in rows] == pytest.approx(rates)
 
