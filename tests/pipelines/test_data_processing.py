@@ -73,7 +73,9 @@ def test_a_listed_eye_is_excluded_with_the_reason_on_the_list(with_release: Path
 
 
 def test_registered_eyes_lie_in_the_frame_of_a_development_eye_of_their_field(with_release: Path):
-    params: dict[str, Any] = {"processing": {"registration": {"method": "rigid", "iterations": 15}, "flatten": "BM", "with_oct": True}}
+    params: dict[str, Any] = {
+        "processing": {"registration": {"method": "rigid", "iterations": 15}, "flatten": "BM", "with_oct": True}
+    }
     run(with_release, params=params | QUARANTINE, **PROCESSING)
     loaded = catalog(with_release)
     references, splits = loaded.load("references"), loaded.load("drawn_splits").set_index("subject")
