@@ -11,14 +11,8 @@ from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.phantom.scan import make_eye
 from octa_kedro.preprocessing.geometry import Grid, resample
-from octa_kedro.preprocessing.placement import (
-    Placement,
-    mirror,
-    place_labels,
-    place_plane,
-    place_surfaces,
-    place_volume,
-)
+from octa_kedro.preprocessing.mirroring import mirror
+from octa_kedro.preprocessing.placement import Placement, place_labels, place_plane, place_surfaces, place_volume
 from octa_kedro.preprocessing.transform import Displacement, Transform, translation
 
 SHAPE, EXTENT = (40, 36, 80), (3.0, 3.0, 2.0)

@@ -93,7 +93,7 @@ def _key_of(folder: Path) -> str | None:
 
 
 def eye_folders(found: Found, report: Mapping[str, Any]) -> dict[str, EyeFolder]:
-    """The folder of every eye of a report (`report.write_report`)."""
+    """The folder of every eye of a report (`prediction_table.write_report`)."""
     code, networks = code_of(_draw, _over_scan).digest, [one["weights_sha256"] for one in report["networks"]]
     folders = {}
     for subject, said in report["eyes"].items():

@@ -15,15 +15,8 @@ from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS,
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
 from octa_kedro.preprocessing.heights import slab_centre_mm
 from octa_kedro.preprocessing.intensity import clip_and_scale
-from octa_kedro.preprocessing.placement import (
-    Placement,
-    is_mirrored,
-    mirror,
-    place_labels,
-    place_plane,
-    place_surfaces,
-    place_volume,
-)
+from octa_kedro.preprocessing.mirroring import is_mirrored, mirror
+from octa_kedro.preprocessing.placement import Placement, place_labels, place_plane, place_surfaces, place_volume
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, record_placement
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.geometry import (
     Grid,
     axis_matrices,
@@ -29,7 +28,6 @@ from octa_kedro.preprocessing.resampling import (
 from octa_kedro.preprocessing.transform import Transform
 
 LATERAL, DEPTH = slice(0, 2), slice(2, 3)
-Eye = TypeVar("Eye", Volume, PlaneStack)
 SETTLED_MM, MAX_ROUNDS, LOST_MM = 1e-4, 30, 0.01  # of the search for a surface along a column
 OUTSIDE = "the processing grid lies outside the scan; look at the retina's depth and the registration"
 
@@ -188,20 +186,6 @@ def _place_depth(plane: NDArray, box: Grid, taps: NDArray[np.float64], placement
         if np.abs(missing).max() < SETTLED_MM:
             break
     return np.where(np.abs(missing) < LOST_MM, depth, np.nan).reshape(placement.grid.shape[:2])
-
-
-def mirror(eye: Eye) -> Eye:
-    """A left eye (laterality OS) mirrored along x about the middle of its scan, any other as it is.
-
-    Afterwards x runs temporal to nasal in every eye (the frame of `io.volume`). A view of the same voxels; the
-    affine stays the scan's, and so does the laterality, which says whose eye it is: mirror once, after reading.
-    """
-    return replace(eye, array=eye.array[::-1]) if is_mirrored(eye) else eye
-
-
-def is_mirrored(eye: Volume | PlaneStack) -> bool:
-    """Whether `mirror` flips this eye."""
-    return eye.laterality == "OS"
 
 
 def _coarsening(box: Grid, coarse: Grid) -> list[NDArray[np.float32]]:

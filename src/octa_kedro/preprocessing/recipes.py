@@ -18,7 +18,7 @@ from octa_kedro.preprocessing.making import (
     read_reference,
     reference_parts,
 )
-from octa_kedro.preprocessing.placement import mirror
+from octa_kedro.preprocessing.mirroring import mirror
 from octa_kedro.preprocessing.processed_as import PROCESSING_KEY, QUALITY, REFERENCES
 from octa_kedro.preprocessing.registration import choose_reference
 from octa_kedro.results.keys import hash_of

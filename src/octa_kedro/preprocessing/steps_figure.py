@@ -18,7 +18,7 @@ from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, Proce
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
 from octa_kedro.preprocessing.making import field_name, read_reference
-from octa_kedro.preprocessing.placement import mirror
+from octa_kedro.preprocessing.mirroring import mirror
 from octa_kedro.preprocessing.recipes import by_field
 from octa_kedro.preprocessing.slabs import slab_edges
 from octa_kedro.results.stored import Stored

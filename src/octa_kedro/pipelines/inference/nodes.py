@@ -30,8 +30,8 @@ def choose_settings(
 ) -> tuple[CohortConfig, ProcessingConfig, ExecutionConfig]:
     """How the mission's steps are to go: all eyes of the source (or the one that is asked for) without labels,
     processed as the networks' training eyes were, and an eye that cannot be is put aside."""
+    from octa_kedro.inference.cohort import unlabelled
     from octa_kedro.inference.networks import processing_of
-    from octa_kedro.inference.unlabelled import unlabelled
 
     processing = processing_of(models.take(config))
     return (
@@ -79,8 +79,8 @@ def tabulate_eyes(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Readings -> the table of predictions, and a report of them and of the eyes that were left out (also logged)."""
     from octa_kedro.cohort.flow import leave
+    from octa_kedro.inference.prediction_table import Around, tabulate, tell, write_report
     from octa_kedro.inference.reading import images_for
-    from octa_kedro.inference.report import Around, tabulate, tell, write_report
     from octa_kedro.preprocessing.quality import reasons_in
 
     networks = models.take(config)

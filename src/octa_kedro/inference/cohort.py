@@ -3,7 +3,7 @@
 from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.errors import ConfigError
 from octa_kedro.identifiers import Given, find_name
-from octa_kedro.inference.report import NOT_ASKED
+from octa_kedro.inference.prediction_table import NOT_ASKED
 from octa_kedro.io.source import Source
 from octa_kedro.preprocessing.config import ProcessingConfig
 
