@@ -91,17 +91,18 @@ def _recall(folder: Path, digest: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Code]]) -> None:
-    """Say which libraries had other versions when results that are used again were made (their libraries, and the code
-    that would make them now)."""
+def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Code]], folder: Path) -> None:
+    """Say which libraries had other versions when results of dataset `what` that are used again were stored in `folder`
+    (their libraries, and the code that would make them now)."""
     changes = [found for old, code in reused if (found := changed_libraries(old, code.libraries))]
     if changes:
         log.warning(
-            "%s: %d results were made with other versions of libraries (%s) and are used as they are; delete them to "
-            "make them anew",
+            "%s: %d results were made with other versions of libraries (%s) and are used as they are; to make them "
+            "anew, delete them in %s",
             what,
             len(changes),
             "; ".join(sorted(set(changes))[:SHOWN]),
+            folder,
         )
 
 

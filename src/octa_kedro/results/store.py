@@ -49,7 +49,8 @@ class Store:
         """Say in the log what has changed since results were stored."""
         wanted = [(recipe, part) for _, recipe, part in job.wanted()]
         cards = [(self._card(recipe, part), recipe.code) for recipe, part in wanted]
-        tell_other_libraries(what, [(card[LIBRARIES], code) for card, code in cards if card and LIBRARIES in card])
+        reused = [(card[LIBRARIES], code) for card, code in cards if card and LIBRARIES in card]
+        tell_other_libraries(what, reused, self.folder)
         missing = [(recipe, part) for recipe, part in wanted if self._entry(recipe, part, job) is None]
         tell_changed_code(
             what, missing, len(wanted), self.folder, lambda names: version_of({name + self.suffix for name in names})
