@@ -53,13 +53,13 @@ def test_without_quarantine_it_stops_and_nothing_finished_is_lost(with_release: 
 
 
 def test_an_eye_beyond_a_limit_of_quality_leaves_with_the_measure(with_release: Path):
-    run(with_release, params={"quality": {"max_tilt_deg": 0.5}}, to_nodes=["screen_eyes", "draw_contact_sheets"])
+    run(with_release, params={"quality": {"max_tilt_deg": 1.1}}, to_nodes=["screen_eyes", "draw_contact_sheets"])
     loaded = catalog(with_release)
     quality, flow = loaded.load("quality_table"), loaded.load("eye_flow_quality").set_index("subject")
-    tilted = quality[quality["tilt_deg"] > 0.5]
+    tilted = quality[quality["tilt_deg"] > 1.1]
     assert 0 < len(tilted) < 12
     for row in tilted.to_dict("records"):
-        assert f"tilt {row['tilt_deg']:.3g} deg > 0.5" in flow.loc[row["subject"], "reason"]
+        assert f"tilt {row['tilt_deg']:.3g} deg > 1.1" in flow.loc[row["subject"], "reason"]
     kept = set(loaded.load("screened_cohort")["subject"])
     assert kept == set(quality["subject"]) - set(tilted["subject"])
     assert list((with_release / "data/test/08_reporting/contact_sheets").rglob("page_1.png"))

@@ -127,7 +127,8 @@ def test_checkpoints_explain_themselves(mission):
 @pytest.mark.parametrize("source", ["phantom", "octa500", "nifti_folder"])
 def test_inputs_and_outputs_of_gpu_nodes_are_persisted(mission, source: str):
     project, _ = mission
-    use_structure(Structure(source=source, folds=2, pretraining=True, models={"training_3d": 3, "training_2d": 2}))
+    models = {"training_3d": 3, "training_2d": 2}
+    use_structure(Structure(source=source, folds=2, pretraining=True, models=models, explain=tuple(models)))
     try:
         pipelines = register_pipelines()
     finally:

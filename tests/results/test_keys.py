@@ -18,6 +18,7 @@ from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
 from octa_kedro.training.engine.loop import WITHOUT_EFFECT
+from octa_kedro.training.familiar import Familiar
 
 CARD = CheckpointCard(
     kind="classifier",
@@ -54,6 +55,7 @@ OTHER_CARD = {
     "seen": {"training": ("b",)},
     "patients": {"a": "p"},
     "parameters": {},
+    "familiar": Familiar(eyes=4, curves={}, spans={}),
     "code_version": "2",
     "weights_sha256": "1",
 }
