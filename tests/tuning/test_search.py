@@ -24,12 +24,11 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import PROCESSING_KEY
 from octa_kedro.results.code import code_of
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.fitted import Fitted
 from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.figure import Searched, search_figure
-from octa_kedro.tuning.search import search_parameters
+from octa_kedro.tuning.search import run_trial, search_parameters
 from octa_kedro.tuning.space import decode, distributions
 from octa_kedro.tuning.study import StudyFile, differences
 from tests.conftest import splits_table
@@ -286,12 +285,12 @@ def test_using_what_was_found_does_not_end_the_search(folder: Path):
 def test_an_edited_code_is_mentioned(folder: Path, monkeypatch, caplog):
     search(folder)
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
-    code = code_of(fit_classifier)
-    edited = replace(code, modules={**code.modules, "octa_kedro.training.classifier": "edited"})
+    code = code_of(run_trial, FakeFit())
+    edited = replace(code, modules={**code.modules, "octa_kedro.tuning.search": "edited"})
     monkeypatch.setattr("octa_kedro.tuning.search.code_of", lambda *_: edited)
     search(folder)
     assert "changed since the search 'search' began: " in caplog.text
-    assert "training.classifier" in caplog.text
+    assert "began: tuning.search; " in caplog.text
 
 
 ODD = DivergedError("fold 2, epoch 1: the loss is not finite; lower optimiser.learning_rate")
