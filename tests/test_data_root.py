@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.data_root import DataRoots, data_roots
 from octa_kedro.datasets.source import claim_root
 from octa_kedro.errors import ConfigError
@@ -23,6 +25,7 @@ from octa_kedro.errors import ConfigError
             DataRoots("data/vendor/unlabelled", "data/vendor/inference/source"),
         ),
         (None, {"source": {"path": "/x/eyes/"}}, DataRoots("data", "data/inference/eyes")),
+        (None, {"source": {"path": "/x/eyes/sub/.."}}, DataRoots("data", "data/inference/eyes")),
         (None, {"inference": {"name": "july"}}, DataRoots("data", "data/inference/july")),
     ],
 )
@@ -41,6 +44,19 @@ def test_a_root_belongs_to_one_source(tmp_path: Path):
     claim_root(claim, first)
     with pytest.raises(ConfigError, match=r"holds the results of .*first, not of .*second; .*cohort\.name=NAME"):
         claim_root(claim, second)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"sou'])
+def test_a_damaged_claim_is_named(tmp_path: Path, text: str):
+    (tmp_path / "source.json").write_text(text)
+    with pytest.raises(ConfigError, match=r"source\.json: does not say whose results"):
+        claim_root(tmp_path / "source.json", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["inference", "unlabelled", "05_model_input", "../x", ""])
+def test_a_cohort_cannot_be_called_like_a_folder_of_its_results(name: str):
+    with pytest.raises(ValidationError):
+        CohortConfig(name=name, classes=("NORMAL", "DR"))
 
 
 def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.LogCaptureFixture):

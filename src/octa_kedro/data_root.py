@@ -45,7 +45,8 @@ def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRo
 def source_name(parameters: Mapping[str, Any]) -> str:
     """The last part of the path that scans are read from; ``source`` where the catalog's own is taken."""
     path = (parameters.get("source") or {}).get("path") or os.environ.get("OCTA_DATA")
-    return Path(str(path)).name or "source" if path else "source"
+    # resolved, or a path that ends in `..` would lead out of the folder that is meant
+    return Path(str(path)).resolve().name or "source" if path else "source"
 
 
 _current = DataRoots()

@@ -1,5 +1,6 @@
 """Parameters of the cohort and of its splits."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -55,6 +56,13 @@ class CohortConfig(Config):
     modalities: tuple[str, ...] = Field(("OCTA", "OCT"), min_length=1)
     exclude: dict[Given, str] = Field({})
     labelled: bool = True
+
+    @field_validator("name")
+    @classmethod
+    def _no_folder_of_a_root(cls, name: str | None) -> str | None:
+        if name is not None and (name in {"inference", "unlabelled"} or re.match(r"\d\d_", name)):
+            raise ValueError(f"{name} is the name of a folder within a cohort's results; choose another")
+        return name
 
     @field_validator("exclude", mode="before")
     @classmethod

@@ -89,7 +89,12 @@ def claim_root(claim: Path, source: Path) -> None:
     logged and noted.
     """
     own = str(source.resolve())
-    before = json.loads(claim.read_text())["source"] if claim.is_file() else own
+    try:
+        before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
+        ) from error
     if before != own and Path(before).exists():
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "

@@ -1,6 +1,5 @@
 """NIfTI files that keep the affine in millimetres and can be memory-mapped."""
 
-import os
 import zlib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.files import replacing
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume
 
 UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
@@ -33,13 +33,8 @@ def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit
     image.header.set_xyzt_units("mm")
     if unit:
         image.header.set_slope_inter(1 / UNIT_SCALE, 0)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing(path) as partial:
         image.to_filename(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:

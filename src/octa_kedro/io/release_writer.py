@@ -255,7 +255,7 @@ def _write_sheets(root: Path, table: pd.DataFrame) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
+    """Write a file atomically; what a killed process leaves is no ``*.json``, which would be taken for a record."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)

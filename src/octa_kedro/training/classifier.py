@@ -65,14 +65,11 @@ def fit_classifier(
     require_input(network, tuple(data["train"][0].array.shape[1:]), config.batch_size)
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
-    encoder = pretrained if config.start.weights == "pretraining" else None
-    if encoder is not None:
-        require_fold_unseen(table, encoder.card, learner="the pre-training")
-    start_model(model, network, config.start, encoder.weights if encoder is not None else None)
+    encoder = _start(model, network, table, config, pretrained)
     seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
     patients = patients_in(table[table["role"] != "held_out"])
     if encoder is not None:
-        seen[PRETRAINING], patients = sorted(encoder.card.learnt_from()), {**encoder.card.patients, **patients}
+        seen[PRETRAINING], patients = sorted(encoder.learnt_from()), {**encoder.patients, **patients}
 
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(
@@ -102,6 +99,19 @@ def fit_classifier(
         code_version=__version__,
     )
     return Fitted(Checkpoint(weights, made), pd.DataFrame(rows))
+
+
+def _start(
+    model: nn.Module, network: ModelConfig, table: pd.DataFrame, config: TrainingConfig, pretrained: Checkpoint | None
+) -> CheckpointCard | None:
+    """Load what `model` starts from; the card of the autoencoder, if it is that and has seen nobody the fold is judged
+    on."""
+    if config.start.weights != "pretraining" or pretrained is None:
+        start_model(model, network, config.start)
+        return None
+    require_fold_unseen(table, pretrained.card, learner="the pre-training")
+    start_model(model, network, config.start, pretrained.weights)
+    return pretrained.card
 
 
 def _training_run(
