@@ -20,7 +20,7 @@ RUN apt-get update \
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY src/octa_kedro/__init__.py src/octa_kedro/__init__.py
 RUN pip install --constraint requirements.lock uv \
-    && uv pip install --system --no-cache --constraint requirements.lock --editable .
+    && uv pip install --system --no-cache --compile-bytecode --constraint requirements.lock --editable .
 
 COPY .telemetry ./
 COPY conf conf

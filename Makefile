@@ -8,6 +8,8 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python \
 ABREAST := --numprocesses 2 --dist loadfile
 export DO_NOT_TRACK := 1
 export PYTHONUNBUFFERED := 1
+# A process that has to compile torch and MONAI anew takes three times as long to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev install-vendor install-tracking install-notebook \
