@@ -1,5 +1,6 @@
 """Every cohort has a data root of its own."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,16 @@ def test_a_damaged_claim_is_named(tmp_path: Path, text: str):
 def test_a_cohort_cannot_be_called_like_a_folder_of_its_results(name: str):
     with pytest.raises(ValidationError):
         CohortConfig(name=name, classes=("NORMAL", "DR"))
+
+
+def test_a_copied_project_keeps_its_own_source(tmp_path: Path):
+    first = tmp_path / "first"
+    (first / "01_raw" / "phantom").mkdir(parents=True)
+    claim_root(first / "source.json", first / "01_raw" / "phantom")
+    second = Path(shutil.copytree(first, tmp_path / "second"))
+    claim_root(second / "source.json", second / "01_raw" / "phantom")
+    with pytest.raises(ConfigError, match="holds the results of 01_raw/phantom"):
+        claim_root(second / "source.json", first / "01_raw" / "phantom")
 
 
 def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.LogCaptureFixture):

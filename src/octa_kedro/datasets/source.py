@@ -86,16 +86,17 @@ def claim_root(claim: Path, source: Path) -> None:
     """Note in the file `claim` that the results in its folder are of `source`.
 
     ConfigError if they are of another source that is still there; one that is gone has probably been moved, which is
-    logged and noted.
+    logged and noted. A source below the claim's folder is noted from there, so that a copied project keeps its own.
     """
-    own = str(source.resolve())
+    root, resolved = claim.parent.resolve(), source.resolve()
+    own = str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
     try:
         before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
-    if before != own and Path(before).exists():
+    if before != own and (root / before).exists():
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "
             f"--params cohort.name=NAME (an inference: inference.name=NAME), or delete {claim} if it is the same one"

@@ -8,7 +8,7 @@ import numpy as np
 from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.fields import Grid, Map, edge
 from octa_kedro.phantom.lesions.config import MOUND_SHARES, AmdConfig
-from octa_kedro.phantom.lesions.model import Finding, Layer, Lesions
+from octa_kedro.phantom.lesions.model import Finding, Lesions, TissueLayer
 from octa_kedro.phantom.lesions.severity import loss, number, size
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
 from octa_kedro.phantom.shapes import Places, Window, distance_to_patches, dome, ring, window
@@ -34,7 +34,7 @@ def draw_amd(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
     radius = 0.5 * size(severity) * rng.uniform(*config.deficit_diameter_mm, count)
     distance = distance_to_patches(rng, grid.coarse, np.column_stack([at, radius])[:there])
     taken = np.float32(loss(severity) * (1 - rng.uniform(*config.residual_flow)))
-    druse = Layer(Finding.DRUSEN, 5, np.zeros_like(height), lift[4], grey=GREY, flow=0.0)
+    druse = TissueLayer(Finding.DRUSEN, 5, np.zeros_like(height), lift[4], grey=GREY, flow=0.0)
     return replace(
         Lesions.none(grid),
         kept_choriocapillaris=1 - taken * edge(distance, SOFT_MM),

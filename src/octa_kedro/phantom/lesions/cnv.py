@@ -7,7 +7,7 @@ import numpy as np
 from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.fields import Grid, Map, edge, mesh, smooth_field
 from octa_kedro.phantom.lesions.config import MOUND_SHARES, CnvConfig
-from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Layer, Lesions, Sheets
+from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Lesions, Sheets, TissueLayer
 from octa_kedro.phantom.lesions.severity import extent, loss
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
 from octa_kedro.phantom.shapes import Window, dome, point, relative_radius, window
@@ -53,9 +53,9 @@ def draw_cnv(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
     # the tangle's own lift of the RPE is none of the fluid's
     gap = np.maximum(lift[3] - lift[4] + np.float32(MOUND_SHARES[4] - MOUND_SHARES[3]) * tangle.lift_um, 0)
     zero = np.zeros_like(top)
-    fluid = Layer(Finding.FLUID, 4, zero, gap, grey=FLUID_GREY, flow=0.0)
+    fluid = TissueLayer(Finding.FLUID, 4, zero, gap, grey=FLUID_GREY, flow=0.0)
     base = TISSUE_SHARE * float(tangle.sheets.nets.max(initial=0))
-    woven = Layer(Finding.NEOVASCULAR, 5, zero, top, grey=GREY, flow=base, sheets=tangle.sheets, translucent=True)
+    woven = TissueLayer(Finding.NEOVASCULAR, 5, zero, top, grey=GREY, flow=base, sheets=tangle.sheets, translucent=True)
     ring = edge(tangle.rho - HALO[1], 0.2) * edge(HALO[0] - tangle.rho, 0.2)
     taken = np.float32(loss(severity) * (1 - rng.uniform(*config.halo_residual_flow)))
     return replace(Lesions.none(grid), kept_choriocapillaris=1 - taken * ring, lift_um=lift, layers=(fluid, woven))

@@ -7,7 +7,7 @@ import numpy as np
 from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.fields import Grid, edge, smooth_field
 from octa_kedro.phantom.lesions.config import CscConfig
-from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Layer, Lesions
+from octa_kedro.phantom.lesions.model import FLUID_GREY, Finding, Lesions, TissueLayer
 from octa_kedro.phantom.lesions.severity import extent, loss
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
 from octa_kedro.phantom.shapes import dome, point, relative_radius
@@ -44,7 +44,7 @@ def draw_csc(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
         kept_choriocapillaris=np.maximum(kept, np.float32(LEAST_KEPT)),
         lift_um=lift,
         layers=(
-            Layer(Finding.FLUID, 4, zero, lift[3] - lift[4], grey=FLUID_GREY, flow=0.0),
-            Layer(Finding.FLUID, 5, zero, lift[4], grey=FLUID_GREY, flow=0.0),
+            TissueLayer(Finding.FLUID, 4, zero, lift[3] - lift[4], grey=FLUID_GREY, flow=0.0),
+            TissueLayer(Finding.FLUID, 5, zero, lift[4], grey=FLUID_GREY, flow=0.0),
         ),
     )

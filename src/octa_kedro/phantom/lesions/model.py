@@ -32,7 +32,7 @@ class Sheets:
 
 
 @dataclass(frozen=True)
-class Layer:
+class TissueLayer:
     """Tissue or fluid between two heights above a surface of the (already lifted) retina.
 
     Maps are (X, Y) in micrometres, positive towards the vitreous; nothing where `top_um` is not above
@@ -98,7 +98,7 @@ class Lesions:
     kept_deep: Map
     kept_choriocapillaris: Map
     lift_um: Map
-    layers: tuple[Layer, ...] = ()
+    layers: tuple[TissueLayer, ...] = ()
     balls: tuple[Balls, ...] = ()
     congestion: Congestion | None = None
 

@@ -8,7 +8,7 @@ from octa_kedro.phantom.anatomy import Anatomy
 from octa_kedro.phantom.fields import Grid, Map, edge, smooth_field
 from octa_kedro.phantom.lesions.config import MembraneConfig, OedemaConfig, OthersConfig
 from octa_kedro.phantom.lesions.cysts import draw_cysts
-from octa_kedro.phantom.lesions.model import Finding, Layer, Lesions
+from octa_kedro.phantom.lesions.model import Finding, Lesions, TissueLayer
 from octa_kedro.phantom.lesions.severity import extent, number
 from octa_kedro.phantom.lesions.surfaces import ordered_lift, raised
 from octa_kedro.phantom.shapes import point, read, relative_radius, ring
@@ -45,7 +45,7 @@ def _membrane(
     swollen = np.float32(severity * rng.uniform(*config.thickening_um))
     filled = np.float32(severity * rng.uniform(*config.pit_filled)) * _pit(grid, anatomy)
     lift = ordered_lift(anatomy.surfaces_um, raised(covered * (wrinkle + swollen + filled), PULL))
-    layer = Layer(Finding.EPIRETINAL_MEMBRANE, 0, np.zeros_like(rho), thickness, grey=MEMBRANE_GREY, flow=0.0)
+    layer = TissueLayer(Finding.EPIRETINAL_MEMBRANE, 0, np.zeros_like(rho), thickness, grey=MEMBRANE_GREY, flow=0.0)
     return replace(Lesions.none(grid), lift_um=lift, layers=(layer,))
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.fields import Map
-from octa_kedro.phantom.lesions.model import Balls, Finding, Layer, Lesions, Sheets
+from octa_kedro.phantom.lesions.model import Balls, Finding, Lesions, Sheets, TissueLayer
 from octa_kedro.phantom.shapes import window
 
 EDGE_UM = 6.0
@@ -106,7 +106,7 @@ def _blend(values: Map, inside: Map | np.float32, share: Map) -> None:
     values += share * (inside - values)
 
 
-def _layer_body(band: Band, layer: Layer) -> _Body | None:
+def _layer_body(band: Band, layer: TissueLayer) -> _Body | None:
     """Where a layer lies; None where it has no thickness."""
     present = layer.top_um > layer.bottom_um
     if not present.any():
@@ -125,7 +125,7 @@ def _layer_body(band: Band, layer: Layer) -> _Body | None:
     return _Body(box, np.maximum(share, 0, out=share))
 
 
-def _woven(band: Band, layer: Layer, sheets: Sheets, box: Box) -> Map:
+def _woven(band: Band, layer: TissueLayer, sheets: Sheets, box: Box) -> Map:
     """Flow of the vessels of a layer in a part of the band."""
     rows, columns, _ = box
     height = band.surfaces_um[layer.surface][rows, columns, None] - band.z_um[box]
