@@ -5,8 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from octa_kedro.explain.cams import grad_cam
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradcam import choose_layer, grad_cam, measure_layers
+from octa_kedro.explain.layers import choose_layers, measure_layers
+from octa_kedro.explain.request import MapRequest
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 
@@ -34,8 +36,8 @@ def test_every_family_has_layers_and_a_map_on_the_input_grid(settings: dict, sha
     assert named[name].stride == (stride,) * len(shape)
     assert [layer.cell_mm[0] for layer in layers] == sorted(layer.cell_mm[0] for layer in layers)
     limit = ExplainConfig(depth_cell_mm=0.01 * stride, lateral_cell_mm=0.01 * stride)
-    assert choose_layer(layers, limit).stride == (stride,) * len(shape)
-    heat = grad_cam(model, named[name], torch.rand((1, 1, *shape)), 1)
+    assert choose_layers(layers, limit)[0].stride == (stride,) * len(shape)
+    heat = grad_cam(MapRequest(model, limit, (0.01,) * len(shape), [named[name]]), torch.rand((1, 1, *shape)))
     assert heat.shape == shape
     assert np.isfinite(heat).all()
     assert heat.min() >= 0
@@ -58,7 +60,7 @@ def test_maps_of_networks_that_do_not_pad_peak_where_the_blob_is(place: tuple[in
     image = torch.zeros(1, 1, 96, 80, 88)
     image[(0, 0, *(slice(p - 3, p + 4) for p in place))] = 1
     layer = next(one for one in measure_layers(model, (1, 96, 80, 88), (0.01,) * 3) if one.name == "Conv2d_4a_3x3")
-    heat = grad_cam(model, layer, image, 1)
+    heat = grad_cam(MapRequest(model, ExplainConfig(), (0.01,) * 3, [layer]), image)
     centre = [
         float((heat.sum(tuple({0, 1, 2} - {a})) * np.arange(n)).sum() / heat.sum()) for a, n in enumerate(heat.shape)
     ]

@@ -10,16 +10,16 @@ import torch
 from torch import nn
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.explain import gradcam
+from octa_kedro.explain import explainer as explainer_module
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.explainer import Explainer
 from octa_kedro.io.volume import PlaneStack, scan_affine
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.predict import class_probabilities
-from tests.explain.test_gradcam import BlobCounter
+from tests.explain.networks import BlobCounter
 from tests.training.conftest import store_items
 
 PATCHES = PatchConfig(n=2, size=24, match_contrast=False)
@@ -45,7 +45,7 @@ def checkpoint(**changes: Any) -> Checkpoint:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     model = BlobCounter(2).eval()
-    monkeypatch.setattr(gradcam, "restore_model", lambda _checkpoint: model)
+    monkeypatch.setattr(explainer_module, "restore_model", lambda _checkpoint: model)
     return model
 
 

@@ -36,6 +36,12 @@ CARD = CheckpointCard(
 )
 OTHER_SETTINGS = {
     "target_class": 0,
+    "method_3d": "grad_cam",
+    "method_2d": "occlusion",
+    "layers": ("layer3",),
+    "steps": 9,
+    **dict.fromkeys(("smooth_depth_mm", "smooth_lateral_mm", "baseline_blur_mm", "smooth_grad_noise"), 0.2),
+    **dict.fromkeys(("occlusion_depth_mm", "occlusion_lateral_mm"), 0.2),
     "depth_cell_mm": None,
     "lateral_cell_mm": 0.1,
     "lesion_slabs": {"DR": "FULL"},

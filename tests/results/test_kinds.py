@@ -21,7 +21,7 @@ MAPS = {"map", "reading"}
 TRIAL = {
     "what a 2D network sees": ("preprocessing.patches", "def split_patches", TRAININGS | MAPS),
     "how maps are cut": ("training.data.patches", "def cut_patches", TRAININGS | MAPS),
-    "the method of explanation": ("explain.gradcam", "def grad_cam", MAPS),
+    "the method of explanation": ("explain.gradients", "def integrated_gradients", MAPS),
     "views at prediction": ("training.data.views", "def views_of", {"classifier", "study", "reading"}),
     "the device": ("training.engine.devices", "def pick_device", TRAININGS | MAPS),
     "what chooses the epoch": ("evaluation.metrics", "def ", TRAININGS | {"reading"}),

@@ -8,26 +8,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint
 
 KEPT = ("model", "subject", "part", "disease", "target", "probability")
-
-
-def describe_layer(images: Mapping[str, Stored], checkpoint: Checkpoint, config: ExplainConfig) -> dict[str, Any]:
-    """Name, stride and cell size (millimetres, depth first in 3D) of the layer that maps are taken from, and the
-    slabs that a 2D network sees."""
-    layer = Explainer(checkpoint, config).layer(next(iter(images.values()))())
-    return {
-        "layer": layer.name,
-        "stride": list(layer.stride),
-        "cell_mm": [round(mm, 4) for mm in layer.cell_mm],
-        "slabs": list(checkpoint.card.slabs),
-    }
 
 
 @dataclass(frozen=True)

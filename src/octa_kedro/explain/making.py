@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from octa_kedro.explain.gradcam import Explainer, mean_map
+from octa_kedro.explain.explainer import Explainer, mean_map
 from octa_kedro.results.result import Result
 from octa_kedro.results.stored import Stored
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from octa_kedro.errors import LeakError
 from octa_kedro.explain.config import NOT_IN_MAPS, ExplainConfig
-from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY

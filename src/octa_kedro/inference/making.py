@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from octa_kedro.explain.gradcam import Explainer, mean_map
+from octa_kedro.explain.explainer import Explainer, mean_map
 from octa_kedro.results.result import Result
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.predict import class_probabilities
@@ -15,16 +15,17 @@ def reading_parts(
     explainers: Sequence[Explainer], subject: str, image: Stored, _parts: Sequence[str]
 ) -> dict[str, Result]:
     """The mean of the networks' raw maps of one eye, as the mission takes it, with facts: PROBABILITIES (a list per
-    network, a number per class), the LAYER that the map was taken from, and the SLABS that a 2D network saw."""
+    network, a number per class), the LAYER that the map was taken from and its method, and the SLABS that a 2D
+    network saw."""
     shares = [
         class_probabilities(one.model, one.checkpoint.card, {subject: image}, [subject], device=one.config.device)[0]
         for one in explainers
     ]
     seen = image()
-    layer = explainers[0].layer(seen)
+    how = explainers[0].describe(seen)
     facts = {
         PROBABILITIES: [share.tolist() for share in shares],
-        LAYER: {"name": layer.name, "cell_mm": [round(mm, 4) for mm in layer.cell_mm]},
+        LAYER: {"method": how["method"], "name": how["layer"], "cell_mm": how["cell_mm"]},
         SLABS: list(explainers[0].checkpoint.card.slabs),
     }
     return {READING: Result(mean_map(explainers, seen), facts=facts)}

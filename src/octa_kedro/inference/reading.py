@@ -5,7 +5,7 @@ from functools import partial
 
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradcam import Explainer
+from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.recipes import map_key
 from octa_kedro.inference.making import READING, reading_parts
 from octa_kedro.inference.networks import Network

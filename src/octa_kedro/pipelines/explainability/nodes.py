@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 def explain_model(
     images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
 ) -> tuple[Job, dict[str, Any]]:
-    """All folds' checkpoints of a model -> a map per eye, and the layer they come from."""
-    from octa_kedro.explain.cohort import describe_layer
+    """All folds' checkpoints of a model -> a map per eye, and how they are made."""
+    from octa_kedro.explain.explainer import Explainer
     from octa_kedro.explain.recipes import map_job
 
     loaded = list(checkpoints.values())
-    layer = describe_layer(images, loaded[0], config)
+    layer = Explainer(loaded[0], config).describe(next(iter(images.values()))())
     return map_job(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
 
 

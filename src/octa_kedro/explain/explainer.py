@@ -1,0 +1,115 @@
+"""Maps from one checkpoint, and the mean of several."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from octa_kedro.errors import ConfigError
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.layers import Layer, choose_layers, measure_layers
+from octa_kedro.explain.methods import METHODS, Method
+from octa_kedro.explain.request import MapRequest
+from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.models.axes import from_tensor, to_tensor
+from octa_kedro.preprocessing.patches import join_patches
+from octa_kedro.training.checkpoint import Checkpoint, restore_model
+from octa_kedro.training.data.patches import cut_patches
+from octa_kedro.training.engine.devices import pick_device
+
+log = logging.getLogger(__name__)
+
+
+class Explainer:
+    """Maps from one checkpoint; the network is restored once, on first use."""
+
+    def __init__(self, checkpoint: Checkpoint, config: ExplainConfig) -> None:
+        self.checkpoint, self.config = checkpoint, config
+        self._model: nn.Module | None = None
+        self._layers: dict[tuple[tuple[int, ...], tuple[float, ...]], list[Layer]] = {}
+
+    @property
+    def model(self) -> nn.Module:
+        """The restored classifier on the configured device; its weights are asked for no gradient."""
+        if self._model is None:
+            self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
+        return self._model
+
+    def request(self, image: Volume | PlaneStack) -> MapRequest:
+        """What is asked of the network for inputs like `image`; sizes are those of what the network sees.
+
+        Layers are measured once for each shape and spacing. ConfigError for a class that the network does not have."""
+        classes = self.checkpoint.card.classes
+        if self.config.target_class >= len(classes):
+            raise ConfigError(
+                f"explainability.target_class is {self.config.target_class}, but the network has the classes "
+                f"{', '.join(classes)}, counted from 0"
+            )
+        seen = self._seen(image)[0]
+        shape = tuple(to_tensor(seen, self.checkpoint.card.slabs).shape)
+        x, y, z = (float(mm) for mm in np.linalg.norm(seen.affine[:3, :3], axis=0))
+        spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
+        masked = self.checkpoint.card.processing.mask_slab is not None
+        if not self._method(image).layers:
+            return MapRequest(self.model, self.config, spacing, masked=masked)
+        if (shape, spacing) not in self._layers:
+            self._layers[shape, spacing] = choose_layers(measure_layers(self.model, shape, spacing), self.config)
+        return MapRequest(self.model, self.config, spacing, self._layers[shape, spacing], masked)
+
+    def describe(self, image: Volume | PlaneStack) -> dict[str, Any]:
+        """How maps of inputs like `image` are made: method, its title, layers, stride (input voxels) and cell size
+        (millimetres, depth first in 3D) of the finest detail, and the slabs that a 2D network sees."""
+        request, method = self.request(image), self._method(image)
+        finest = min(request.layers, key=lambda layer: layer.cell_mm, default=None)
+        cell = finest.cell_mm if finest else request.spacing_mm
+        return {
+            "method": self._method_name(image),
+            "title": method.title,
+            "layer": " + ".join(layer.name for layer in request.layers) or "input",
+            "stride": list(finest.stride) if finest else [1] * len(cell),
+            "cell_mm": [round(mm, 4) for mm in cell],
+            "slabs": list(self.checkpoint.card.slabs),
+        }
+
+    def explain(self, image: Volume | PlaneStack) -> Volume | PlaneStack:
+        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together."""
+        request, method, slabs = self.request(image), self._method(image), self.checkpoint.card.slabs
+        device = next(self.model.parameters()).device
+        maps = [method(request, to_tensor(seen, slabs)[None].to(device)) for seen in self._seen(image)]
+        raws = [from_tensor(torch.from_numpy(one)) for one in maps]
+        name = self._method_name(image)
+        if not any(one.any() for one in maps):
+            log.warning(
+                "%s: the %s map of fold %s is empty: no voxel speaks for class %d",
+                image.source or "an image", method.title, self.checkpoint.card.fold, self.config.target_class,
+            )  # fmt: skip
+        if isinstance(image, Volume):
+            return Volume(raws[0], image.affine, name, image.laterality, image.source)
+        x, y = image.array.shape[:2]
+        raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
+        return PlaneStack(raw[..., None], image.affine, (name,), image.laterality, image.source)
+
+    def _method_name(self, image: Volume | PlaneStack) -> str:
+        return self.config.method_3d if isinstance(image, Volume) else self.config.method_2d
+
+    def _method(self, image: Volume | PlaneStack) -> Method:
+        return METHODS[self._method_name(image)]
+
+    def _seen(self, image: Volume | PlaneStack) -> Sequence[Volume | PlaneStack]:
+        """What the network is given of an eye: its image, or its patches."""
+        card = self.checkpoint.card
+        if card.patches is None or isinstance(image, Volume):
+            return (image,)
+        return cut_patches(image, card.slabs, card.patches)
+
+
+def mean_map(explainers: Sequence[Explainer], image: Volume | PlaneStack) -> Volume | PlaneStack:
+    """The mean of several networks' raw maps of one eye, as their probabilities are averaged too."""
+    maps = [explainer.explain(image) for explainer in explainers]
+    average = np.stack([one.array for one in maps]).mean(axis=0, dtype=np.float32)
+    if isinstance(maps[0], Volume):
+        return maps[0].with_array(average)
+    return PlaneStack(average, maps[0].affine, maps[0].names, maps[0].laterality, maps[0].source)

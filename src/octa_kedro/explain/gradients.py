@@ -1,0 +1,63 @@
+"""Evidence voxel by voxel, from gradients of the class margin with respect to the input.
+
+All functions take one image ``(1, C, [D,] H, W)`` and return signed evidence ``([D,] H, W)``, summed over channels, in
+units of logit per voxel: positive where a voxel speaks for the class.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.smoothing import blur_in_plane
+
+BLUR_VOXELS = 8
+
+
+def gradient_x_input(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """Gradient times input (Shrikumar et al. 2016, arXiv 1605.01713)."""
+    return _channels(_gradient(request, image) * image)
+
+
+def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825) times input: the mean gradient of noisy copies of the image.
+
+    The noise, the same for every eye, has `smooth_grad_noise` of the image's range as its standard deviation."""
+    noise = torch.Generator().manual_seed(0)
+    width = request.config.smooth_grad_noise * float(image.max() - image.min())
+    total = torch.zeros_like(image)
+    for _ in range(request.config.steps):
+        total += _gradient(request, image + width * torch.randn(image.shape, generator=noise).to(image.device))
+    return _channels(total / request.config.steps * image)
+
+
+def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) from the eye blurred in plane, by the midpoint
+    rule; their sum is what the margin gains from the blurred eye to the eye, up to the error of that rule.
+
+    A black volume as baseline would ask why there is an eye at all; the blurred one has the same layers of the same
+    brightness, and asks for what is local."""
+    baseline = blurred(request, image)
+    total = torch.zeros_like(image)
+    for step in range(request.config.steps):
+        total += _gradient(request, baseline + (step + 0.5) / request.config.steps * (image - baseline))
+    return _channels(total / request.config.steps * (image - baseline))
+
+
+def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
+    """An image ``(1, C, [D,] H, W)`` whose depth slices are blurred by `baseline_blur_mm`: an eye without what
+    is local."""
+    sigma = request.voxels(None, request.config.baseline_blur_mm, BLUR_VOXELS)[-2:]
+    plain = blur_in_plane(image[0].cpu().numpy(), request.tissue(image), sigma)
+    return torch.from_numpy(plain)[None].to(image.device)
+
+
+def _gradient(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
+    at = image.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(request.margin(at).sum(), at)
+    return gradient
+
+
+def _channels(evidence: torch.Tensor) -> NDArray[np.float32]:
+    return evidence[0].sum(dim=0).cpu().numpy()

@@ -1,0 +1,51 @@
+"""The table of explanation methods: name -> function. To add one, write its function and give it a line here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from octa_kedro.explain import cams, gradients, occlusion
+from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.smoothing import smooth
+
+SMOOTH_VOXELS = 2
+
+
+@dataclass(frozen=True)
+class Method:
+    """How evidence is found, and how it is told.
+
+    `function` takes a request and one image ``(1, C, [D,] H, W)`` and returns evidence for the class ``([D,] H, W)``,
+    which may be negative. Methods that look at `layers` have maps as coarse as these; the others have one voxel as
+    their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`.
+    """
+
+    function: Callable[[MapRequest, torch.Tensor], NDArray[np.float32]]
+    title: str
+    layers: bool = False
+    smoothed: bool = False
+
+    def __call__(self, request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+        """Evidence for the class, not negative, larger = more; raw, not scaled."""
+        evidence = np.maximum(self.function(request, image), 0)
+        if not self.smoothed:
+            return evidence
+        sigma = request.voxels(request.config.smooth_depth_mm, request.config.smooth_lateral_mm, SMOOTH_VOXELS)
+        return smooth(evidence, request.tissue(image), sigma)
+
+
+METHODS: Mapping[str, Method] = {
+    "grad_cam": Method(cams.grad_cam, "Grad-CAM", layers=True),
+    "grad_cam_pp": Method(cams.grad_cam_pp, "Grad-CAM++", layers=True),
+    "hires_cam": Method(cams.hires_cam, "HiResCAM", layers=True),
+    "layer_cam": Method(cams.layer_cam, "LayerCAM", layers=True),
+    "xgrad_cam": Method(cams.xgrad_cam, "XGrad-CAM", layers=True),
+    "eigen_cam": Method(cams.eigen_cam, "Eigen-CAM", layers=True),
+    "gradient_x_input": Method(gradients.gradient_x_input, "gradient x input", smoothed=True),
+    "smooth_grad": Method(gradients.smooth_grad, "SmoothGrad x input", smoothed=True),
+    "integrated_gradients": Method(gradients.integrated_gradients, "integrated gradients", smoothed=True),
+    "occlusion": Method(occlusion.occlusion, "occlusion by blurred blocks"),
+}

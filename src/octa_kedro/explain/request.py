@@ -1,0 +1,49 @@
+"""What a map is asked for: a network, a class, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.layers import Layer
+from octa_kedro.explain.smoothing import tissue
+
+
+@dataclass(frozen=True)
+class MapRequest:
+    """The evidence of `model` for the class `config.target_class`.
+
+    `layers` are what methods of activation look at; `spacing_mm` is the size of an input voxel in tensor order
+    ``([D,] H, W)``; of `masked` volumes, processing has blackened all but a slab.
+    """
+
+    model: nn.Module
+    config: ExplainConfig
+    spacing_mm: tuple[float, ...]
+    layers: Sequence[Layer] = ()
+    masked: bool = False
+
+    def tissue(self, image: torch.Tensor) -> NDArray[np.bool_]:
+        """Where an image ``(1, C, [D,] H, W)`` shows tissue, as ``([D,] H, W)``."""
+        return tissue(image[0].cpu().numpy(), masked=self.masked)
+
+    def voxels(self, depth_mm: float | None, lateral_mm: float | None, otherwise: float) -> tuple[float, ...]:
+        """Lengths as numbers of voxels, in tensor order ``([D,] H, W)``; `otherwise` voxels where one is None."""
+        lengths = (depth_mm, lateral_mm, lateral_mm)[-len(self.spacing_mm) :]
+        pairs = zip(lengths, self.spacing_mm, strict=True)
+        return tuple(otherwise if length is None else length / mm for length, mm in pairs)
+
+    def margin(self, images: torch.Tensor) -> torch.Tensor:
+        """The margin of the explained class for `images` ``(N, C, [D,] H, W)``, as ``(N,)``."""
+        return self.of_logits(self.model(images))
+
+    def of_logits(self, logits: torch.Tensor) -> torch.Tensor:
+        """The margin ``(N,)`` of the explained class, of logits ``(N, classes)``: its logit minus the mean of the
+        others. Adding a constant to all logits, which no prediction depends on, changes nothing."""
+        target = self.config.target_class
+        others = (logits.sum(-1) - logits[..., target]) / (logits.shape[-1] - 1)
+        return logits[..., target] - others
