@@ -86,6 +86,8 @@ def _said(row: Mapping[Hashable, Any]) -> str:
         )
     if not math.isnan(row["cell_depth_mm"]):
         facts.append(f"cells {row['cell_depth_mm']:.3f} mm deep")
+    if row["empty_maps"]:
+        facts.append(f"{row['empty_maps']} further correctly classified eyes have an empty map")
     return "; ".join(facts)
 
 

@@ -17,7 +17,7 @@ MEANS = ("voxel_ap", "mass_in_lesion", "iou_otsu", "dice_otsu", "ioa_otsu", "wio
 """Scores whose mean is given with an interval."""
 WITH_INTERVALS = tuple(f"{name}{end}" for name in MEANS for end in ("", "_low", "_high"))
 SUMMARY_COLUMNS = (
-    "model", "method", "part", "disease", "cell_depth_mm", "eyes",
+    "model", "method", "part", "disease", "cell_depth_mm", "eyes", "empty_maps",
     "n", "hits", "rate", "low", "high", "chance_slab_share", "chance_centre_prior",
     "n_lesion", "lesion_hits", "lesion_rate", "lesion_low", "lesion_high", "prevalence", "lesion_share_of_grid",
     *WITH_INTERVALS, "judged_by", "rival", "gain", "gain_low", "gain_high", "conclusion",
@@ -56,8 +56,8 @@ def summarise_hits(
     Columns: SUMMARY_COLUMNS. Of `n` eyes with a slab, `hits` peaks lay in it (rate, low, high), and of `n_lesion` eyes
     with a mask `lesion_hits` in the lesion, with or without a slab (lesion_rate, ...): Wilson's 95 % intervals. MEANS
     have bootstrap intervals over patients; those at a chosen threshold are over held-out eyes only. Rows of the
-    network's own map carry the verdict of `verdict.judge`. An eye with neither slab nor mask, or with an empty map, is
-    left out, and a group without eyes has no row: it is never reported as 0.
+    network's own map carry the verdict of `verdict.judge`. An eye with neither slab nor mask is left out, and a group
+    without eyes has no row: it is never reported as 0. So is an eye with an empty map; `empty_maps` counts these.
     """
     draw = bootstrap or Bootstrap()
     usable = _judged(scores)
@@ -65,12 +65,14 @@ def summarise_hits(
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
     rows: list[dict[str, Any]] = []
     pooled = pd.concat([usable, usable.assign(part=POOLED)], ignore_index=True)
+    empty = scores[scores["correct"].astype(bool) & (scores["target"] == 1) & (scores["peak_value"] <= 0)]
     for (model, part, disease), group in pooled.groupby(["model", "part", "disease"], sort=True):
         for method in _map_first(group):
             chosen = group[group["method"] == method]
             own = method == MAP
             row: dict[str, Any] = {"model": model, "method": method, "part": part, "disease": disease}
             row |= {"cell_depth_mm": cell_depth_mm.get(str(model), math.nan) if own else math.nan}
+            row["empty_maps"] = len(_matching(empty, row))
             row |= _hit_columns(chosen) | _mean_columns(chosen, draw)
             rows.append(row | (judge(group, draw.mean) if own else dict(NO_VERDICT)))
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
@@ -124,6 +126,14 @@ def _judged(scores: pd.DataFrame) -> pd.DataFrame:
         return scores.iloc[:0]
     something = scores["peak_in_slab"].notna() | scores["peak_in_lesion"].notna()
     return scores[scores["correct"].astype(bool) & (scores["target"] == 1) & something]
+
+
+def _matching(rows: pd.DataFrame, group: Mapping[str, Any]) -> pd.DataFrame:
+    """Those of `rows` that belong to the model, method, disease and part of a summary's row."""
+    same = (rows["part"] == group["part"]) | (group["part"] == POOLED)
+    for name in ("model", "method", "disease"):
+        same &= rows[name] == group[name]
+    return rows[same]
 
 
 def _map_first(group: pd.DataFrame) -> list[str]:

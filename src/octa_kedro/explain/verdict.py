@@ -42,7 +42,8 @@ def judge(group: pd.DataFrame, interval: Interval) -> dict[str, Any]:
     gains = {name: gain for name, gain in gains.items() if gain.notna().any()}
     patients = (own["patient"] if "patient" in own else own["subject"])[own[measure].notna()].nunique()
     if patients < FEWEST_PATIENTS or not gains:
-        return {**NO_VERDICT, "judged_by": by, "conclusion": f"cannot be judged: {patients} correctly classified patients"}
+        why = f"cannot be judged: {patients} correctly classified patients, at least {FEWEST_PATIENTS} are needed"
+        return {**NO_VERDICT, "judged_by": by, "conclusion": why}
     found = {name: interval(gain, own) for name, gain in gains.items()}
     nearest = min((name for name in found if name != CHANCE), key=lambda name: _low(found[name]), default=CHANCE)
     gain, low, high = found[nearest]
