@@ -68,7 +68,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
 def mean_interval(
     values: npt.ArrayLike, patients: pd.Series, *, resamples: int, seed: int, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Return mean, low and high of values (N,) of eyes whose patients are (N,); the eyes of a patient are drawn together.
+    """Return mean, low and high of values (N,) of eyes of patients (N,); the eyes of a patient are drawn together.
 
     The percentile bootstrap over patients of Efron and Tibshirani 1993, chapter 13. NaN are left out; the mean of no
     value is NaN, and so is the interval with fewer than two patients. A difference of two scores of one eye, given as

@@ -85,9 +85,10 @@ def score_maps(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     threshold: float,
+    *,
     rivals: Rivals | None = None,
 ) -> pd.DataFrame:
-    """`localisation.score_map` of every mapped eye of one 3D model, beside its prediction and the scores of its `rivals`.
+    """`localisation.score_map` of every mapped eye of one 3D model, beside its prediction and what its `rivals` score.
 
     `predictions` are that model's; an eye is classified correctly if its probability lies on the right side
     of `threshold`. Rivals are scored for diseased eyes only. Columns: model, subject, part, disease, target,
@@ -95,7 +96,7 @@ def score_maps(
     chosen on development eyes (`scoring.choose_thresholds`).
     """
     rows, curves = [], []
-    for item in _to_score(maps, around, predictions, config, threshold, rivals or Rivals()):
+    for item in _to_score(maps, around, predictions, config, threshold, rivals=rivals or Rivals()):
         subject, slab = str(item.kept["subject"]), item.kept["slab"] or None
         scores = score_map(item.heat, item.surfaces, item.lesion, slab, subject=subject)
         rows.append(item.kept | {"method": item.method} | scores)
@@ -109,6 +110,7 @@ def score_findings(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     threshold: float,
+    *,
     names: Mapping[int, str] | None = None,
     rivals: Rivals | None = None,
 ) -> pd.DataFrame:
@@ -118,7 +120,7 @@ def score_findings(
     keeps of an eye, method and the scores.
     """
     rows = []
-    for item in _to_score(maps, around, predictions, config, threshold, rivals or Rivals()):
+    for item in _to_score(maps, around, predictions, config, threshold, rivals=rivals or Rivals()):
         if item.lesion is not None:
             found = localisation.score_findings(
                 item.heat, item.surfaces, item.lesion, names, subject=str(item.kept["subject"])
@@ -133,6 +135,7 @@ def _to_score(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     threshold: float,
+    *,
     rivals: Rivals,
 ) -> Iterator[_Scored]:
     """Every map of every eye, one eye in memory at a time."""

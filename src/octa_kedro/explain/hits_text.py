@@ -44,7 +44,9 @@ def format_hits(summary: pd.DataFrame) -> str:
 
 def format_findings(findings: pd.DataFrame) -> str:
     """What the network's map marks, by finding: voxel AP beside its chance level, highest first in each disease."""
-    own = findings[findings["method"] == MAP].sort_values(["model", "disease", "voxel_ap"], ascending=[True, True, False])
+    own = findings[findings["method"] == MAP].sort_values(
+        ["model", "disease", "voxel_ap"], ascending=[True, True, False]
+    )
     lines = []
     for row in own.to_dict("records"):
         precision = format_interval(row["voxel_ap"], row["voxel_ap_low"], row["voxel_ap_high"])

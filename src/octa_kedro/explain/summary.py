@@ -43,9 +43,7 @@ class Bootstrap:
 
     def mean(self, values: pd.Series, rows: pd.DataFrame) -> tuple[float, float, float]:
         """Mean, low and high of `values` of the eyes in `rows`, over patients."""
-        return mean_interval(
-            values, patients_behind(rows), resamples=self.resamples, seed=self.seed, level=self.level
-        )
+        return mean_interval(values, patients_behind(rows), resamples=self.resamples, seed=self.seed, level=self.level)
 
 
 def summarise_hits(
