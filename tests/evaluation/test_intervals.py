@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from octa_kedro.errors import DataError
-from octa_kedro.evaluation.intervals import bootstrap_intervals, wilson_interval
+from octa_kedro.evaluation.intervals import bootstrap_intervals, mean_interval, wilson_interval
 from octa_kedro.evaluation.metrics import METRICS
 
 from .builders import gaussian_rows, prediction_rows
@@ -136,3 +136,19 @@ def test_wilson_interval_of_nothing_is_nan():
 def test_wilson_interval_refuses_what_is_no_proportion(successes: int, n: int):
     with pytest.raises(DataError, match="not a proportion"):
         wilson_interval(successes, n)
+
+
+def test_a_mean_is_drawn_by_patient_and_leaves_nan_out():
+    patients = pd.Series(["a", "a", "b", "b", "c"])
+    mean, low, high = mean_interval([0.0, 0.0, 1.0, 1.0, math.nan], patients, resamples=400, seed=0)
+    assert (mean, low, high) == (0.5, 0.0, 1.0)
+    assert mean_interval([0.25, 0.75], patients[:2], resamples=10, seed=0)[0] == 0.5
+    assert math.isnan(mean_interval([0.25, 0.75], patients[:2], resamples=10, seed=0)[1])  # one patient
+    assert math.isnan(mean_interval([math.nan], patients[:1], resamples=10, seed=0)[0])
+
+
+def test_the_interval_of_a_mean_narrows_as_its_standard_error():
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    mean, low, high = mean_interval(values, pd.Series(range(400)).astype(str), resamples=2000, seed=1)
+    assert mean == pytest.approx(values.mean())
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)

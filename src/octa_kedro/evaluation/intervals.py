@@ -65,6 +65,28 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
     return float(low), float(high)
 
 
+def mean_interval(
+    values: npt.ArrayLike, patients: pd.Series, *, resamples: int, seed: int, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return mean, low and high of values (N,) of eyes of patients (N,); the eyes of a patient are drawn together.
+
+    The percentile bootstrap over patients of Efron and Tibshirani 1993, chapter 13. NaN are left out; the mean of no
+    value is NaN, and so is the interval with fewer than two patients. A difference of two scores of one eye, given as
+    the value, makes the comparison a paired one.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    defined = ~np.isnan(numbers)
+    if not defined.any():
+        return (float("nan"),) * 3
+    numbers, owners = numbers[defined], patients[defined]
+    mean = float(numbers.mean())
+    if owners.nunique() < 2:
+        return mean, float("nan"), float("nan")
+    weights = _resample_weights(owners, np.zeros(len(numbers), dtype=np.int64), resamples, seed)
+    low, high, _ = _percentiles((weights @ numbers) / weights.sum(axis=1), level)
+    return mean, low, high
+
+
 def _resample_weights(patients: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
     """Return how often each of N rows is drawn in each of R resamples, (R, N)."""
     names, row_patient = np.unique(patients.to_numpy(dtype=str), return_inverse=True)
