@@ -119,7 +119,8 @@ def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(b"?", "not a Topcon"), (fda_bytes(jpeg=False)[:-400], "truncated"), (b"FOCTFDA", "no OCT volume")]
+    ("data", "words"),
+    [(b"?", "not a Topcon"), (fda_bytes(jpeg=False)[:-400], "truncated"), (b"FOCTFDA", "no OCT volume")],
 )
 def test_bad_topcon_files_are_named(tmp_path: Path, data: bytes, words: str):
     (tmp_path / "eye.fda").write_bytes(data)

@@ -48,7 +48,7 @@ def read_img(path: Path) -> VendorScan:
 
 
 def _cube(path: Path, size: int) -> tuple[int, int]:
-    """Numbers of A-scans and B-scans: as the file name says, or else equal. DataError if they do not fit the file size."""
+    """Numbers of A-scans and B-scans: as the file name says, or else equal. DataError if the size does not fit."""
     columns, rest = divmod(size, IMG_DEPTH)
     named = CUBE.search(path.name)
     if named and int(named[1]) * int(named[2]) * IMG_DEPTH == size:

@@ -37,7 +37,8 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
     `place` is a folder (with one of `TABLES`; without it all its files with these suffixes count), a table (``.csv``,
     ``.xlsx``), a list of paths (``.txt`` or ``.lst``: one per line, ``#`` begins a comment; ``.yml`` or
     ``.yaml``: a list), or the file of one eye. Without a table, the file name without its suffix is the subject.
-    DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files give the same subject.
+    DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files
+    give the same subject.
     """
     if place.is_dir():
         table = table_of(place)

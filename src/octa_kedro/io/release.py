@@ -65,9 +65,7 @@ class Octa500Release(Source):
         """
         sheets = self.files.label_sheets
         if not sheets:
-            raise DataError(
-                f"{self.root}: found no '{LABEL_SHEETS[0]}'; it belongs in an OCTA_3mm or OCTA_6mm folder"
-            )
+            raise DataError(f"{self.root}: found no '{LABEL_SHEETS[0]}'; it belongs in an OCTA_3mm or OCTA_6mm folder")
         table = pd.concat([_read_sheet(path) for path in sheets], ignore_index=True).drop_duplicates(ignore_index=True)
         twice = table.loc[table["subject"].duplicated(), "subject"]
         if len(twice):
@@ -187,7 +185,7 @@ class Octa500Release(Source):
 
 
 def picture_to_plane(picture: NDArray) -> NDArray:
-    """An en-face picture (rows from superior to inferior) as ``[x, y]`` of the volume; inverse of `plane_to_picture`."""
+    """An en-face picture (rows from superior to inferior) as a plane ``[x, y]``; inverse of `plane_to_picture`."""
     return picture[::-1].T
 
 

@@ -51,7 +51,7 @@ class SubjectTable:
         return sorted(self.rows.index)
 
     def labels(self) -> pd.DataFrame:
-        """``label``, renamed to ``disease``, and those columns of `PASSED_ON` that exist; DataError without ``label``."""
+        """``label``, renamed to ``disease``, and the columns of `PASSED_ON` that exist; DataError without labels."""
         if LABEL not in self.rows.columns:
             where = self.path or (self.place / TABLES[0] if self.place.is_dir() else self.place)
             raise DataError(

@@ -11,7 +11,7 @@ STEP_MM = 0.03
 
 
 def draw_trunks(rng: np.random.Generator, config: VesselConfig) -> list[tuple[Points, bool]]:
-    """Courses (N, 2) in millimetres from the fovea, and whether each is a vein; each arcade has an artery and a vein."""
+    """Courses (N, 2) in millimetres from the fovea, and whether each is a vein; an arcade has an artery and a vein."""
     trunks = []
     for side in (1, -1):
         first = rng.uniform(*config.arcade_height_mm)

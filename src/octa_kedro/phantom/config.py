@@ -44,13 +44,13 @@ class PhantomConfig(Config):
 
     seed: Annotated[int, Field(ge=0)] = 1
     subjects: dict[Disease, int | dict[FieldOfView, int]] = Field({"NORMAL": 16, "DR": 16, "CNV": 16})
-    """Eyes of each disease: a number, or one per field of view. None removes a disease that another environment sets."""
+    """Eyes of each disease: a number, or one per field of view. None removes a disease set by another environment."""
     shapes: dict[FieldOfView, tuple[int, int, int]] = Field({"3mm": (76, 76, 256), "6mm": (100, 100, 256)})
     """Voxels (x, y, z) of a scan; laterally, the defaults are a quarter of the release's 304 and 400."""
     share_6mm: Share = 0.5
     """Share of the eyes of each disease that are scanned 6 x 6 mm wide; the others 3 x 3 mm."""
     fov_tie: Share = 0.0
-    """At 0 all diseases have the same share of 6 mm scans, at 1 each has its share in OCTA-500; values between mix both."""
+    """At 0 all diseases have the same share of 6 mm scans; at 1 each has its share in OCTA-500; between, a mixture."""
     ages: PositiveSpan | dict[Disease, PositiveSpan] = (25.0, 80.0)
     female_share: Share = 0.5
     severity: Span = (0.7, 1.0)
@@ -85,7 +85,7 @@ class PhantomConfig(Config):
         return self.ages[disease] if isinstance(self.ages, dict) else self.ages
 
     def eye_settings(self, fov_mm: float) -> dict[str, Any]:
-        """What an eye of this field of view depends on besides its row, as plain values, without settings of the cohort."""
+        """What an eye of this field of view depends on besides its row, as plain values; no settings of the cohort."""
         settings = self.model_dump(mode="json", exclude=_COHORT_FIELDS)
         return settings | {"shape": self.shapes[FIELD_OF_MM[fov_mm]]}
 
@@ -160,4 +160,6 @@ class PhantomConfig(Config):
             )
         deepest = self.anatomy.ilm_depth_mm[1] + self.anatomy.thickness_um[1] / 1000
         if deepest > DEPTH_MM - 0.3 or self.anatomy.ilm_depth_mm[0] < 0.3:
-            raise ValueError(f"anatomy.ilm_depth_mm: 0.3 mm of the scan's {DEPTH_MM} mm must stay free above and below the retina")
+            raise ValueError(
+                f"anatomy.ilm_depth_mm: 0.3 mm of the scan's {DEPTH_MM} mm must stay free above and below the retina"
+            )

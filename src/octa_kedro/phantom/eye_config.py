@@ -97,7 +97,8 @@ class VesselConfig(Config):
         for name in ("spacing_um", "deep_spacing_um"):
             if getattr(self, name)[0] < MIN_SPACING_UM:
                 raise ValueError(
-                    f"{name}: {getattr(self, name)[0]} um is finer than any capillary net; give at least {MIN_SPACING_UM:g}"
+                    f"{name}: {getattr(self, name)[0]} um is finer than any capillary net; give at least"
+                    f" {MIN_SPACING_UM:g}"
                 )
         return self
 

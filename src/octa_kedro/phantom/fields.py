@@ -140,7 +140,7 @@ def _spline(values: Map, x: Map, y: Map) -> Map:
 
 
 def _weighted(coefficients: Map, at: Map) -> Map:
-    """A cubic B-spline with `coefficients` (N, M), read along its first axis at fractional indices `at` (K,): (K, M)."""
+    """A cubic B-spline with `coefficients` (N, M), read along axis 0 at fractional indices `at` (K,): (K, M)."""
     first = np.floor(at).astype(np.intp)
     t = (at - first)[:, None]
     # https://en.wikipedia.org/wiki/B-spline, uniform and cubic
@@ -158,7 +158,7 @@ def grain_noise(
     voxel_um: tuple[float, ...],
     grain_um: tuple[float, ...],
 ) -> Map:
-    """Gaussian noise (X, Y, ...) of standard deviation 1, blurred by `grain_um` along each axis whose voxels resolve it."""
+    """Gaussian noise (X, Y, ...) of standard deviation 1, blurred by `grain_um` on axes whose voxels resolve it."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     for axis, (size, voxel) in enumerate(zip(grain_um, voxel_um, strict=True)):
         if size > RESOLVED * voxel:

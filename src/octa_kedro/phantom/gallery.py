@@ -44,7 +44,7 @@ BSCAN = (WIDTH - LABEL - TICKS - (len(SLABS) + 1) * PANEL - (len(SLABS) + 5) * G
 
 
 def phantom_gallery(config: PhantomConfig) -> Figure:
-    """`gallery_figure` of one eye per disease, at high severity; diseases that the cohort does not have are included."""
+    """`gallery_figure` of one eye per disease, at high severity; includes diseases that the cohort does not have."""
     name, _ = _field(config)
     shape = " x ".join(map(str, config.shapes[name]))
     field = f"{name.removesuffix('mm')} mm wide, {shape} voxels, severity {SEVERITY}, seed {config.seed}"
