@@ -84,7 +84,7 @@ def enface_picture(plane: NDArray) -> NDArray[np.uint8]:
 
 
 def sheet_file(rows: pd.DataFrame) -> bytes:
-    """Bytes of an Excel file with `rows` and without the times at which it and its parts were made: equal for equal rows."""
+    """Bytes of an Excel file with `rows`, without the times at which it and its parts were made."""
     made, timeless = io.BytesIO(), io.BytesIO()
     rows.to_excel(made, index=False, engine="openpyxl")
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(timeless, "w") as target:

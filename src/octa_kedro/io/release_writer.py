@@ -171,7 +171,7 @@ def _write_sheets(root: Path, table: pd.DataFrame) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file atomically; the temporary name does not end with ``.json``, so that it is never taken for a record."""
+    """Write a file atomically; its temporary name does not end with ``.json``, so it is never taken for a record."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
