@@ -181,7 +181,9 @@ def require_fit(lesions: LesionConfig, anatomy: AnatomyConfig) -> None:
     thinnest = anatomy.thickness_um[0] / sum(layers)
     outer = thinnest * sum(layers[2:])
     if lesions.cnv.height_um[1] > outer:
-        raise ValueError(f"lesions.cnv.height_um: {lesions.cnv.height_um[1]} um exceeds the outer retina, {outer:.0f} um")
+        raise ValueError(
+            f"lesions.cnv.height_um: {lesions.cnv.height_um[1]} um exceeds the outer retina, {outer:.0f} um"
+        )
     squeeze, room = MOUND_SHARES[3] - MOUND_SHARES[2], (1 - ONL_KEPT) * thinnest * anatomy.onl_um
     for name, mound in (
         ("cnv.rpe_elevation_um", lesions.cnv.rpe_elevation_um),
