@@ -33,7 +33,7 @@ from scipy import ndimage
 
 from enface_statistics import compare, draw_outlines, find_faz, statistics_of
 from octa_kedro.io.release import Octa500Release, plane_to_picture
-from octa_kedro.io.release_writer import enface_picture
+from octa_kedro.io.release_format import enface_picture
 from octa_kedro.io.volume import Volume, scan_affine
 from octa_kedro.phantom.config import OCTA500, Disease, PhantomConfig
 from octa_kedro.phantom.plan import plan_cohort

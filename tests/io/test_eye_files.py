@@ -68,7 +68,7 @@ def test_a_table_of_any_name_has_labels(scans: Path):
             r"list\.txt: subject 007 has two files, x/007\.nii\.gz and y/007\.nii",
         ),
         ("list.csv", "path\nx/007.nii.gz\ny/007.nii\n", "subject 007 has two files, x/007"),
-        ("list.txt", "x/b.tif\n", r"x/b\.tif does not end on any of \.nii\.gz, \.nii"),
+        ("list.txt", "x/b.tif\n", r"x/b\.tif does not end with any of \.nii\.gz, \.nii"),
         ("list.txt", "nowhere.nii\n", r"nowhere\.nii does not exist; correct the path in .*list\.txt"),
         ("list.txt", "# none\n", "lists no file"),
         ("list.yml", "a: x/b.nii\n", "is not a list of paths"),

@@ -72,9 +72,9 @@ def test_a_vol_file_without_segmentation_has_no_surfaces(tmp_path: Path):
     ("data", "words"),
     [
         (b"", "truncated"),
-        (b"x" * 3000, "no Heidelberg .vol file"),
-        (vol_bytes()[:-1], "truncated: .* its header asks for"),
-        (vol_bytes(pattern=2), "a circle, no volume scan"),
+        (b"x" * 3000, "not a Heidelberg .vol file"),
+        (vol_bytes()[:-1], "truncated: .* its header requires"),
+        (vol_bytes(pattern=2), "a circle, not a volume scan"),
         (vol_bytes(vertical=True), "B-scans run vertically"),
     ],
 )

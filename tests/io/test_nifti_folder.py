@@ -134,7 +134,7 @@ def test_a_header_that_disagrees_with_its_data_is_named(tmp_path: Path, depth: i
     data[46:48] = depth.to_bytes(2, "little")  # dim[3]
     path.write_bytes(data)
     for function in (NiftiFolder(tmp_path).check, NiftiFolder(tmp_path).volume):
-        with pytest.raises(DataError, match=rf"a\.nii: its header promises 5 x 4 x {depth} voxels"):
+        with pytest.raises(DataError, match=rf"a\.nii: its header states 5 x 4 x {depth} voxels"):
             function("a", "OCTA")
 
 
@@ -167,7 +167,7 @@ def test_a_mask_on_another_grid_is_named(folder: Path):
     ("column", "value", "words"),
     [
         ("laterality", "both", "subject a: laterality 'both'; write OD or OS"),
-        ("subject", "b", "subject b stands more than once"),
+        ("subject", "b", "subject b occurs more than once"),
         ("subject", " ", "row 2 has no subject"),
     ],
 )

@@ -147,7 +147,7 @@ def break_volume(root: Path) -> None:
     [
         (break_gap, r"numbered from 1 to 32 but 5 is missing"),
         (break_name, r"five\.bmp: a B-scan is named by its number"),
-        (break_twice, r"B-scan 5 stands twice"),
+        (break_twice, r"B-scan 5 occurs twice"),
         (break_bytes, r"5\.bmp: not a readable bitmap"),
         (break_size, r"5\.bmp: 9 x 9 pixels, but 1\.bmp of the same eye has 32 x 128"),
         (break_volume, r"no OCTA volume below"),
@@ -183,7 +183,7 @@ def test_folder_without_a_release_is_refused(tmp_path: Path):
     ("change", "words"),
     [
         (lambda t: t.drop(columns="Disease"), "needs the column Disease"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "stands more than once"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "occurs more than once"),
     ],
 )
 def test_bad_label_sheets_are_named(release_copy: Path, change, words: str):

@@ -101,7 +101,7 @@ def test_a_copy_of_the_sheet_in_another_part_counts_once_but_a_contradiction_doe
     copy.write_bytes(sheet.read_bytes())
     assert len(Octa500Release(parts).labels()) == 1
     pd.read_excel(sheet).assign(Disease="DR").to_excel(copy, index=False)
-    with pytest.raises(DataError, match="ID 10301 stands more than once"):
+    with pytest.raises(DataError, match="ID 10301 occurs more than once"):
         Octa500Release(parts).labels()
 
 

@@ -16,7 +16,8 @@ import pytest
 
 from octa_kedro.errors import ConfigError, DataError, OctaError
 from octa_kedro.io.release import SURFACES, Octa500Release
-from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, enface_picture, write_release
+from octa_kedro.io.release_format import enface_picture
+from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
 
 SUBJECTS = ("10001", "10002", "10003", "10301", "10302", "10303")
 X, Y, Z = 7, 5, 11

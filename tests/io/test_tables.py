@@ -40,7 +40,7 @@ def test_excel_numbers_become_plain_text(tmp_path: Path):
         ("", "cannot be read as a table"),
         ("ID,Disease\n", "the table is empty"),
         ("ID\n1\n", "needs the column Disease; it has ID"),
-        ("ID,id ,Disease\n1,2,DR\n", "the column ID stands more than once"),
+        ("ID,id ,Disease\n1,2,DR\n", "the column ID occurs more than once"),
         (b"\xff\xfe\x00", "cannot be read as a table"),
     ],
 )

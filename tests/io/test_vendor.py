@@ -106,7 +106,7 @@ def test_a_topcon_file_has_its_spacing_and_side(tmp_path: Path, jpeg: bool):
 
 def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
     (tmp_path / "eye.fda").write_bytes(fda_bytes(jpeg=False, lengths=False, eye=0))
-    with pytest.raises(DataError, match=r"subject eye: .*eye\.fda tells no usable length for field_x_mm"):
+    with pytest.raises(DataError, match=r"subject eye: .*eye\.fda gives no usable length for field_x_mm"):
         VendorFolder(tmp_path).volume("eye", "OCT")
     table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;eye.fda;OS;3,0;{y};2\n"
     (tmp_path / "subjects.csv").write_text(table.format(y="4"))
@@ -119,7 +119,8 @@ def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(b"?", "no Topcon"), (fda_bytes(jpeg=False)[:-400], "truncated"), (b"FOCTFDA", "no OCT volume")]
+    ("data", "words"),
+    [(b"?", "not a Topcon"), (fda_bytes(jpeg=False)[:-400], "truncated"), (b"FOCTFDA", "no OCT volume")],
 )
 def test_bad_topcon_files_are_named(tmp_path: Path, data: bytes, words: str):
     (tmp_path / "eye.fda").write_bytes(data)
@@ -167,7 +168,7 @@ def e2e(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_an_e2e_volume_takes_only_its_depth_spacing_from_the_reader(e2e: Path):
-    with pytest.raises(DataError, match="tells no usable length for field_x_mm"):
+    with pytest.raises(DataError, match="gives no usable length for field_x_mm"):
         VendorFolder(e2e).volume("eye", "OCT")
     (e2e / "subjects.csv").write_text("subject,path,field_x_mm,field_y_mm\neye,eye.e2e,6,4.5\n")
     volume = VendorFolder(e2e).volume("eye", "OCT")

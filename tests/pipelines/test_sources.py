@@ -103,7 +103,7 @@ def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
     ("change", "words"),
     [
         (lambda t: t.drop(columns="label"), "needs the column label; it has subject, path, split"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "subject v0 stands more than once"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "subject v0 occurs more than once"),
         (lambda t: t.assign(path="nowhere.nii"), "nowhere.nii does not exist"),
     ],
 )

@@ -17,19 +17,23 @@ OLD = Code({"octa_kedro.models.vgg": "1", "octa_kedro.io.nifti": "1"}, {"torch":
 NEW = Code({"octa_kedro.models.vgg": "2", "octa_kedro.io.nifti": "1"}, {"torch": "2.15"})
 
 
-def left(folder: Path, key: Key) -> None:
+def left(folder: Path, key: Key, saved_as: str | None = None) -> None:
     """What an earlier training leaves."""
     (folder / key.name).mkdir()
-    (folder / key.name / "about.json").write_text(json.dumps({"training": "3D fold 1"} | key.to_json()))
+    about = {"training": "3D fold 1", "saved_as": saved_as} | key.to_json()
+    (folder / key.name / "about.json").write_text(json.dumps(about))
 
 
-def test_a_training_tells_what_keeps_it_from_going_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
-    left(tmp_path, Key("start", OLD))
+@pytest.mark.parametrize("saved_as", ["training_3d.fold_1.checkpoint:2026-01-02T03.04.05.678Z", None])
+def test_a_training_tells_what_keeps_it_from_going_on(
+    tmp_path: Path, saved_as: str | None, caplog: pytest.LogCaptureFixture
+):
+    left(tmp_path, Key("start", OLD), saved_as)
     tell_retrained(tmp_path, "about.json", Key("start", NEW), "3D fold 1")
     (line,) = caplog.messages
     assert line.startswith("3D fold 1: is trained from the start")
     assert "models.vgg, torch 2.14 -> 2.15" in line
-    assert "--load-versions MODEL.fold_N.checkpoint:VERSION" in line
+    assert line.endswith(f"--load-versions {saved_as or 'MODEL.fold_N.checkpoint:VERSION'}")
 
 
 @pytest.mark.parametrize("key", [Key("start", OLD), Key("other data", NEW)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, Version
 
 from octa_kedro.errors import ConfigError
 
@@ -14,18 +14,30 @@ if TYPE_CHECKING:
 
 
 class RunFoldersDataset(AbstractDataset[NoReturn, "RunFolders"]):
-    """The `RunFolders` below `filepath`, which need not exist yet; there is nothing to save."""
+    """The `RunFolders` below `filepath`, which need not exist yet; there is nothing to save.
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    `checkpoint` is the dataset to which the weights are saved. With ``versioned: true`` (which does not change the
+    folder) Kedro tells the version of the run, so that the log can later name the version of that dataset to load.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        checkpoint: str | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self._folder = Path(filepath)
+        self._saved_as = f"{checkpoint}:{version.save}" if checkpoint and version and version.save else None
         self.metadata = metadata
 
     def load(self) -> RunFolders:
         """The run folders."""
         from octa_kedro.training.state.run_folders import RunFolders
 
-        return RunFolders(self._folder)
+        return RunFolders(self._folder, saved_as=self._saved_as)
 
     def save(self, data: NoReturn) -> None:
         """ConfigError: trainings write their run folders themselves."""

@@ -1,4 +1,4 @@
-"""Grey bitmaps straight from their bytes, and through Pillow where they are stored in a less plain way."""
+"""Reader of grey bitmaps: uncompressed ones directly from their bytes, all others through Pillow."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ REMEDY = "copy it again or leave the eye out"
 
 
 class BitmapHeader(NamedTuple):
-    """What a bitmap says of itself; `height` is positive and `top_down` tells the order of its rows."""
+    """The header of a bitmap; `height` is positive, and `top_down` says whether the first stored row is the top one."""
 
     width: int
     height: int
@@ -34,17 +34,17 @@ class BitmapHeader(NamedTuple):
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a stored row, which ends on a multiple of four."""
+        """Bytes of one stored row, padded to a multiple of four."""
         return (self.width * self.bits + 31) // 32 * 4
 
     @property
     def end(self) -> int:
-        """Size of a whole file, if it is uncompressed."""
+        """Bytes that the file must have at least, if it is uncompressed."""
         return self.pixel_offset + self.row_bytes * self.height
 
 
 def bitmap_size(path: Path) -> tuple[int, int]:
-    """(width, height) from the header alone; DataError if the file is unreadable or shorter than that asks for."""
+    """(width, height) from the header; DataError if the file is unreadable or shorter than the header requires."""
     try:
         with path.open("rb") as file:
             header = parse_header(file.read(HEADER_BYTES))
@@ -60,18 +60,18 @@ def bitmap_size(path: Path) -> tuple[int, int]:
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """One bitmap as rows x columns of grey levels; DataError if it is unreadable or truly in colour.
+    """One bitmap as rows x columns of grey levels; DataError if it is unreadable or in colour.
 
-    Colour copies are accepted where all channels agree, since some copies of OCTA-500 are RGB.
+    A colour bitmap with three equal channels is accepted, since some copies of OCTA-500 are stored as RGB.
     """
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
-        # A palette's numbers are no grey levels.
+        # The pixels of a palette image are indices, not grey levels.
         pixels = _decode(path, image if image.mode in {"L", "RGB"} else image.convert("RGB"))
     if pixels.ndim == 3:
         if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
-            raise DataError(f"{path}: a colour picture; B-scans and projection maps are grey")
+            raise DataError(f"{path}: a colour picture; B-scans and projection maps must be grey")
         pixels = pixels[..., 0]
     return pixels
 
@@ -83,7 +83,7 @@ def read_classes(path: Path) -> NDArray[np.uint8]:
 
 
 def parse_header(data: bytes) -> BitmapHeader | None:
-    """The header that `data` begins with, or None if this is no bitmap of the common kind."""
+    """The header at the start of `data`; None if `data` is not a bitmap with a BITMAPINFOHEADER or a longer header."""
     if len(data) < HEADER_BYTES or data[:2] != b"BM":
         return None
     _, _, _, _, pixel_offset = FILE_HEADER.unpack_from(data)
@@ -95,7 +95,7 @@ def parse_header(data: bytes) -> BitmapHeader | None:
 
 
 def _read_plain(path: Path, data: bytes) -> NDArray[np.uint8] | None:
-    """Rows x columns (x channels) of an uncompressed bitmap of 8 grey or 24 colour bits; None for any other."""
+    """Pixels (rows, columns[, 3]) of an uncompressed bitmap with 8-bit grey or 24-bit colour; None for any other."""
     header = parse_header(data)
     if header is None or header.compression != UNCOMPRESSED or header.bits not in PLAIN_BITS:
         return None
@@ -111,7 +111,7 @@ def _read_plain(path: Path, data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _is_grey_ramp(data: bytes, header: BitmapHeader) -> bool:
-    """Whether the palette holds all 256 grey levels in order, so that a pixel's number is its grey level."""
+    """Whether the palette holds all 256 grey levels in order, so that a palette index is its grey level."""
     if header.colours != len(GREY_RAMP) or len(data) < header.palette_offset + 4 * header.colours:
         return False
     palette = np.frombuffer(data, np.uint8, 4 * header.colours, header.palette_offset).reshape(-1, 4)

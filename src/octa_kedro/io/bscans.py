@@ -13,8 +13,8 @@ from octa_kedro.io.bmp import bitmap_size, read_grey
 def list_bscans(folder: Path) -> list[Path]:
     """The bitmaps ``1.bmp`` .. ``n.bmp`` of `folder` in numeric order.
 
-    DataError if the folder is missing or empty, holds a name that is no number, or if numbers are missing
-    or stand twice (``1.bmp`` beside ``01.bmp``).
+    DataError if the folder is missing or empty, if a file name is not a number, or if a number is missing or occurs
+    twice (``1.bmp`` and ``01.bmp``).
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; every eye needs a folder of B-scans named 1.bmp, 2.bmp, ...")
@@ -29,7 +29,7 @@ def list_bscans(folder: Path) -> list[Path]:
             )
         number = int(stem)
         if number in numbered:
-            raise DataError(f"{folder}: B-scan {number} stands twice ({numbered[number]} and {name})")
+            raise DataError(f"{folder}: B-scan {number} occurs twice ({numbered[number]} and {name})")
         numbered[number] = name
     if not numbered:
         raise DataError(f"{folder}: holds no B-scan (*.bmp)")
@@ -44,7 +44,7 @@ def list_bscans(folder: Path) -> list[Path]:
 
 
 def check_sizes(paths: list[Path]) -> tuple[int, int]:
-    """The (width, depth) that all of `paths` share, from their headers; DataError names the first that differs."""
+    """The common (width, depth) of the bitmaps `paths`, from their headers; DataError names the first that differs."""
     size = bitmap_size(paths[0])
     for path in paths[1:]:
         _require_size(path, bitmap_size(path), paths[0], size)
@@ -52,7 +52,7 @@ def check_sizes(paths: list[Path]) -> tuple[int, int]:
 
 
 def read_bscans(folder: Path) -> NDArray[np.uint8]:
-    """The stack of `folder` as ``[x, y, z]`` = (A-scan, B-scan, depth), unsigned 8 bit."""
+    """All B-scans of `folder` as one array ``[x, y, z]`` = (A-scan, B-scan, depth), unsigned 8 bit."""
     paths = list_bscans(folder)
     first = read_grey(paths[0])
     stack = np.empty((len(paths), *first.shape), np.uint8)

@@ -19,14 +19,14 @@ MACULAR_CUBE_MM = 6
 def read_e2e(path: Path) -> VendorScan:
     """The one volume of a Heidelberg ``.e2e`` file.
 
-    Only the depth spacing stands in what oct-converter returns (its lateral ones are defaults), so the table has to
-    give ``field_x_mm`` and ``field_y_mm``. DataError if the file holds no volume or several.
+    oct-converter returns the true spacing in depth only (its lateral values are defaults), so the table has to give
+    ``field_x_mm`` and ``field_y_mm``. DataError if the file holds no volume or several.
     """
     with vendor_extra(path):
         from oct_converter.readers import E2E  # noqa: PLC0415
     try:
         found = [volume for volume in E2E(path).read_oct_volume() if len(volume.volume) > 1]
-    except Exception as error:  # a damaged file fails anywhere in a parser that is not ours
+    except Exception as error:  # a damaged file may raise any error inside oct-converter
         raise DataError(f"{path}: not a readable .e2e file ({type(error).__name__}: {error})") from error
     if len(found) != 1:
         raise DataError(f"{path}: holds {len(found)} volumes, one is expected; export each eye to a file of its own")
@@ -35,7 +35,7 @@ def read_e2e(path: Path) -> VendorScan:
 
 
 def read_img(path: Path) -> VendorScan:
-    """A raw Zeiss ``.img`` cube of 1024 voxels of depth; its other sizes and its side stand in its name alone."""
+    """A raw Zeiss ``.img`` cube, 1024 voxels deep; only the file name gives its other sizes and its laterality."""
     width, n = _cube(path, path.stat().st_size)
     with vendor_extra(path):
         from oct_converter.readers import IMG  # noqa: PLC0415
@@ -48,7 +48,7 @@ def read_img(path: Path) -> VendorScan:
 
 
 def _cube(path: Path, size: int) -> tuple[int, int]:
-    """A-scans and B-scans: from the name if that fits the file's size, else a square scan if that fits."""
+    """Numbers of A-scans and B-scans: as the file name says, or else equal. DataError if the size does not fit."""
     columns, rest = divmod(size, IMG_DEPTH)
     named = CUBE.search(path.name)
     if named and int(named[1]) * int(named[2]) * IMG_DEPTH == size:
@@ -63,9 +63,9 @@ def _cube(path: Path, size: int) -> tuple[int, int]:
 
 
 def _scan(path: Path, volume: Any, spacing: Spacing) -> VendorScan:
-    """B-scans (depth, width) as ``[x, y, z]``."""
+    """The B-scans of oct-converter, each (depth, width), as one scan ``[x, y, z]``."""
     shapes = {np.shape(bscan) for bscan in volume.volume}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
-        raise DataError(f"{path}: its B-scans have the sizes {sorted(shapes)}, one is expected; leave it out")
+        raise DataError(f"{path}: its B-scans have the sizes {sorted(shapes)}, but must have one; leave the eye out")
     array = np.stack([np.asarray(bscan) for bscan in volume.volume]).transpose(2, 0, 1)
     return VendorScan(array, spacing, SIDES.get(str(volume.laterality or "")))

@@ -1,4 +1,4 @@
-"""Ophthalmic tomography in DICOM: one multi-frame file an eye."""
+"""Ophthalmic tomography in DICOM: one multi-frame file per eye."""
 
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ from octa_kedro.io.vendor_scan import SIDES, ScanSize, Spacing, VendorScan, vend
 
 
 def dicom_size(path: Path) -> ScanSize:
-    """Voxels and spacing without decoding the frames."""
+    """Shape in voxels and spacing in millimetres, without decoding the frames."""
     data = _open(path, pixels=False)
     shape = (int(data.Columns), int(data.get("NumberOfFrames", 1)), int(data.Rows))
     return ScanSize(shape, _spacing(data))
 
 
 def read_dicom(path: Path) -> VendorScan:
-    """The frames as B-scans ``[x, y, z]``, in the file's own numbers.
+    """The frames as B-scans ``[x, y, z]``, with the values that the file stores.
 
-    Where the file tells on which row of the fundus picture each frame lies (Ophthalmic Frame Location), frames are
-    sorted from inferior to superior; else they stay in the file's order. DataError names a file that is no
-    multi-frame grey image or whose pixels cannot be decoded.
+    If the file says on which row of the fundus picture each frame lies (Ophthalmic Frame Location), frames are sorted
+    from inferior to superior; else they keep the file's order. DataError names a file that is not a multi-frame grey
+    image or whose pixels cannot be decoded.
     """
     data = _open(path, pixels=True)
     try:
@@ -45,12 +45,12 @@ def _open(path: Path, *, pixels: bool) -> Any:
     except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: not a readable DICOM file ({error})") from error
     if "Rows" not in data or "Columns" not in data:
-        raise DataError(f"{path}: holds no picture; leave it out")
+        raise DataError(f"{path}: holds no image; leave it out")
     return data
 
 
 def _spacing(data: Any) -> Spacing:
-    """(x, y, z) in millimetres; DICOM's pixel spacing is that between rows (depth) first."""
+    """(x, y, z) in millimetres; the first value of DICOM's pixel spacing is that between rows, here the depth."""
     shared = data.get("SharedFunctionalGroupsSequence") or []
     measures = shared[0].get("PixelMeasuresSequence") if shared else None
     holder = measures[0] if measures else data
@@ -68,7 +68,7 @@ def _side(data: Any) -> str:
 
 
 def _fundus_row(frame: Any) -> float | None:
-    """Mean row of a frame's ends on the fundus picture, counted from the top."""
+    """Row of a frame on the fundus picture, counted from the top: the mean of its two ends."""
     location = frame.get("OphthalmicFrameLocationSequence")
     ends = location[0].get("ReferenceCoordinates") if location else None
     return (float(ends[0]) + float(ends[2])) / 2 if ends is not None and len(ends) == 4 else None

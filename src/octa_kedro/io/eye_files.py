@@ -1,4 +1,4 @@
-"""Which files a source is made of: a folder, a table of eyes, a list of files, or one file. Without heavy imports."""
+"""Finds the files of a source, which is a folder, a table of eyes, a list of files or one file. No heavy imports."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,9 @@ GIVE = "give one with --params source.path=PATH"
 
 @dataclass(frozen=True)
 class EyeFiles:
-    """What a source's path leads to: either a `table` that names the eyes, or their files by subject.
+    """What was found at the path of a source: either a `table` that names the eyes, or their `files` by subject.
 
-    `place` is the path that was given. Relative paths, of the table or in `files`, are relative to `root`.
+    `place` is the path that was given. Relative paths in the table and in `files` start at `root`.
     """
 
     place: Path
@@ -32,12 +32,13 @@ class EyeFiles:
 
 
 def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
-    """The eyes at `place`, whose files end on one of `suffixes`.
+    """The eyes at `place`, whose file names end with one of `suffixes`.
 
-    `place` is a folder (with a table of `TABLES`, or else all its files that end so), a table (``.csv``, ``.xlsx``),
-    a list of paths (``.txt`` or ``.lst``: one a line, ``#`` begins a comment; ``.yml`` or ``.yaml``: a list), or the
-    file of one eye. Without a table a subject is named by its file, without the suffix. DataError if there is nothing,
-    if a path leads to no file of these formats, or if two files would get one subject's name.
+    `place` is a folder (with one of `TABLES`; without it all its files with these suffixes count), a table (``.csv``,
+    ``.xlsx``), a list of paths (``.txt`` or ``.lst``: one per line, ``#`` begins a comment; ``.yml`` or
+    ``.yaml``: a list), or the file of one eye. Without a table, the file name without its suffix is the subject.
+    DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files
+    give the same subject.
     """
     if place.is_dir():
         table = table_of(place)
@@ -60,9 +61,9 @@ def table_of(place: Path) -> Path | None:
 
 
 def has_column(place: Path, column: str) -> bool:
-    """Whether the table at `place` (see `table_of`) has a column of this name in any case; False without a table.
+    """Whether the table at `place` (see `table_of`) has this column (capitals do not matter); False without a table.
 
-    Only the first line of a CSV is read. DataError if that is not text.
+    Only the first line of a CSV is read. DataError if it is not text.
     """
     table = table_of(place)
     if table is None:
@@ -82,24 +83,24 @@ def has_column(place: Path, column: str) -> bool:
 
 
 def separator_of(line: str) -> str:
-    """What parts the columns of a CSV, by its first line: semicolons if there are more of them than of commas."""
+    """The separator of a CSV with this first line: a semicolon if it has more semicolons than commas, else a comma."""
     return ";" if line.count(";") > line.count(",") else ","
 
 
 def subject_of(path: str, suffixes: Iterable[str]) -> str | None:
-    """The subject's name by its file's, without the suffix in any case; None if it ends on none of `suffixes`."""
+    """The subject: the file name without its suffix (capitals do not matter); None if it has none of `suffixes`."""
     name = Path(path).name
     suffix = next((s for s in suffixes if name.lower().endswith(s)), None)
     return name[: -len(suffix)] if suffix else None
 
 
 def name_subjects(paths: Iterable[str], suffixes: Sequence[str], place: Path) -> dict[str, str]:
-    """The paths that `place` lists, by the subject that each file's name gives; DataError if two give one name."""
+    """The paths that `place` lists, by subject (see `subject_of`); DataError if two files give the same subject."""
     found: dict[str, str] = {}
     for path in paths:
         subject = subject_of(path, suffixes)
         if not subject:
-            raise DataError(f"{place}: {path} does not end on any of {', '.join(suffixes)}, which this source reads")
+            raise DataError(f"{place}: {path} does not end with any of {', '.join(suffixes)}, which this source reads")
         if subject in found:
             raise DataError(
                 f"{place}: subject {subject} has two files, {found[subject]} and {path}; rename one, or name the "

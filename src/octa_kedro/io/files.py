@@ -1,4 +1,4 @@
-"""Files written atomically: under a temporary name first, so that no half-written file is ever found."""
+"""Atomic writes: a file is written under a temporary name first, so that a reader never finds half of it."""
 
 import os
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of `path` (which is made), that takes its place when the block ends well and is
-    removed otherwise."""
+    """A temporary path in the folder of `path`, which is made if needed. It replaces `path` when the block ends without
+    an error and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:

@@ -12,8 +12,8 @@ CHUNK = 1 << 20
 def hash_files(paths: Sequence[Path], remembered: Path | None = None) -> str:
     """Hash of the names and bytes of `paths`, in the order given.
 
-    With a folder in which hashes are `remembered`, files whose places, sizes and times of change are those of the
-    last time are not read again: hashing a release reads tens of gigabytes.
+    `remembered` is a folder that keeps hashes between runs: files whose path, size and time of change are the same as
+    before are not read again, since a release has tens of gigabytes.
     """
     if remembered is None:
         return _hash_bytes(paths)
@@ -34,7 +34,7 @@ def _hash_stats(paths: Sequence[Path]) -> str:
 
 
 def _hash_bytes(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256()  # for which processors have instructions: twice as fast as blake2b on long files
+    digest = hashlib.sha256()  # twice as fast as blake2b on long files: processors have instructions for it
     for path in paths:
         digest.update(path.name.encode() + b"\0")
         with path.open("rb") as file:

@@ -1,8 +1,8 @@
 """Heidelberg Spectralis volumes in the raw export format ``.vol`` (HSF-OCT-100 and later).
 
-The file is a header of 2048 bytes, the fundus picture, and for every B-scan a header of its own with the
-segmentation in it, followed by depth x width float32 of reflectance. All numbers are little-endian. B-scans lie
-where their headers say, in millimetres from the upper left corner of the fundus picture.
+The file is a header of 2048 bytes, the fundus picture, and for every B-scan a header that contains its
+segmentation, followed by its reflectance (depth x width, float32). All numbers are little-endian. The header of a
+B-scan gives its position in millimetres from the upper left corner of the fundus picture.
 """
 
 import mmap
@@ -24,7 +24,7 @@ HEADER = struct.Struct("<12siiidddiiddid4sqii")
 # Version, BScanHdrSize, StartX, StartY, EndX, EndY, NumSeg, OffSeg
 BSCAN_HEADER = struct.Struct("<12siddddii")
 NO_VOLUME = {1: "a single line", 2: "a circle", 5: "a star"}
-INVALID = 1e30  # what could not be measured holds the largest float
+INVALID = 1e30  # a value that could not be measured is stored as the largest float32
 SEGMENTS = {"ILM": 0, "IPL_INL": 4, "OPL_ONL": 6, "IS_OS": 14, "RPE": 16, "BM": 1}
 
 
@@ -44,7 +44,7 @@ class VolHeader(NamedTuple):
 
 
 class BScanPlace(NamedTuple):
-    """Where a B-scan begins and ends on the fundus picture, and where its segmentation stands."""
+    """Where a B-scan begins and ends on the fundus picture, and where its segmentation is stored."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -53,17 +53,17 @@ class BScanPlace(NamedTuple):
 
 
 def vol_size(path: Path) -> ScanSize:
-    """Voxels and spacing from the header of a ``.vol`` file."""
+    """Shape in voxels and spacing in millimetres, from the header of a ``.vol`` file."""
     with path.open("rb") as file:
         header = _header(path, file.read(HEADER_BYTES), path.stat().st_size)
     return ScanSize(header.shape, header.spacing)
 
 
 def read_vol(path: Path) -> VendorScan:
-    """A ``.vol`` file as it would be displayed, unsigned 8 bit, with its segmentation where it has one.
+    """The scan of a ``.vol`` file in the grey levels that the vendor displays (8 bit), and its segmentation, if any.
 
-    B-scans are sorted from inferior to superior and A-scans from left to right by the places their headers give.
-    DataError names a file that is truncated, is no volume scan, or whose B-scans run vertically.
+    B-scans are sorted from inferior to superior and A-scans from left to right, by the positions in their headers.
+    DataError names a file that is truncated, is not a volume scan, or whose B-scans run vertically.
     """
     with path.open("rb") as file:
         size = path.stat().st_size
@@ -98,7 +98,7 @@ def _read(path: Path, data: mmap.mmap, header: VolHeader) -> VendorScan:
 
 def _header(path: Path, data: bytes, size: int) -> VolHeader:
     if not data.startswith(MAGIC) or len(data) < HEADER.size:
-        raise DataError(f"{path}: no Heidelberg .vol file (it does not begin with {MAGIC.decode()})")
+        raise DataError(f"{path}: not a Heidelberg .vol file (it does not begin with {MAGIC.decode()})")
     fields = HEADER.unpack_from(data)
     width, n, depth = fields[1:4]
     header = VolHeader(
@@ -109,11 +109,11 @@ def _header(path: Path, data: bytes, size: int) -> VolHeader:
         fields[13].split(b"\0")[0].decode("ascii", "replace").strip(),
     )
     if min(width, n, depth) < 1 or header.bscan_header_bytes < BSCAN_HEADER.size:
-        raise DataError(f"{path}: its header promises {width} x {n} x {depth} voxels; export the eye again")
+        raise DataError(f"{path}: its header states {width} x {n} x {depth} voxels; export the eye again")
     if (pattern := NO_VOLUME.get(fields[15])) or n == 1:
-        raise DataError(f"{path}: {pattern or 'a single B-scan'}, no volume scan; leave it out")
+        raise DataError(f"{path}: {pattern or 'a single B-scan'}, not a volume scan; leave it out")
     if size < (needed := header.first_bscan + n * header.bscan_bytes):
-        raise DataError(f"{path}: truncated: {size} bytes, its header asks for {needed}; copy it again")
+        raise DataError(f"{path}: truncated: {size} bytes, but its header requires {needed}; copy it again")
     return header
 
 
@@ -132,6 +132,6 @@ def _order(path: Path, places: list[BScanPlace]) -> list[int]:
 
 
 def _displayed(reflectance: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The fourth root, as the vendor shows it; linear values would be black all over."""
+    """Grey levels as the vendor displays them: the fourth root of reflectance (a linear scale would look black)."""
     valid = np.where(np.abs(reflectance) < INVALID, np.clip(reflectance, 0, 1), 0)
     return np.rint(255 * np.sqrt(np.sqrt(valid))).astype(np.uint8)

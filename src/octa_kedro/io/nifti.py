@@ -20,8 +20,8 @@ UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_sl
 def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False) -> None:
     """Write `array` atomically.
 
-    With `unit`, values must lie in [0, 1] and are stored as unsigned 16 bit with a slope, half a quantum
-    (7.6e-6) off at most; otherwise the array's own type is kept. `.nii.gz` compresses, `.nii` can be mapped.
+    With `unit`, values must lie in [0, 1] and are stored as unsigned 16-bit integers with a slope; they are rounded by
+    7.6e-6 at most. Without it the array's own type is kept. `.nii.gz` is compressed; `.nii` can be memory-mapped.
     """
     if unit:
         low, high = float(array.min()), float(array.max())
@@ -41,19 +41,19 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     """Array and affine of a NIfTI file.
 
     Integers without a slope keep their type and, in an uncompressed file, stay on disk until they are used
-    (a memory map); scaled integers come back as float32. DataError names a file that is no NIfTI, is
-    truncated, or whose data disagree with its header.
+    (a memory map); scaled integers come back as float32. DataError names a file that is not NIfTI,
+    is truncated, or whose data do not agree with its header.
     """
     image, array, slope, inter = _open_nifti(path)
     if (slope, inter) != (1, 0):
-        # Scale once in float32: nibabel's own path goes through float64.
+        # Scaled here, in float32: nibabel would compute in float64.
         array = array.astype(np.float32) * np.float32(slope) + np.float32(inter)
     return array, _affine_mm(image)
 
 
 def map_nifti(path: Path) -> tuple[NDArray, float, float]:
-    """The stored numbers of a NIfTI file, which in an uncompressed one stay on disk until they are used, with slope
-    and intercept: a value is ``number * slope + intercept``. DataError as in `read_nifti`."""
+    """The stored numbers of a NIfTI file, its slope and its intercept: a value is ``number * slope + intercept``. The
+    numbers of an uncompressed file stay on disk until they are used. DataError as in `read_nifti`."""
     _, array, slope, inter = _open_nifti(path)
     return array, slope, inter
 
@@ -76,10 +76,10 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
 
 
 def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
-    """Voxels and spacing in millimetres along (x, y, z), from the header of a volume.
+    """Shape in voxels and spacing in millimetres along (x, y, z), from the header of a volume.
 
-    DataError names a file that has other than three axes (a fourth of length one is none), and an uncompressed
-    one whose length disagrees with what its header says of it.
+    DataError names a file that does not have three axes (a fourth axis of length one is ignored), and an uncompressed
+    file whose size does not agree with its header.
     """
     try:
         image = nib.load(path)
@@ -94,7 +94,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
         raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {shape}")
     if path.suffix == ".nii" and found != expected:
         raise DataError(
-            f"{path}: its header promises {' x '.join(map(str, shape))} voxels of {proxy.dtype}, which is a file of "
+            f"{path}: its header states {' x '.join(map(str, shape))} voxels of {proxy.dtype}, which need a file of "
             f"{expected} bytes, but it has {found}; replace it or leave it out"
         )
     x, y, z = np.linalg.norm(_affine_mm(image)[:3, :3], axis=0)
@@ -102,7 +102,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
 
 
 def _affine_mm(image: nib.Nifti1Image) -> NDArray[np.float64]:
-    """The affine in millimetres, whatever unit the header counts in."""
+    """The affine in millimetres, converted from the unit that the header gives."""
     affine = np.array(image.affine, float)
     affine[:3] *= UNIT_MM.get(image.header.get_xyzt_units()[0], 1.0)
     return affine
@@ -126,7 +126,7 @@ def read_planes(
     source: str = "",
     note: str = "",
 ) -> PlaneStack:
-    """A PlaneStack from a NIfTI file whose third axis runs over `names`."""
+    """A PlaneStack from a NIfTI file whose third axis has one plane for each of `names`."""
     array, affine = read_nifti(path)
     if array.ndim != 3 or array.shape[2] != len(names):
         raise DataError(f"{path}: {len(names)} planes expected, the file has shape {array.shape}")

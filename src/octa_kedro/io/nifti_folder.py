@@ -1,4 +1,4 @@
-"""A plain source for any volumes: a folder of NIfTI files, with a table of labels or without."""
+"""A source for volumes of any origin: a folder of NIfTI files, with or without a table of labels."""
 
 from pathlib import Path
 
@@ -20,12 +20,12 @@ SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
 
 
 class NiftiFolder(Source):
-    """Volumes named by ``subjects.csv`` in the folder `place`, or all ``.nii`` and ``.nii.gz`` there; or
-    a table, a list of files or one file: see `SubjectTable`.
+    """Volumes in NIfTI files (``.nii``, ``.nii.gz``).
 
-    Axes that run backwards (as ITK writes x and y) are reversed together with their affine. The volumes of one eye lie
-    on one grid. A surface file has the shape (x, y, surface), with depths in millimetres of the volume's frame of
-    2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`layers.SURFACES`).
+    `place` is a folder (whose volumes ``subjects.csv`` names; without it all count), a table, a list of files or one
+    file: see `SubjectTable`. Axes that run backwards (as ITK writes x and y) are reversed together with their affine.
+    All volumes of one eye must lie on the same grid. A surface file has the shape (x, y, surface); it holds the depths
+    of 2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`octa500.SURFACES`), in millimetres in the volume's frame.
     """
 
     def __init__(self, place: Path, remembered: Path | None = None) -> None:
@@ -56,7 +56,7 @@ class NiftiFolder(Source):
         return shape, (shape[0] * spacing[0], shape[1] * spacing[1], shape[2] * spacing[2])
 
     def volume(self, subject: str, modality: str) -> Volume:
-        """The volume of `modality`, or the one there is."""
+        """The volume of `modality`, or the only one if the table names no other."""
         return require_usable(self._read(subject, self.table.file(subject, modality), modality))
 
     def lesion(self, subject: str) -> Volume | None:
@@ -79,7 +79,7 @@ class NiftiFolder(Source):
         names = SURFACE_NAMES.get(array.shape[2]) if array.ndim == 3 else None
         if names is None or array.shape[:2] != scan.array.shape[:2]:
             raise DataError(
-                f"{path}: surfaces of shape {array.shape}, but {subject} asks for {scan.array.shape[:2]} x 2 "
+                f"{path}: surfaces of shape {array.shape}, but {subject} needs {scan.array.shape[:2]} x 2 "
                 "(ILM, BM), 3 (ILM, OPL_ONL, BM) or 6"
             )
         depths, _ = _along_axes(array, own_affine, axes=(0, 1))
@@ -101,7 +101,7 @@ class NiftiFolder(Source):
 def _along_axes(
     array: NDArray, affine: NDArray[np.float64], *, axes: tuple[int, ...]
 ) -> tuple[NDArray, NDArray[np.float64]]:
-    """`array` with those of `axes` that run backwards reversed, and the affine that keeps every voxel's place."""
+    """`array` with those of `axes` that run backwards reversed, and the affine that leaves every voxel where it was."""
     affine = affine.copy()
     for axis in axes:
         if affine[axis, axis] < 0:

@@ -1,4 +1,4 @@
-"""Facts of the OCTA-500 release that need no file."""
+"""Constants of the OCTA-500 release, which can be used without its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 DEPTH_MM = 2.0
 Disease = Literal["NORMAL", "AMD", "CNV", "CSC", "DR", "RVO", "OTHERS"]
 DISEASES: tuple[Disease, ...] = get_args(Disease)
-"""The disease words of its label sheet."""
+"""The words for diseases in the label sheet of the release."""
 LABEL_SHEETS = ("Text labels.xlsx", "Text labels.csv")
 SURFACES = ("ILM", "IPL_INL", "OPL_ONL", "IS_OS", "RPE", "BM")
 # The release counts depth from 1 (as MATLAB does); the phantom is written the same way.

@@ -1,4 +1,4 @@
-"""Progress as a bar on a terminal, and as a line in the log now and then where there is none."""
+"""Shows progress: as a bar on a terminal, elsewhere as a line in the log from time to time."""
 
 import logging
 import sys
@@ -11,11 +11,11 @@ from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 EVERY = 20.0
-"""Seconds between two lines of a log."""
+"""Seconds between two lines of the log, at least."""
 
 
 class Progress(Protocol):
-    """What is used of tqdm: iteration, `update`, `set_postfix`, `close`, and the bar as a context."""
+    """The part of tqdm's interface that is used: iteration, `update`, `set_postfix`, `close`, and `with` blocks."""
 
     def __iter__(self) -> Iterator[Any]: ...
     def update(self, n: int = 1) -> Any: ...
@@ -36,10 +36,10 @@ def progress(
     initial: int = 0,
     disable: bool = False,
 ) -> Progress:
-    """Progress over `iterable`, or over `total` steps that `update` counts; `initial` are done already.
+    """Progress over `iterable`, or over `total` steps that `update` counts; `initial` steps are done already.
 
-    If stderr is a terminal it is tqdm's bar. If it is a file or a pipe, where a bar would fill pages, a line goes to
-    the log at most every `EVERY` seconds and one at the end. `disable`: neither.
+    If stderr is a terminal, it is tqdm's bar. If stderr is a file or a pipe, where a bar would write very many lines,
+    a line goes to the log at most every `EVERY` seconds, and one at the end. With `disable` nothing is shown.
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
@@ -50,7 +50,7 @@ def progress(
 
 
 class LoggedProgress:
-    """Progress as lines of the log; the interface is tqdm's, as far as it is used."""
+    """Progress as lines in the log, with the interface of `Progress`."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class LoggedProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.iterable, self.desc, self.unit, self.total = iterable, desc, unit, total
-        self.n = self._initial = self._told = initial
+        self.n = self._initial = self._logged = initial
         self._postfix = ""
         self._clock = clock
         self._started = self._last = clock()
@@ -81,17 +81,17 @@ class LoggedProgress:
     def update(self, n: int = 1) -> None:
         """Count `n` more steps."""
         self.n += n
-        if self._open and self._clock() - self._last >= EVERY and self.n != self.total:  # the end has its own line
-            self._tell()
+        if self._open and self._clock() - self._last >= EVERY and self.n != self.total:  # `close` writes the last line
+            self._log()
 
     def set_postfix(self, **values: Any) -> None:
-        """What the next line says at its end."""
+        """Values that the next line shows at its end."""
         self._postfix = ", ".join(f"{name}={value}" for name, value in values.items())
 
     def close(self) -> None:
-        """Say how far it has come, unless that was said, or nothing was done."""
-        if self._open and self.n > self._told:
-            self._tell()
+        """Log how many steps are done, unless none is or the log has it already."""
+        if self._open and self.n > self._logged:
+            self._log()
         self._open = False
 
     def __enter__(self) -> Self:
@@ -102,9 +102,9 @@ class LoggedProgress:
     ) -> None:
         self.close()
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         self._last = self._clock()
-        self._told = self.n
+        self._logged = self.n
         elapsed, done = self._last - self._started, self.n - self._initial
         parts = [f"{self.unit} {self.n}/{self.total}" if self.total else f"{self.unit} {self.n}"]
         parts.append(f"{tqdm.format_interval(elapsed)} elapsed")

@@ -1,4 +1,4 @@
-"""Reader of the OCTA-500 release layout, in the spellings and part folders it is found in.
+"""Reader of the OCTA-500 release layout, with all spellings and part folders in which copies of it are found.
 
 Orientation, measured on subject 10225: B-scans are numbered from inferior to superior and A-scans run from
 left to right of the fundus picture, so that row ``r`` of a projection map of ``n`` rows is B-scan ``n-1-r``.
@@ -39,9 +39,9 @@ ANNOTATIONS = ("GT_LargeVessel", "GT_Capillary", "GT_Artery", "GT_Vein", "GT_FAZ
 class Octa500Release(Source):
     """An OCTA-500 release (or anything written in its layout) below `root`; implements `io.source.Source`.
 
-    The field of view is what the folder above the eyes says (``OCTA_3mm``, ``OCTA_6M``); lateral and depth
-    spacing follow from it and the number of pixels, never from the subject's number. An eye's OCT, OCTA, maps
-    and labels may each lie in another part folder.
+    The field of view is taken from the name of the folder above the eyes (``OCTA_3mm``, ``OCTA_6M``), never from the
+    subject's number; spacing is the size of the scan divided by the number of voxels. The OCT, OCTA, maps and labels
+    of an eye may lie in different part folders.
     """
 
     def __init__(self, root: Path, remembered: Path | None = None) -> None:
@@ -60,19 +60,17 @@ class Octa500Release(Source):
     def labels(self) -> pd.DataFrame:
         """All label sheets as one table: subject, disease and, where given, sex, laterality, age.
 
-        DataError if there is no sheet, a needed column is missing, or an ID stands twice; only rows that are
-        copied from one part folder's sheet into another's count once.
+        DataError if there is no sheet, if a required column is missing, or if an ID occurs twice. Equal rows in the
+        sheets of different part folders count as one.
         """
         sheets = self.files.label_sheets
         if not sheets:
-            raise DataError(
-                f"{self.root}: found no '{LABEL_SHEETS[0]}'; it belongs into an OCTA_3mm or OCTA_6mm folder"
-            )
+            raise DataError(f"{self.root}: found no '{LABEL_SHEETS[0]}'; it belongs in an OCTA_3mm or OCTA_6mm folder")
         table = pd.concat([_read_sheet(path) for path in sheets], ignore_index=True).drop_duplicates(ignore_index=True)
         twice = table.loc[table["subject"].duplicated(), "subject"]
         if len(twice):
             raise DataError(
-                f"{', '.join(map(str, sheets))}: ID {', '.join(twice.unique()[:5])} stands more than once; keep one row"
+                f"{', '.join(map(str, sheets))}: ID {', '.join(twice.unique()[:5])} occurs more than once; keep one row"
             )
         return table
 
@@ -142,7 +140,7 @@ class Octa500Release(Source):
         for kind, suffix in (("GT_Layers", ".mat"), ("GT_Lesion", ".nii.gz")):
             if (path := self.files.label(subject, kind, suffix)) is not None:
                 files.append(path)
-        # The affine follows from the folder's name, which no byte of the eye's own files tells.
+        # The affine depends on the name of the folder, which is not among the bytes of the eye's files.
         fields = "-".join(f"{m}{folder.field_of_view_mm:g}" for m, folder in sorted(self.eyes[subject].items()))
         return f"{self._laterality(subject)}-{fields}-{hash_files(files, self.remembered)}"
 
@@ -152,13 +150,13 @@ class Octa500Release(Source):
         except KeyError:
             raise DataError(
                 f"eye {subject}: no {modality} volume below {self.root} (looked for OCTA_*mm/{modality}/"
-                f"{subject}); add it or take the eye off the list"
+                f"{subject}); add it or leave the eye out"
             ) from None
 
     def _size(self, subject: str) -> tuple[float, tuple[int, int, int]]:
-        """Field of view and voxels (x, y, z) of the eye's scans."""
+        """Field of view in millimetres and shape (x, y, z) in voxels of the eye's scans."""
         if subject not in self.eyes:
-            raise DataError(f"eye {subject}: no volume below {self.root}; add it or take the eye off the list")
+            raise DataError(f"eye {subject}: no volume below {self.root}; add it or leave the eye out")
         size = self.check(subject, next(iter(self.eyes[subject])))
         return size["field_of_view_mm"], (int(size["width"]), int(size["n_bscans"]), int(size["depth"]))
 
@@ -174,7 +172,7 @@ class Octa500Release(Source):
 
     @cached_property
     def _lateralities(self) -> dict[str, Laterality]:
-        if not self.files.label_sheets:  # a lone eye has no label sheet, and an unlabelled one needs none
+        if not self.files.label_sheets:  # a single eye or unlabelled eyes may have no label sheet
             return {}
         table = self.labels()
         if "laterality" not in table.columns:
@@ -187,7 +185,7 @@ class Octa500Release(Source):
 
 
 def picture_to_plane(picture: NDArray) -> NDArray:
-    """An en-face picture (rows from superior to inferior) as ``[x, y]`` of the volume; `plane_to_picture` undoes it."""
+    """An en-face picture (rows from superior to inferior) as a plane ``[x, y]``; inverse of `plane_to_picture`."""
     return picture[::-1].T
 
 

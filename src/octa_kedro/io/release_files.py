@@ -1,4 +1,4 @@
-"""Where the files of an OCTA-500 release lie, whatever part folders its archives were unpacked into."""
+"""Finds the files of an OCTA-500 release, into whatever part folders its archives were unpacked."""
 
 import os
 import re
@@ -17,14 +17,14 @@ SEARCH_DEPTH = 4
 
 
 class EyeFolder(NamedTuple):
-    """Where one modality of one eye lies."""
+    """The folder of one modality of one eye, and its field of view."""
 
     path: Path
     field_of_view_mm: float
 
 
 class ReleaseFiles:
-    """The folders of a release below `root`; looked up once, when they are first asked for."""
+    """The folders of a release below `root`; they are searched once, when they are first needed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -77,7 +77,7 @@ class ReleaseFiles:
 
     @cached_property
     def _folders(self) -> list[Path]:
-        """All folders down to `SEARCH_DEPTH` that may hold others than an eye's."""
+        """All folders down to `SEARCH_DEPTH` levels, without those that belong to a single eye."""
         found = []
         for name, children, _ in os.walk(self.root):
             folder = Path(name)
@@ -109,7 +109,7 @@ def _is_field_folder(folder: Path) -> bool:
 def _add(known: dict[str, EyeFolder], modality: str, eye: EyeFolder) -> None:
     if modality in known:
         raise DataError(
-            f"eye {eye.path.name}: {modality} stands twice, in {known[modality].path} and in {eye.path}; remove one"
+            f"eye {eye.path.name}: {modality} is found twice, in {known[modality].path} and in {eye.path}; remove one"
         )
     for other, folder in known.items():
         if folder.field_of_view_mm != eye.field_of_view_mm:

@@ -1,4 +1,4 @@
-"""What every data source offers, whatever its files look like."""
+"""The interface of every source of scans, whatever its file format."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -12,7 +12,7 @@ from octa_kedro.io.volume import PlaneStack, Volume
 class Source(Protocol):
     """A set of eyes on disk that is read one eye at a time.
 
-    A reader may inherit from it: what a layout does not have is then None. All arrays of one eye share the
+    A reader that inherits from it returns None for what its layout does not have. All arrays of one eye have the
     volume's orientation: x and y of a map or a mask are x and y of the scan.
     """
 
@@ -30,24 +30,24 @@ class Source(Protocol):
 
     @abstractmethod
     def check(self, subject: str, modality: str) -> dict[str, float]:
-        """Look at an eye's files without decoding them where possible; its measures for the cohort table.
+        """Check an eye's files, if possible without decoding them; returns its measures for the cohort table.
 
         Returns ``field_of_view_mm``, ``width``, ``n_bscans`` and ``depth``. DataError names what is missing
-        or does not fit together.
+        or does not agree.
         """
 
     @abstractmethod
     def volume(self, subject: str, modality: str) -> Volume:
-        """The whole scan, unprocessed, that `io.volume.require_usable` has passed."""
+        """The whole unprocessed scan, checked by `io.volume.require_usable`."""
 
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
-        """Voxels and edges in millimetres of the whole scan along (x, y, z), from its header where that tells them."""
+        """Shape in voxels and size in millimetres of the whole scan along (x, y, z), from its header if possible."""
         volume = self.volume(subject, modality)
         return volume.array.shape, volume.extent_mm
 
     @abstractmethod
     def fingerprint(self, subject: str, *modalities: str) -> str:
-        """Hash of all that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""
+        """Hash of everything that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """Depths of the segmented retinal surfaces in millimetres, the uppermost first, or None if there are none."""

@@ -1,4 +1,4 @@
-"""The table ``subjects.csv`` that names the files of a folder, or the bare folder where there is none."""
+"""The table ``subjects.csv`` that names the files of a folder; without it, the files of the folder alone."""
 
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +19,13 @@ SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
 
 
 class SubjectTable:
-    """The eyes at `place` and their files, whose names end on one of `suffixes`.
+    """The eyes at `place` and their files, whose names end with one of `suffixes`.
 
     `place` is a folder, a table, a list of files or one file; see `eye_files.find_eye_files`. Columns of a table:
-    ``path`` (relative to the table's folder), ``subject`` (the file's name without its suffix, if the column is not
-    there), ``label``, and optionally ``split`` (train, validation or test), ``laterality`` (OD or OS), ``patient``
-    (whose eye it is), ``oct_path`` (a second modality), ``surfaces_path``, ``lesion_path``, ``field_x_mm``,
-    ``field_y_mm`` and ``depth_mm`` (the edges of the whole scan, for files that do not say).
+    ``path`` (relative to the table's folder), ``subject`` (without this column: the file name
+    without its suffix), ``label``, and optionally ``split`` (train, validation or test), ``laterality`` (OD or OS),
+    ``patient`` (the person whose eye it is), ``oct_path`` (a second modality), ``surfaces_path``, ``lesion_path``,
+    ``field_x_mm``, ``field_y_mm`` and ``depth_mm`` (size of the whole scan, for files that do not give it).
     """
 
     def __init__(self, place: Path, suffixes: tuple[str, ...]) -> None:
@@ -35,7 +35,7 @@ class SubjectTable:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """The table, checked, all of it text; the index is the subject."""
+        """The checked table; all cells are text, and the index is the subject."""
         if self.path is None:
             return pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
         rows = read_table(self.path, (PATH,), optional=(SUBJECT, LABEL, *PASSED_ON, *FILES.values(), *SIZES))
@@ -51,7 +51,7 @@ class SubjectTable:
         return sorted(self.rows.index)
 
     def labels(self) -> pd.DataFrame:
-        """``label`` as ``disease``, and those of `PASSED_ON` that there are; DataError where there is no label."""
+        """``label``, renamed to ``disease``, and the columns of `PASSED_ON` that exist; DataError without labels."""
         if LABEL not in self.rows.columns:
             where = self.path or (self.place / TABLES[0] if self.place.is_dir() else self.place)
             raise DataError(
@@ -65,27 +65,27 @@ class SubjectTable:
         return labels
 
     def file(self, subject: str, modality: str) -> Path:
-        """The file of one modality; without a column of its own, whatever is asked for is the one volume."""
+        """The file of one modality; if the modality has no column of its own, the file in the column ``path``."""
         own = self.extra(subject, modality) if modality == "OCT" else None
         return own or self._existing(subject, str(self._row(subject)[PATH]))
 
     def extra(self, subject: str, what: str) -> Path | None:
-        """The file of the column that `FILES` names for `what`; None if the cell or the column is not there."""
+        """The file in the column that `FILES` names for `what`; None if the cell is empty or the column missing."""
         name = str(self._row(subject).get(FILES[what], ""))
         return self._existing(subject, name) if name else None
 
     def laterality(self, subject: str) -> Laterality | None:
-        """OD or OS, if the table says."""
+        """OD or OS; None if the table does not say."""
         return cast(Laterality, self._row(subject).get("laterality", "")) or None
 
     def size_mm(self, subject: str) -> tuple[float | None, float | None, float | None]:
-        """Edges (x, y, z) of the whole scan, as far as the table says; DataError if they are no positive numbers."""
+        """Size (x, y, z) of the whole scan, None where the table gives none; DataError if it is not positive."""
         row = self._row(subject)
         x, y, z = (_positive(f"{self.path}: subject {subject}: {name}", row.get(name, "")) for name in SIZES)
         return x, y, z
 
     def files(self, subject: str, *modalities: str) -> list[Path]:
-        """All that the eye's volumes of `modalities`, its surfaces and its lesion are read from."""
+        """All files from which the eye's volumes of `modalities`, its surfaces and its lesion are read."""
         extras = [path for what in ("surfaces", "lesion") if (path := self.extra(subject, what)) is not None]
         return [*(self.file(subject, modality) for modality in modalities), *extras]
 

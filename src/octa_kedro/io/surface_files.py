@@ -1,4 +1,4 @@
-"""MATLAB label files of either format, and retinal surfaces that fit the scan they belong to."""
+"""Reads MATLAB label files of both formats, and checks that retinal surfaces fit their scan."""
 
 import zlib
 from pathlib import Path
@@ -15,13 +15,13 @@ from octa_kedro.io.volume import Laterality, PlaneStack
 
 LAYER_KEY = "Layer"
 CROSSING_VOXELS = 1.0
-"""Surfaces are rounded to voxels, so that thin layers may tie or cross by this much."""
+"""Surfaces are rounded to whole voxels, so the borders of a thin layer may touch or cross by this much."""
 FAZ_KEY = "FAZlabel"
 REMEDY = "segment the eye again or remove its layers"
 
 
 def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
-    """The variable `key`, and whether its axes are reversed as in MATLAB 7.3 files (HDF5); else MATLAB's own order."""
+    """The variable `key`, and whether its axes are in reverse order, as they are in MATLAB 7.3 files (HDF5)."""
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
@@ -34,15 +34,15 @@ def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
 
 
 def read_layers(path: Path, width: int, n_bscans: int) -> NDArray[np.float32]:
-    """Six surfaces ``[x, y, surface]`` in voxels of depth from 0.
+    """Six surfaces ``[x, y, surface]``: depths in voxels, counted from 0.
 
-    The released order is (surface, x, y); both that and any other whose axes their lengths tell apart are
-    accepted. DataError names the file where lengths do not fit, or where two are equal and the order is not
-    the released one.
+    The release stores them as (surface, x, y). Any other order is accepted if all three lengths differ, so that each
+    axis is known by its length. DataError names the file if the lengths do not fit, or if two of them are equal and
+    the order is not that of the release.
     """
     array, reversed_axes = read_matlab(path, LAYER_KEY)
     if array.dtype.kind not in "uif":
-        raise DataError(f"{path}: layers are numbers, this variable has the type {array.dtype}")
+        raise DataError(f"{path}: layers must be numbers, this variable has the type {array.dtype}")
     released = (2, 1, 0) if reversed_axes else (0, 1, 2)
     order = _axis_order(path, "layers", array.shape, released, (len(SURFACES), width, n_bscans))
     return array.astype(np.float32).transpose(order).transpose(1, 2, 0) - SURFACE_INDEX_BASE
@@ -51,12 +51,12 @@ def read_layers(path: Path, width: int, n_bscans: int) -> NDArray[np.float32]:
 def read_faz_volume(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The 3D mask of the foveal avascular zone ``[x, y, z]`` on the grid of a scan of `shape`, 0 and 1.
 
-    The depth axis is known by its length. That x comes before y in MATLAB's order, as in the layer files, is
-    an assumption where both have one length.
+    The depth axis is found by its length, and so are x and y if their lengths differ. If these are equal, x is assumed
+    to come before y in MATLAB's order, as in the layer files.
     """
     array, reversed_axes = read_matlab(path, FAZ_KEY)
     if array.ndim != 3 or array.shape.count(shape[2]) != 1:
-        raise DataError(f"{path}: a mask of shape {array.shape}, but the scan asks for {shape}")
+        raise DataError(f"{path}: a mask of shape {array.shape}, but the scan needs {shape}")
     depth = array.shape.index(shape[2])
     first, second = (axis for axis in range(3) if axis != depth)
     released = (second, first, depth) if reversed_axes else (first, second, depth)
@@ -67,18 +67,18 @@ def read_faz_volume(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8
 def surfaces_in_mm(
     depths: NDArray[np.float32], affine: NDArray[np.float64], laterality: Laterality | None, source: str
 ) -> PlaneStack:
-    """Surfaces ``[x, y, surface]`` in voxels from 0 as millimetres of the world frame."""
+    """Surfaces ``[x, y, surface]`` in voxels, counted from 0, converted to millimetres in the world frame."""
     millimetres = (depths * affine[2, 2] + affine[2, 3]).astype(np.float32)
     return PlaneStack(millimetres, affine, SURFACES, laterality, source)
 
 
 def check_surfaces(depths: NDArray, names: tuple[str, ...], *, depth: int, who: str) -> None:
-    """Prove that surfaces ``[x, y, surface]`` in voxels from 0, the uppermost first, fit a scan `depth` voxels deep.
+    """Check that surfaces ``[x, y, surface]`` in voxels from 0, the uppermost first, fit a scan `depth` voxels deep.
 
-    DataError names `who` and the surfaces if A-scans are without a value, a surface lies outside the scan, or
+    DataError names `who` and the surfaces if an A-scan has no value, a surface lies outside the scan, or
     one lies above its predecessor by more than `CROSSING_VOXELS`.
     """
-    lost = ~np.isfinite(depths) | (depths < 0).all(axis=2, keepdims=True)  # 0 in the file, where depths count from 1
+    lost = ~np.isfinite(depths) | (depths < 0).all(axis=2, keepdims=True)  # stored as 0: files count depths from 1
     if lost.any():
         where = ", ".join(names[i] for i in np.flatnonzero(lost.any(axis=(0, 1))))
         raise DataError(f"{who}: {lost.any(axis=2).mean():.2%} of the A-scans have no value in {where}; {REMEDY}")
@@ -102,14 +102,14 @@ def check_surfaces(depths: NDArray, names: tuple[str, ...], *, depth: int, who: 
 def _axis_order(
     path: Path, what: str, found: tuple[int, ...], released: tuple[int, int, int], wanted: tuple[int, int, int]
 ) -> tuple[int, ...]:
-    """For each axis of `wanted`, its place in an array of shape `found`; the order `released` needs no proof."""
+    """For each axis of `wanted`, its index in an array of shape `found`; the order `released` is taken if it fits."""
     if len(found) != 3 or sorted(found) != sorted(wanted):
-        raise DataError(f"{path}: {what} of shape {found}, but the scan asks for {wanted} in some order")
+        raise DataError(f"{path}: {what} of shape {found}, but the scan needs {wanted} in some order")
     if tuple(found[axis] for axis in released) == wanted:
         return released
     if len(set(wanted)) < 3:
         raise DataError(
-            f"{path}: {what} of shape {found} instead of {wanted}; as two axes are equally long their order cannot be "
-            "told; store the file in the released order"
+            f"{path}: {what} of shape {found} instead of {wanted}; as two axes are equally long, their order is "
+            "unknown; store the file in the order of the release"
         )
     return tuple(found.index(length) for length in wanted)

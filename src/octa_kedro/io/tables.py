@@ -1,4 +1,4 @@
-"""Label tables as people write them: Excel or CSV, commas or semicolons, stray spaces."""
+"""Reads label tables: Excel or CSV, with commas or semicolons; surplus spaces are removed."""
 
 import zipfile
 from collections.abc import Iterable
@@ -10,15 +10,15 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.eye_files import separator_of
 
 LATERALITIES = {"OD": "OD", "R": "OD", "RIGHT": "OD", "OS": "OS", "L": "OS", "LEFT": "OS"}
-NUMBER_SUFFIX = ".0"  # what Excel makes of a whole number in a column with gaps
+NUMBER_SUFFIX = ".0"  # Excel adds it to whole numbers in a column with empty cells
 
 
 def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = ()) -> pd.DataFrame:
-    """The first sheet of an Excel file, or a CSV, as text without stray spaces; rows that are wholly empty are dropped.
+    """The first sheet of an Excel file, or a CSV, as text without surplus spaces; empty rows are dropped.
 
-    A CSV's columns are parted by semicolons if its first line has more of them than of commas. Column names of
-    `needed` and `optional` are found in any case. DataError names the file if it is no table, is empty, has a
-    column twice, or lacks one of `needed`.
+    The columns of a CSV are separated by semicolons if its first line has more semicolons than commas. Capitals do not
+    matter in the column names of `needed` and `optional`. DataError names the file if it is not a table, is empty, has
+    a column twice, or does not have one of `needed`.
     """
     table, needed = _read(path), tuple(needed)
     wanted = {name.lower(): name for name in (*needed, *optional)}
@@ -27,7 +27,7 @@ def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = (
     if missing := [name for name in needed if name not in columns]:
         raise DataError(f"{path}: needs the column {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
     if twice := [column for column in wanted.values() if columns.count(column) > 1]:
-        raise DataError(f"{path}: the column {twice[0]} stands more than once; keep one")
+        raise DataError(f"{path}: the column {twice[0]} occurs more than once; keep one")
     table = table.set_axis(columns, axis=1).map(_cell)
     table = table[(table != "").any(axis=1)].reset_index(drop=True)
     if table.empty:
@@ -36,13 +36,13 @@ def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = (
 
 
 def require_unique(path: Path, subjects: "pd.Series[str]") -> None:
-    """DataError naming the identifiers that are empty or stand twice in the table at `path`."""
+    """DataError if an identifier in the table at `path` is empty or occurs more than once."""
     if (subjects == "").any():
         row = int((subjects == "").to_numpy().argmax()) + 2  # the header is row 1
         raise DataError(f"{path}: row {row} has no {subjects.name}; fill it in or remove the row")
     if len(twice := subjects[subjects.duplicated()]):
         shown = ", ".join(twice.unique()[:5])
-        raise DataError(f"{path}: {subjects.name} {shown} stands more than once; keep one row")
+        raise DataError(f"{path}: {subjects.name} {shown} occurs more than once; keep one row")
 
 
 def clean_words(column: "pd.Series[str]") -> "pd.Series[str]":

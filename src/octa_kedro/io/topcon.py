@@ -1,6 +1,6 @@
 """Topcon ``.fda`` files: a list of named chunks, as the uocte project describes them.
 
-A reader of our own, since oct-converter 0.7's stops under NumPy 2.3 and later (binary ``fromstring`` is gone).
+The reader of oct-converter 0.7 is not used: it fails with NumPy 2.3 and later, where binary ``fromstring`` is gone.
 """
 
 import io
@@ -27,7 +27,7 @@ EYES = {0: "R", 1: "L"}
 def read_fda(path: Path) -> VendorScan:
     """The structural volume with its spacing and side; B-scans stay in the order of the file.
 
-    DataError names a file that is none, is truncated or holds no volume.
+    DataError names a file that is not an ``.fda`` file, is truncated or holds no volume.
     """
     chunks = _chunks(path, path.read_bytes())
     try:
@@ -46,9 +46,9 @@ def read_fda(path: Path) -> VendorScan:
 
 
 def _chunks(path: Path, data: bytes) -> dict[str, bytes]:
-    """The last chunk of each name."""
+    """The chunks by name; if a name occurs more than once, its last chunk."""
     if not data.startswith(MAGIC):
-        raise DataError(f"{path}: no Topcon .fda file (it does not begin with {MAGIC.decode()})")
+        raise DataError(f"{path}: not a Topcon .fda file (it does not begin with {MAGIC.decode()})")
     chunks, at = {}, HEADER_BYTES
     while at < len(data) and (length := data[at]):
         name = data[at + 1 : at + 1 + length].decode("ascii", "replace")
@@ -62,7 +62,7 @@ def _chunks(path: Path, data: bytes) -> dict[str, bytes]:
 
 
 def _jpeg_stack(chunk: bytes) -> NDArray[np.uint8]:
-    """B-scans (number, depth, width) from compressed pictures, each behind its length."""
+    """B-scans (number, depth, width) from JPEG pictures, each preceded by its length."""
     _, _, _, width, height, n, _ = JPEG_HEADER.unpack_from(chunk)
     stack, at = np.empty((n, height, width), np.uint8), JPEG_HEADER.size
     for index in range(n):

@@ -1,4 +1,4 @@
-"""A source of scans as the devices write them, one file an eye."""
+"""A source of scans in the file formats of the devices, one file per eye."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -27,13 +27,13 @@ HEADERS: Mapping[str, Callable[[Path], ScanSize]] = MappingProxyType({".vol": vo
 
 
 class VendorFolder(Source):
-    """Vendors' files named by ``subjects.csv`` in the folder `place`, or all there are; or a table, a list of files or
-    one file: see `SubjectTable`.
+    """Vendors' files: Heidelberg ``.vol`` and ``.e2e``, Topcon ``.fda``, Zeiss ``.img`` and DICOM (``.dcm``).
 
-    Heidelberg ``.vol`` and ``.e2e``, Topcon ``.fda``, Zeiss ``.img`` and DICOM (``.dcm``). Lengths and laterality
-    come from the file; where the table gives them, the table holds. B-scans of ``.vol`` and of DICOM that tells
-    their places run from inferior to superior; those of the others are taken in the file's order, so compare a
-    projection with the fundus picture (`preprocessing.orientation`) before you trust their y axis.
+    `place` is a folder (whose files ``subjects.csv`` names; without it all count), a table, a list of files or one
+    file: see `SubjectTable`. Lengths and laterality come from the table, or from the file if the table does not give
+    them. B-scans run from inferior to superior in ``.vol`` files and in DICOM files that give the positions of their
+    frames. Those of other formats keep the file's order: compare a projection with the fundus picture
+    (`preprocessing.orientation`) before you trust their y axis.
     """
 
     def __init__(self, place: Path, remembered: Path | None = None) -> None:
@@ -49,7 +49,7 @@ class VendorFolder(Source):
         return self.table.labels()
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
-        """See `Source.check`; formats whose header does not tell the size are read whole."""
+        """See `Source.check`; formats whose header does not give the size are read completely."""
         shape, extent = self.dimensions(subject, modality)
         return {
             "field_of_view_mm": round(extent[0], 4),
@@ -59,17 +59,17 @@ class VendorFolder(Source):
         }
 
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
-        """See `Source.dimensions`; formats whose header does not tell the size are read whole."""
+        """See `Source.dimensions`; formats whose header does not give the size are read completely."""
         path = self.table.file(subject, modality)
         if header := HEADERS.get(_suffix(path)):
-            shape, told = header(path)
+            shape, spacing = header(path)
         else:
             scan = _read(path)
-            shape, told = scan.array.shape, scan.spacing
-        return shape, self._extent(subject, path, shape, told)
+            shape, spacing = scan.array.shape, scan.spacing
+        return shape, self._extent(subject, path, shape, spacing)
 
     def volume(self, subject: str, modality: str) -> Volume:
-        """The scan of one modality, in the numbers that its file holds."""
+        """The scan of one modality, with the values that its file stores."""
         path = self.table.file(subject, modality)
         scan = _read(path)
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
@@ -91,18 +91,18 @@ class VendorFolder(Source):
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
-        told = f"{self.table.laterality(subject)}-{self.table.size_mm(subject)}"
+        stated = f"{self.table.laterality(subject)}-{self.table.size_mm(subject)}"
         files = [*self.table.files(subject, *modalities), self.table.file(subject, "OCT")]
-        return f"{told}-{hash_files(files, self.remembered)}"
+        return f"{stated}-{hash_files(files, self.remembered)}"
 
-    def _extent(self, subject: str, path: Path, shape: tuple[int, ...], told: Spacing) -> tuple[float, float, float]:
-        """Edges of the scan: what the table says, else what the file does; DataError if neither does."""
+    def _extent(self, subject: str, path: Path, shape: tuple[int, ...], stored: Spacing) -> tuple[float, float, float]:
+        """Size (x, y, z) of the scan in millimetres, from the table or else the file; DataError if neither gives it."""
         extent = []
-        for column, given, n, spacing in zip(SIZES, self.table.size_mm(subject), shape, told, strict=True):
+        for column, given, n, spacing in zip(SIZES, self.table.size_mm(subject), shape, stored, strict=True):
             length = given if given is not None else spacing * n if spacing is not None else None
             if length is None or not np.isfinite(length) or length <= 0:
                 raise DataError(
-                    f"subject {subject}: {path} tells no usable length for {column} ({length}); give it in the column "
+                    f"subject {subject}: {path} gives no usable length for {column} ({length}); give it in the column "
                     f"{column} of {self.table.path or self.table.root / 'subjects.csv'}"
                 )
             extent.append(float(length))
@@ -120,6 +120,6 @@ def _read(path: Path) -> VendorScan:
     return _read_version(path, stat.st_mtime_ns, stat.st_size)
 
 
-@lru_cache(maxsize=1)  # check, volume and surfaces of one eye follow on one another
+@lru_cache(maxsize=1)  # check, volume and surfaces of one eye are called one after another
 def _read_version(path: Path, modified: int, size: int) -> VendorScan:
     return READERS[_suffix(path)](path)

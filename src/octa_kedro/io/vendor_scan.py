@@ -1,4 +1,4 @@
-"""What the readers of vendors' files return, before the folder's table has its say."""
+"""What the readers of vendors' files return, before the values of a subject table replace those of the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ SIDES: dict[str, Laterality] = {"R": "OD", "OD": "OD", "L": "OS", "OS": "OS"}
 
 
 class VendorScan(NamedTuple):
-    """A scan ``[x, y, z]`` with the millimetres between voxels that its file tells, None where it does not.
+    """A scan ``[x, y, z]`` and its spacing in millimetres, None where the file does not give it.
 
     `surfaces` ``[x, y, surface]`` are depths in voxels from 0 of the surfaces `names`, the uppermost first.
     """
@@ -29,7 +29,7 @@ class VendorScan(NamedTuple):
 
 
 class ScanSize(NamedTuple):
-    """Voxels and millimetres between them, as a header tells them."""
+    """Shape in voxels and spacing in millimetres, as a header gives them."""
 
     shape: tuple[int, int, int]
     spacing: Spacing
@@ -37,7 +37,7 @@ class ScanSize(NamedTuple):
 
 @contextmanager
 def vendor_extra(path: Path) -> Iterator[None]:
-    """Round an import of a package of the vendor extra: ConfigError says how to install it."""
+    """Put around the import of a package of the vendor extra: if it is missing, ConfigError says how to install it."""
     try:
         yield
     except ImportError as error:

@@ -1,9 +1,9 @@
-"""The two array containers everything else passes round, and the world frame their affines live in.
+"""The two array containers that all other modules exchange, and the world frame of their affines.
 
 World frame, in millimetres: x runs temporal to nasal *as seen in a right eye* (a left eye that has not been
 mirrored has the two ends exchanged), y runs inferior to superior, z runs into the eye. The origin is the
 outer corner of the scan as it left the device, so the centre of voxel ``(0, 0, 0)`` of an unprocessed scan
-lies half a voxel inside it. Every crop and resampling moves the affine with the array.
+lies half a voxel inside it. Every crop and resampling changes the affine together with the array.
 """
 
 from dataclasses import dataclass, field, replace
@@ -52,15 +52,15 @@ class Volume:
         return x, y, z
 
     def with_array(self, array: NDArray, affine: NDArray[np.float64] | None = None) -> Self:
-        """The same scan with other voxels and, if they lie elsewhere, another affine."""
+        """The same scan with other voxels and, if they have other positions, another affine."""
         return replace(self, array=array, affine=self.affine if affine is None else affine)
 
 
 def require_usable(volume: Volume) -> Volume:
-    """The volume, if there is something to be seen in it; DataError names its source otherwise.
+    """The volume itself, if it can be used; else DataError names its source.
 
     Refused are volumes that are empty or constant, that hold NaN or infinite values, or whose affine has no
-    positive, finite spacing. Of integers only as much is read as it takes to find two different values.
+    positive, finite spacing. An array of integers is read only until two different values are found.
     """
     array, what = volume.array, volume.source or "volume"
     if array.ndim != 3 or not array.size:
@@ -73,7 +73,7 @@ def require_usable(volume: Volume) -> Volume:
         first = array[0, 0, 0]
         constant = all((array[:, y] == first).all() for y in range(array.shape[1]))
     elif array.dtype.kind == "f":
-        low, high = array.min(), array.max()  # NaN goes through both
+        low, high = array.min(), array.max()  # if there is a NaN, both are NaN
         if not (np.isfinite(low) and np.isfinite(high)):
             raise DataError(f"{what}: holds NaN or infinite values; replace the volume or leave the eye out")
         first, constant = low, low == high
@@ -110,7 +110,7 @@ class PlaneStack:
         return replace(self, array=np.stack([self.plane(name) for name in names], axis=2), names=names)
 
     def plane(self, name: str) -> NDArray:
-        """The plane called `name`, as ``[x, y]``; KeyError lists what there is."""
+        """The plane called `name`, as ``[x, y]``; KeyError lists the names."""
         if name not in self.names:
             raise KeyError(f"no plane {name!r}; there are {', '.join(self.names)}")
         return self.array[:, :, self.names.index(name)]

@@ -1,6 +1,6 @@
 """Synthetic OCT and OCTA eyes with known layers, vessels and lesions.
 
-Drawn in millimetres from the fovea, so that one eye can be scanned with any field of view on any grid. What disease
-changes lies in its mask, but for what follows from a lesion: swelling around fluid, the retina lifted by what lies
-under it, the dilated veins of an occlusion.
+Everything is drawn in millimetres from the fovea, so that one eye can be scanned with any field of view on any grid.
+The lesion mask covers what a disease changes, except the consequences of a lesion: swelling around fluid, a retina that
+is lifted by what lies under it, and the dilated veins of an occlusion.
 """

@@ -11,13 +11,13 @@ from octa_kedro.phantom.fields import Grid, Map, Outline, draw_outline, smooth_f
 from octa_kedro.phantom.shapes import CENTRAL_MM, Places, ring
 
 NASAL_UM_PER_MM = 4.0
-"""Nerve fibres gather towards the disc: the inner retina gains this much towards the nose."""
+"""The nerve fibre layer thickens towards the optic disc: the inner retina gains this much towards the nose."""
 PERIPHERAL_LOSS_PER_MM = 0.05
 RIM_MM = 1.2
 PIT_INNER_LOSS, PIT_INL_LOSS = 0.9, 0.75
-"""Shares of the inner layers that give way to the pit at its centre; the cones lengthen instead."""
+"""Shares of the inner layers that are missing at the centre of the pit; the cones are longer there."""
 EDGE_UM = 80.0
-"""Kept free above and below the retina: a B-scan may be moved by so much."""
+"""Space kept free above and below the retina, since motion may shift a B-scan."""
 UNDULATION, UNDULATION_MM = 0.03, 0.35
 
 
@@ -26,7 +26,7 @@ class Anatomy:
     """Surfaces (6, X, Y), depth in micrometres from the top of the scan, and the FAZ.
 
     `faz_radius_mm` maps fine pixels to the radius of the FAZ in their direction from the fovea. `sparse` are rows
-    (x, y, radius) in millimetres of the places where capillaries thin out.
+    (x, y, radius) in millimetres of the watershed zones, which have fewer capillaries.
     """
 
     surfaces_um: Map
@@ -41,7 +41,7 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Anatomy:
-    """One retina on `grid`; raises `ConfigError` where it does not fit the scan's depth."""
+    """One retina on `grid`; raises `ConfigError` if it does not fit into the depth of the scan."""
     layers = np.array(
         [config.inner_um, config.inl_opl_um, config.onl_um, config.segments_um, config.rpe_um], np.float32
     )
@@ -63,7 +63,7 @@ def _layer_thickness(rng: np.random.Generator, grid: Grid, layers: Map, config: 
     """Thickness (5, X, Y) in micrometres of the layers between the surfaces."""
     x, y = grid.coarse
     r = np.hypot(x, y)
-    # at half the pit's width a Gaussian of this deviation has fallen below a tenth
+    # a Gaussian with this standard deviation is below 0.1 at half the pit's width
     pit = np.exp(-0.5 * (r / (rng.uniform(*config.pit_width_mm) / 4.4)) ** 2)
     periphery = 1 - PERIPHERAL_LOSS_PER_MM * np.maximum(r - RIM_MM, 0)
     inner = layers[0] * (1 - PIT_INNER_LOSS * pit) * periphery + NASAL_UM_PER_MM * x * (1 - pit)
@@ -77,7 +77,7 @@ def _layer_thickness(rng: np.random.Generator, grid: Grid, layers: Map, config: 
 
 
 def _bruch(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
-    """Depth (X, Y) in micrometres of the ILM plane from which the retina hangs: tilted and bowl-shaped."""
+    """Depth (X, Y) in micrometres of a tilted, bowl-shaped surface: BM lies below it by the thickness of the retina."""
     x, y = grid.coarse
     tilt_x, tilt_y = rng.uniform(*config.tilt_um_per_mm, 2)
     bowl = rng.uniform(*config.curvature_um_per_mm2)
@@ -85,20 +85,20 @@ def _bruch(rng: np.random.Generator, grid: Grid, config: AnatomyConfig) -> Map:
 
 
 def _sparse(rng: np.random.Generator, config: AnatomyConfig) -> Places:
-    """Rows (x, y, radius) of the places that the last branches of neighbouring trees barely reach."""
+    """Rows (x, y, radius) of the watershed zones, which the last branches of neighbouring vessels hardly reach."""
     count = int(rng.integers(config.sparse_places[0], config.sparse_places[1] + 1))
     return np.column_stack([ring(rng, count, CENTRAL_MM), 0.5 * rng.uniform(*config.sparse_diameter_mm, count)])
 
 
 def _reference_shift(surfaces: Map, depth_um: float) -> np.float32:
-    """How far an operator moves the zero delay so that a steep retina still lies in the scan, micrometres."""
+    """Shift in micrometres that keeps a steep retina inside the scan, as an operator does with the zero delay."""
     above, below = EDGE_UM - float(surfaces.min()), depth_um - EDGE_UM - float(surfaces.max())
     return np.float32(max(above, 0.0) + min(below, 0.0))
 
 
 def _require_inside(surfaces: Map, depth_um: float) -> None:
     if (np.diff(surfaces, axis=0) <= 0).any():
-        raise ConfigError("anatomy: a layer is left without thickness; raise it or lower pit_depth_um")
+        raise ConfigError("anatomy: a layer is without thickness somewhere; make it thicker or lower pit_depth_um")
     if surfaces.min() < 0 or surfaces.max() > depth_um:
         raise ConfigError(
             f"anatomy: the retina ({surfaces.min():.0f} to {surfaces.max():.0f} um deep) leaves the scan"

@@ -1,4 +1,4 @@
-"""Where vessels enter: the temporal arcades and the small vessels from the disc to the macula."""
+"""The large vessels from which trees grow: the temporal arcades, and small vessels from the disc to the macula."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ STEP_MM = 0.03
 
 
 def draw_trunks(rng: np.random.Generator, config: VesselConfig) -> list[tuple[Points, bool]]:
-    """Courses (N, 2) in millimetres from the fovea, and whether each is a vein: an artery and a vein per arcade."""
+    """Courses (N, 2) in millimetres from the fovea, and whether each is a vein; an arcade has an artery and a vein."""
     trunks = []
     for side in (1, -1):
         first = rng.uniform(*config.arcade_height_mm)
@@ -42,7 +42,7 @@ def _macular(rng: np.random.Generator) -> list[tuple[Points, bool]]:
 
 
 def _even(course: Points) -> Points:
-    """The course resampled to the step of growth."""
+    """The course, resampled to points `STEP_MM` apart."""
     length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(course, axis=0).T))])
     even = np.arange(0, length[-1], STEP_MM)
     return np.stack([np.interp(even, length, course[:, axis]) for axis in (0, 1)], 1)

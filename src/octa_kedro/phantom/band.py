@@ -1,4 +1,4 @@
-"""The slab of voxels around the retina in which everything is drawn, following its surface."""
+"""The band of voxels around the retina in which everything is drawn; it follows the retina's surface."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from octa_kedro.phantom.fields import Grid, Map
 
 ABOVE_UM, BELOW_UM = 60.0, 320.0
-"""How far above the ILM and below BM anything is seen."""
+"""How far the band extends above the ILM and below BM."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Band:
         return self.z_um - self.surfaces_um[surface][..., None]
 
     def layer(self, centre_um: Map, half_width_um: Map | float) -> Map:
-        """Gaussian profile in depth around `centre_um` (X, Y), of deviation `half_width_um`, peak 1."""
-        # wide enough for the sampling, or a layer between two voxels would vanish
+        """Gaussian profile in depth around `centre_um` (X, Y), with standard deviation `half_width_um` and peak 1."""
+        # at least half a voxel wide: a thinner layer between two voxels would vanish
         width = np.maximum(np.asarray(half_width_um, np.float32), np.float32(0.5 * self.grid.voxel_um[2]))
         scale = np.float32(np.sqrt(0.5)) / np.broadcast_to(width, centre_um.shape)[..., None]
         profile = self.z_um - centre_um[..., None]
@@ -49,7 +49,7 @@ class Band:
         return np.exp(profile, out=profile)
 
     def fraction(self, top: int, bottom: int) -> Map:
-        """Place of each voxel between two surfaces: 0 on the upper, 1 on the lower one."""
+        """Relative depth of each voxel between two surfaces: 0 on the upper, 1 on the lower one."""
         thickness = self.surfaces_um[bottom] - self.surfaces_um[top]
         return self.below(top) / thickness[..., None]
 
@@ -58,7 +58,7 @@ class Band:
         return np.take_along_axis(values, self.index, axis=2)
 
     def to_scan(self, values: NDArray, background: NDArray) -> NDArray:
-        """`background` (X, Y, Z), changed in place, with the band's voxels put in."""
+        """Write the band's voxels `values` into `background` (X, Y, Z), which is changed in place and returned."""
         np.put_along_axis(background, self.index, values, axis=2)
         return background
 

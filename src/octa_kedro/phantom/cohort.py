@@ -1,4 +1,4 @@
-"""A phantom cohort to be written: its label sheet, and how each eye is made."""
+"""The plan of a phantom cohort: its label sheet, and a recipe for each eye."""
 
 import logging
 from functools import partial
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def cohort_recipes(config: PhantomConfig) -> PhantomCohort:
-    """The eyes that `config` asks for, each under a key of all it depends on; none is made yet."""
+    """Recipes for the eyes of `config`, each with a key (a hash of all that the eye depends on). No eye is made yet."""
     table, code = plan_cohort(config), code_of(make_eye, write_release)
     recipes = {}
-    # Whoever makes an eye is told the disease that it has, never the label, which may be random.
+    # An eye is made from its true disease, never from its label, which may be random.
     for row in table.assign(ID=table["ID"].astype(str), Disease=table["drawn"]).to_dict("records"):
         subject = {str(column): value for column, value in row.items()}
         key = hash_of(step="phantom", settings=config.eye_settings(row["fov_mm"]), subject=subject)
@@ -36,7 +36,7 @@ def tell_changed_code(root: Path, cohort: PhantomCohort) -> None:
         what = code_changes(old, Code(**cohort.code)) if old and cohort.code else "in what way is not known"
         log.warning(
             "phantom: %d of %d eyes are rendered anew, because code has changed since they were written: %s. To keep "
-            "the earlier ones, stop, copy %s and read the copy by --params source.path=FOLDER",
+            "the earlier ones, stop this run, copy %s and read the copy with --params source.path=FOLDER",
             len(changed),
             len(wanted),
             what,

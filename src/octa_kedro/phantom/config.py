@@ -1,4 +1,4 @@
-"""Settings of the synthetic cohort: who is in it, how ill, and how well scanned."""
+"""Settings of the synthetic cohort: its subjects, the severity of their diseases, and the quality of their scans."""
 
 import math
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +20,7 @@ FIELD_OF_MM: dict[float, FieldOfView] = {width: name for name, width in FIELD_MM
 FIRST_ID: dict[FieldOfView, int] = {"6mm": 10001, "3mm": 10301}
 LAST_ID: dict[FieldOfView, int] = {"6mm": 10300, "3mm": 10500}
 MIN_LATERAL, MIN_DEPTH = 24, 96
-"""Fewer A-scans than this cannot show a lesion; at fewer depth voxels the thinnest layers vanish."""
+"""With fewer A-scans than this no lesion is visible; with fewer voxels in depth the thinnest layers vanish."""
 OCTA500: dict[Disease, tuple[int, int]] = {
     "NORMAL": (160, 91),
     "AMD": (6, 43),
@@ -30,9 +30,9 @@ OCTA500: dict[Disease, tuple[int, int]] = {
     "RVO": (0, 10),
     "OTHERS": (0, 96),
 }
-"""Eyes of the real release that were scanned 3 mm and 6 mm wide."""
+"""Numbers of eyes in OCTA-500 that were scanned 3 mm and 6 mm wide."""
 OLDEST = 120.0
-# Nothing about one eye follows from these, beyond what its row of the table says.
+# These affect an eye only through its row of the table.
 _COHORT_FIELDS = {
     *("subjects", "share_6mm", "fov_tie", "ages", "female_share", "severity", "poor_share", "poor_kinds", "labels"),
     *("shapes", "workers"),
@@ -44,24 +44,24 @@ class PhantomConfig(Config):
 
     seed: Annotated[int, Field(ge=0)] = 1
     subjects: dict[Disease, int | dict[FieldOfView, int]] = Field({"NORMAL": 16, "DR": 16, "CNV": 16})
-    """Eyes per disease word: a number, or one per field of view. None leaves a word out (environments merge)."""
+    """Eyes of each disease: a number, or one per field of view. None removes a disease set by another environment."""
     shapes: dict[FieldOfView, tuple[int, int, int]] = Field({"3mm": (76, 76, 256), "6mm": (100, 100, 256)})
-    """Voxels (x, y, z) of a scan; the defaults are a quarter of the release's 304 and 400 laterally."""
+    """Voxels (x, y, z) of a scan; laterally, the defaults are a quarter of the release's 304 and 400."""
     share_6mm: Share = 0.5
     """Share of the eyes of each disease that are scanned 6 x 6 mm wide; the others 3 x 3 mm."""
     fov_tie: Share = 0.0
-    """From 0, every disease is scanned alike, to 1, each has the share of 6 mm scans that it has in OCTA-500."""
+    """At 0 all diseases have the same share of 6 mm scans; at 1 each has its share in OCTA-500; between, a mixture."""
     ages: PositiveSpan | dict[Disease, PositiveSpan] = (25.0, 80.0)
     female_share: Share = 0.5
     severity: Span = (0.7, 1.0)
-    """Of diseased eyes, spread evenly within each disease; 0 is healthy, 1 as far as `lesions` goes."""
+    """Range over diseased eyes, spread evenly within each disease; 0 is healthy, at 1 the ranges in `lesions` hold."""
     poor_share: Share = 0.0
     """Share of poor scans among the eyes of each disease."""
     poor_kinds: tuple[PoorKind, ...] = ("motion", "low_signal", "tilt")
     labels: Literal["true", "random"] = "true"
-    """`random` deals the disease words out anew, so that the label sheet knows nothing of the images."""
+    """`random` shuffles the diseases in the label sheet, so that labels are independent of the images."""
     workers: Annotated[int, Field(ge=1)] | None = None
-    """Processes that make eyes; None is one per core. Changes no byte."""
+    """Processes that make eyes; None is one per core. The result does not depend on it."""
     anatomy: AnatomyConfig = AnatomyConfig()
     vessels: VesselConfig = VesselConfig()
     lesions: LesionConfig = LesionConfig()
@@ -85,7 +85,7 @@ class PhantomConfig(Config):
         return self.ages[disease] if isinstance(self.ages, dict) else self.ages
 
     def eye_settings(self, fov_mm: float) -> dict[str, Any]:
-        """What an eye of this field of view is made of besides its row, as plain values; not what the cohort is."""
+        """What an eye of this field of view depends on besides its row, as plain values; no settings of the cohort."""
         settings = self.model_dump(mode="json", exclude=_COHORT_FIELDS)
         return settings | {"shape": self.shapes[FIELD_OF_MM[fov_mm]]}
 
@@ -110,15 +110,15 @@ class PhantomConfig(Config):
             given = [counts] if isinstance(counts, int) else [*counts.values()]
             if min(given, default=0) < 0 or sum(given) < 1:
                 raise ValueError(
-                    f"subjects.{disease}: {counts} is no number of eyes; give at least 1, or null to leave it out"
+                    f"subjects.{disease}: {counts} is not a number of eyes; give at least 1, or null to leave it out"
                 )
             if self.fov_tie and not isinstance(counts, int):
                 raise ValueError(
-                    f"fov_tie: {self.fov_tie} cannot hold where subjects.{disease} gives a number for each field of"
+                    f"fov_tie: {self.fov_tie} cannot be used if subjects.{disease} gives a number for each field of"
                     " view; set it to 0 or give one number"
                 )
         if self.labels == "random" and len(self.subjects) < 2:
-            raise ValueError("labels: random needs at least two diseases in subjects, or there is nothing to deal out")
+            raise ValueError("labels: random needs at least two diseases in subjects, or there is nothing to shuffle")
 
     def _check_fields_of_view(self) -> None:
         if not self.shapes:
@@ -133,7 +133,7 @@ class PhantomConfig(Config):
         expected: dict[FieldOfView, float] = {"6mm": wide, "3mm": sum(map(self.count, self.subjects)) - wide}
         for name, eyes in expected.items():
             first, last = FIRST_ID[name], LAST_ID[name]
-            # an odd eye may fall to either field of view; 1e-6 is for rounding errors
+            # of an odd number of eyes, one may get either field of view; 1e-6 allows for rounding errors
             if eyes > 1e-6 and name not in self.shapes:
                 raise ValueError(f"shapes: {name} is missing, but subjects, share_6mm and fov_tie ask for such scans")
             if math.ceil(eyes - 1e-6) > last - first + 1:
@@ -160,4 +160,6 @@ class PhantomConfig(Config):
             )
         deepest = self.anatomy.ilm_depth_mm[1] + self.anatomy.thickness_um[1] / 1000
         if deepest > DEPTH_MM - 0.3 or self.anatomy.ilm_depth_mm[0] < 0.3:
-            raise ValueError(f"anatomy.ilm_depth_mm: the retina must leave 0.3 mm above and below it in {DEPTH_MM} mm")
+            raise ValueError(
+                f"anatomy.ilm_depth_mm: 0.3 mm of the scan's {DEPTH_MM} mm must stay free above and below the retina"
+            )

@@ -1,4 +1,4 @@
-"""What the gallery shows of an eye: planes through and over its lesion."""
+"""The planes of an eye that the gallery shows: a B-scan through its lesion, and en-face maps."""
 
 from dataclasses import dataclass
 
@@ -24,8 +24,8 @@ CHORIOCAPILLARIS_MM = 0.03
 class Exhibit:
     """The planes of one eye that are shown: one B-scan ``[x, z]``, number `row`, all others ``[x, y]``.
 
-    `lesion` is the mask in the B-scan and `surfaces_mm` (6, x) the depths of its layers; `covered` tells where
-    each finding that is present lies, at any depth.
+    `lesion` is the mask in the B-scan and `surfaces_mm` (6, x) the depths of its surfaces; `covered` is the en-face
+    area of each finding that is present, at any depth.
     """
 
     oct: NDArray
@@ -40,13 +40,13 @@ class Exhibit:
 
     @property
     def depths_mm(self) -> tuple[float, float]:
-        """Between which the retina lies in the B-scan."""
+        """Smallest and largest depth of the retina in the B-scan."""
         return float(self.surfaces_mm[0].min()), float(self.surfaces_mm[-1].max())
 
 
 def exhibit(eye: PhantomEye) -> Exhibit:
-    """What is shown of an eye: all planes through and over its lesion."""
-    row = _telling_row(eye)
+    """The planes of `eye` that are shown."""
+    row = _row_to_show(eye)
     step = eye.extent_mm[2] / eye.oct.shape[2]
     return Exhibit(
         oct=eye.oct[:, row].copy(),
@@ -61,8 +61,11 @@ def exhibit(eye: PhantomEye) -> Exhibit:
     )
 
 
-def _telling_row(eye: PhantomEye) -> int:
-    """The B-scan through the fovea, or that with about most of every finding (each by its own maximum) next to it."""
+def _row_to_show(eye: PhantomEye) -> int:
+    """The B-scan nearest to the fovea of those that show nearly the most of all findings, each relative to its maximum.
+
+    Without a finding it is the B-scan through the fovea.
+    """
     thickness = eye.surfaces[-1] - eye.surfaces[0]
     fovea = int(np.unravel_index(np.argmin(thickness), thickness.shape)[1])
     counts = [(eye.lesion == finding).sum(axis=(0, 2)) for finding in Finding]
@@ -70,8 +73,8 @@ def _telling_row(eye: PhantomEye) -> int:
     if not shares:
         return fovea
     score = np.sum(shares, axis=0)
-    telling = np.flatnonzero(score >= 0.9 * score.max())
-    return int(telling[np.argmin(abs(telling - fovea))])
+    best = np.flatnonzero(score >= 0.9 * score.max())
+    return int(best[np.argmin(abs(best - fovea))])
 
 
 def _slab(eye: PhantomEye, upper: str, lower: str | None) -> NDArray[np.float32]:

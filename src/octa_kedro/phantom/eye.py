@@ -1,4 +1,4 @@
-"""What the phantom hands out: one synthetic eye with everything a real release leaves unknown."""
+"""What the phantom makes: one synthetic eye, with the true surfaces and lesions, which a real release does not have."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from octa_kedro.preprocessing.projection import project_mean
 
 @dataclass(frozen=True)
 class PhantomEye:
-    """One synthetic scan, as the device would leave it (a left eye is not mirrored back).
+    """One synthetic scan, as a device would record it (a left eye is not mirrored).
 
-    `oct` (0..255) and `octa` (unstretched, about 0..85) are uint8 ``[x, y, z]``; `surfaces` is float32
+    `oct` (0..255) and `octa` (not stretched, about 0..85) are uint8 ``[x, y, z]``; `surfaces` is float32
     ``(6, x, y)``, depths in 0-based voxel indices in the order of `io.release.SURFACES`; `lesion` is uint8
     ``[x, y, z]``, a `lesions.model.Finding` inside a lesion and 0 elsewhere; `extent_mm` are the edge
     lengths (x, y, z) of the scan.

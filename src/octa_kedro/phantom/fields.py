@@ -11,15 +11,15 @@ from scipy import ndimage
 Map = NDArray[np.float32]
 
 BEAM_UM = 4.5
-"""Deviation of the beam's lateral profile, from the fall of the power of real maps above 20 cycles per mm."""
+"""Standard deviation of the beam's lateral profile, from the power spectrum of real maps above 20 cycles per mm."""
 RESOLVED = 0.3
-"""A blur of a smaller deviation, in voxels, leaves neighbours as good as independent."""
+"""A blur with a smaller standard deviation, in voxels, is not applied: neighbours would stay nearly independent."""
 ALIASING = 0.45
-"""Deviation, in voxels, of the blur by a beam that moves on while it reads one."""
+"""Standard deviation, in voxels, of the blur that arises because the beam moves while it reads a voxel."""
 
 
 def stream(seed: int, subject: int, part: str) -> np.random.Generator:
-    """Random numbers of one part of one eye, independent of every other part, eye, order and process."""
+    """Random numbers for one part of one eye; they depend on no other part or eye, nor on the order or the process."""
     return np.random.default_rng(np.random.SeedSequence([seed, subject, zlib.crc32(part.encode())]))
 
 
@@ -28,8 +28,8 @@ class Grid:
     """Lateral sampling of a scan of `shape` voxels (x, y, z) and `extent_mm`.
 
     The fovea lies `fovea_mm` from the scan's centre. Coordinates are millimetres from the fovea in a right
-    eye: x towards the nose, y upwards. `shift_mm` (Y,) is how far the eye had moved along x at each B-scan, so
-    that all of a B-scan, its surfaces and lesions too, shows what lay there.
+    eye: x towards the nose, y upwards. `shift_mm` (Y,) is how far the eye had moved along x at each B-scan; the
+    whole B-scan, with its surfaces and lesions, is shifted by it.
     """
 
     shape: tuple[int, int, int]
@@ -73,7 +73,7 @@ class Grid:
         return (at[:, 0] - shift - self._first_x(self.factor)) / step[0], row
 
     def sample(self, fine: Map) -> Map:
-        """Fine map (X*f, Y*f) seen through the beam, or a voxel wider than that, then read at each A-scan (X, Y)."""
+        """Fine map (X*f, Y*f), blurred by the beam or by a voxel if that is wider, and read at each A-scan (X, Y)."""
         f = self.factor
         beam = [BEAM_UM / pixel for pixel in self.fine_um]
         if f == 1 and max(beam) < RESOLVED:
@@ -104,11 +104,11 @@ class Grid:
 
 
 REACH_MM = 4.0
-"""Fields are drawn this far round the fovea, so that every scan of an eye sees the same ones."""
+"""Fields are drawn up to this distance from the fovea, so that all scans of an eye show the same fields."""
 
 
 def smooth_field(rng: np.random.Generator, at: tuple[Map, Map], correlation_mm: float) -> Map:
-    """Gaussian field of zero mean and unit deviation (over many draws), correlated over `correlation_mm`.
+    """Gaussian field of mean 0 and standard deviation 1 (over many draws), correlated over `correlation_mm`.
 
     `at` are coordinates (x, y) in millimetres from the fovea, of a `Grid` or of single places (N,); the field at a
     place does not depend on which other places are asked for.
@@ -117,15 +117,15 @@ def smooth_field(rng: np.random.Generator, at: tuple[Map, Map], correlation_mm: 
     white = rng.standard_normal((nodes, nodes), dtype=np.float32)
     shift = (rng.uniform(-0.5, 0.5, 2) + nodes / 2).astype(np.float32)
     x, y = (axis / np.float32(correlation_mm) + offset for axis, offset in zip(at, shift, strict=True))
-    # a cubic spline through white nodes has about 0.8 of their deviation between them
+    # between nodes of white noise, a cubic spline has about 0.8 of their standard deviation
     return _spline(white / np.float32(0.8), x, y)
 
 
 def _spline(values: Map, x: Map, y: Map) -> Map:
-    """Cubic spline through `values` (N, N), read at fractional indices, of which those along x tell the column.
+    """Cubic spline through `values` (N, N), read at the fractional indices `x` and `y`.
 
     On a scan's grid rows and columns are interpolated one after the other, ten times as fast as point by point;
-    columns that a movement of the eye has shifted alike are read together.
+    columns (B-scans) with the same shift by a movement of the eye are read together.
     """
     if x.ndim != 2:
         return ndimage.map_coordinates(values, np.stack([x, y]), order=3, mode="nearest", output=np.float32)
@@ -140,7 +140,7 @@ def _spline(values: Map, x: Map, y: Map) -> Map:
 
 
 def _weighted(coefficients: Map, at: Map) -> Map:
-    """Rows of a cubic B-spline's `coefficients` (N, M), blended at the fractional indices `at` (K,): (K, M)."""
+    """A cubic B-spline with `coefficients` (N, M), read along axis 0 at fractional indices `at` (K,): (K, M)."""
     first = np.floor(at).astype(np.intp)
     t = (at - first)[:, None]
     # https://en.wikipedia.org/wiki/B-spline, uniform and cubic
@@ -158,7 +158,7 @@ def grain_noise(
     voxel_um: tuple[float, ...],
     grain_um: tuple[float, ...],
 ) -> Map:
-    """Gaussian noise (X, Y, ...) of unit deviation, blurred by `grain_um` along each axis where voxels resolve that."""
+    """Gaussian noise (X, Y, ...) of standard deviation 1, blurred by `grain_um` on axes whose voxels resolve it."""
     noise = rng.standard_normal(shape, dtype=np.float32)
     for axis, (size, voxel) in enumerate(zip(grain_um, voxel_um, strict=True)):
         if size > RESOLVED * voxel:
@@ -192,7 +192,7 @@ class Outline:
 
 
 def draw_outline(rng: np.random.Generator, irregularity: float) -> Outline:
-    """An outline whose waves have amplitudes of about `irregularity`, falling with their number."""
+    """A random outline; the amplitudes of its waves are about `irregularity` and fall with the wave number."""
     orders = np.arange(2, 8)
     amplitudes = irregularity * rng.standard_normal(len(orders)) / np.sqrt(orders - 1)
     return Outline(tuple(amplitudes.tolist()), tuple(rng.uniform(0, 2 * np.pi, len(orders)).tolist()))

@@ -10,26 +10,26 @@ from octa_kedro.phantom.fields import Map
 from octa_kedro.phantom.vessels import Vasculature
 
 LARGE_DEPTH, CAPILLARY_DEPTH, CAPILLARY_WIDTH = 0.46, 0.6, 0.26
-"""Where, and how widely, the superficial vessels lie between ILM (0) and IPL/INL (1)."""
+"""Relative depths of the superficial vessels between ILM (0) and IPL/INL (1), and the width of the capillary layer."""
 LARGE_WIDTH_UM, WIDENING = 22.0, 0.25
-"""A vessel's signal is drawn out in depth by what flickers below it, and a little more the wider it is."""
+"""Width in depth of a large vessel's signal, which flicker lengthens below it, and its growth with the radius."""
 DEEP_ABOVE_OPL_UM, DEEP_WIDTH_UM = 18.0, 11.0
 INTERMEDIATE_SHARE = 0.5
 """Flow of the intermediate plexus at the IPL/INL border, relative to the deep plexus."""
 CONNECTING_SHARE = 0.5
-"""Flow of the vessels that dive between the plexuses, relative to a large one's."""
+"""Flow of the vessels that connect the plexuses, relative to that of a large vessel."""
 CHORIOCAPILLARIS_UM, CHORIOCAPILLARIS_WIDTH_UM = 14.0, 12.0
 CHOROID_SHARE = 1.0
 """Flow of the choroid relative to the choriocapillaris above it."""
 LAYER_SHOWN = 0.3
-"""A plexus lies at the depths at which it shows at least this share of its peak."""
+"""A plexus is taken to lie where its profile in depth has at least this share of its peak."""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """True flow (X, Y, B), 1 in a large vessel.
+    """`flow` (X, Y, B) is the true flow, 1 in a large vessel.
 
-    The others (X, Y, B) tell where the superficial plexus, the deep one and the choriocapillaris lie.
+    The others (X, Y, B) mark the voxels of the superficial plexus, the deep plexus and the choriocapillaris.
     """
 
     flow: Map
@@ -46,7 +46,7 @@ def draw_flow(band: Band, vessels: Vasculature) -> Flow:
         s[0] + np.float32(LARGE_DEPTH) * ganglion,
         np.minimum(LARGE_WIDTH_UM + np.float32(WIDENING) * vessels.large_radius_um, 0.4 * ganglion),
     )
-    large *= step_up(band.below(0), 8.0)  # no vessel swells into the vitreous
+    large *= step_up(band.below(0), 8.0)  # no vessel extends into the vitreous
     flow = vessels.large[..., None] * large
     capillary = band.layer(s[0] + np.float32(CAPILLARY_DEPTH) * ganglion, np.float32(CAPILLARY_WIDTH) * ganglion)
     np.maximum(flow, vessels.superficial[..., None] * capillary, out=flow)

@@ -1,6 +1,6 @@
-"""One picture of the phantom: an eye of each disease word, its layers, its vessels and where its lesions lie.
+"""One figure of the phantom: an eye with each disease, its layers, its vessels and its lesions.
 
-Not a part of `phantom`, whose every edit makes all eyes anew.
+No eye depends on this module, so that an edit here does not make the eyes of a cohort anew.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ COLOURS = {
 }
 LINE_COLOUR = "#FFE9A8"
 ROOM_MM = 0.12
-"""Depth shown above and below the retina of the B-scan that needs most."""
+"""Depth shown above and below the retina, in the B-scan whose retina spans the largest range of depths."""
 SEVERITY = 0.9
 
 # Inches: the picture is 2400 pixels wide.
@@ -44,7 +44,7 @@ BSCAN = (WIDTH - LABEL - TICKS - (len(SLABS) + 1) * PANEL - (len(SLABS) + 5) * G
 
 
 def phantom_gallery(config: PhantomConfig) -> Figure:
-    """`gallery_figure` of one severely ill eye per disease word, also of those that the cohort has not."""
+    """`gallery_figure` of one eye per disease, at high severity; includes diseases that the cohort does not have."""
     name, _ = _field(config)
     shape = " x ".join(map(str, config.shapes[name]))
     field = f"{name.removesuffix('mm')} mm wide, {shape} voxels, severity {SEVERITY}, seed {config.seed}"
@@ -52,8 +52,8 @@ def phantom_gallery(config: PhantomConfig) -> Figure:
 
 
 def gallery_eyes(config: PhantomConfig) -> dict[str, Callable[[], PhantomEye]]:
-    """A function per disease word that makes its eye: of good quality, severely ill, and of nobody in a cohort."""
-    # Eyes follow from their ID. One for all words, below every cohort's: rows differ by nothing but the disease.
+    """For each disease, a function that makes an eye of good quality and high severity, which is in no cohort."""
+    # An eye depends on its ID. All rows have the same one, which no cohort uses, and differ only in the disease.
     person = {"ID": 0, "Sex": "F", "OS/OD": "OD", "Age": 60, "quality": "good"}
     eyes: dict[str, Callable[[], PhantomEye]] = {}
     for word in get_args(Disease):
@@ -84,7 +84,7 @@ def gallery_figure(eyes: Mapping[str, Callable[[], PhantomEye]], *, title: str) 
         for panel, name in zip(axes[3:], SLABS, strict=False):
             _draw_enface(panel, shown.slabs[name], ceilings[name], shown)
         _draw_covered(axes[-1], shown, ceilings["superficial"])
-        _dress(axes[1:], first=number == 0, last=number == len(exhibits) - 1)
+        _label_axes(axes[1:], first=number == 0, last=number == len(exhibits) - 1)
     figure.text(GAP / WIDTH, 1 - 0.18 / height, title, va="top", fontsize=13, weight="bold")
     _legend(figure)
     return figure
@@ -96,7 +96,7 @@ def _field(config: PhantomConfig) -> tuple[FieldOfView, float]:
 
 
 def _ceiling(planes: list[NDArray]) -> float:
-    """Grey level shown white: nearly the brightest of all eyes."""
+    """Grey level that is shown white: nearly the highest of all eyes."""
     return max(float(np.percentile(np.concatenate([plane.ravel() for plane in planes]), 99.7)), 1e-6)
 
 
@@ -125,7 +125,7 @@ def _label(axes: Axes, word: str, shown: Exhibit) -> None:
 def _draw_bscan(
     axes: Axes, grey: NDArray, ceiling: float, shown: Exhibit, *, depth: float, with_layers: bool = False
 ) -> None:
-    """`depth` millimetres round the retina; lesions are tinted where the layers are drawn, else outlined."""
+    """`depth` millimetres around the retina; lesions are tinted if the layers are drawn, else outlined."""
     width, _, height = shown.extent_mm
     place: dict[str, Any] = {"extent": (0, width, height, 0), "aspect": "auto", "interpolation": "nearest"}
     axes.imshow(grey.T, cmap="gray", vmin=0, vmax=ceiling, **place)
@@ -143,7 +143,7 @@ def _draw_bscan(
 
 
 def _draw_enface(axes: Axes, plane: NDArray, ceiling: float, shown: Exhibit) -> None:
-    """Superior at the top; dashes at the sides tell where the B-scan lies."""
+    """Superior at the top; a dashed line shows where the B-scan lies."""
     width, height, _ = shown.extent_mm
     picture = plane_to_picture(plane)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=ceiling, extent=(0, width, 0, height), interpolation="nearest")
@@ -169,7 +169,7 @@ def _tint(mask: NDArray, finding: Finding, alpha: float) -> NDArray[np.float64]:
     return np.concatenate([np.full((*mask.shape, 3), to_rgb(COLOURS[finding])), alpha * mask[..., None]], axis=2)
 
 
-def _dress(axes: list[Axes], *, first: bool, last: bool) -> None:
+def _label_axes(axes: list[Axes], *, first: bool, last: bool) -> None:
     """Titles on the first row, millimetres below the last one and beside each B-scan."""
     layers = [f"{upper} to {lower}" if lower else f"{upper} to 30 um below" for upper, lower in SLABS.values()]
     titles = ["OCT B-scan", "OCTA B-scan", *(f"OCTA {name}" for name in SLABS), "lesion mask"]
@@ -177,7 +177,7 @@ def _dress(axes: list[Axes], *, first: bool, last: bool) -> None:
     for panel, title, detail in zip(axes, titles, below, strict=True):
         if first:
             panel.set_title(f"{title}\n{detail}", fontsize=9.5, linespacing=1.3)
-        # without the last one, which would touch the neighbour's first
+        # without the last tick, whose label would touch the first one of the neighbour
         whole = np.arange(np.ceil(panel.get_xlim()[1]))
         panel.set_xticks(whole)
         panel.tick_params(labelsize=8, length=2.5, labelbottom=last, labelleft=panel is axes[0])

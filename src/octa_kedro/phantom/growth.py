@@ -1,7 +1,7 @@
-"""Retinal trees grown by space colonisation: arterioles and venules that share the tissue they supply.
+"""Retinal vessel trees, grown by space colonisation; arterioles and venules share the tissue that they supply.
 
-Points of tissue without supply attract the nearest vessel, of whichever kind, which grows towards them
-(Runions et al. 2007; Kreitner et al. 2024 for OCTA); radii follow Murray's law from the tips backwards.
+Points of tissue without supply attract the nearest vessel, artery or vein, which grows towards them
+(Runions et al. 2007; Kreitner et al. 2024 for OCTA). Radii follow Murray's law, from the tips to the trunks.
 """
 
 from collections.abc import Callable
@@ -14,31 +14,31 @@ from octa_kedro.phantom.eye_config import VesselConfig
 from octa_kedro.phantom.tissue import REACH_MM, Points, rim, scatter
 
 SUPPLIED = 0.45
-"""A point is supplied when a vessel comes closer than this share of its stage's spacing."""
+"""A point is supplied when a vessel comes closer than this share of the stage's spacing."""
 TURN = 0.35
-"""Largest share of a new direction that comes from attraction at one step; the rest keeps the old course."""
+"""Share of a new direction that comes from attraction at one step; the rest is the old direction."""
 SPROUT = 0.7
-"""The course of a vessel counts this much, relative to the pull, for the direction in which a branch leaves it."""
+"""Weight of a vessel's own direction, relative to the attraction, in the direction of a new branch."""
 CAPILLARY_WANDER = 0.3
-"""A capillary net has no direction: combs of parallel ones would show."""
+"""Capillaries change direction more than other vessels, or visible rows of parallel ones would arise."""
 ITERATIONS = 120
 LEFT = 0.003
-"""Growth ends where no more than this share of the points is left: the last few cost as many steps as all others."""
+"""Growth ends when at most this share of the points is left: the last few take as many steps as all others."""
 JOIN = 1.6
-"""A capillary's tip joins a neighbour that is no farther than this many spacings of its stage."""
+"""The tip of a capillary joins a neighbour within this many spacings of its stage."""
 CELL = 2
-"""Points look for new vessels in cells this many spacings of their stage wide, which is about the quickest."""
+"""Width of the cells in which vessels are searched, in spacings of the stage: about the fastest."""
 GENERATIONS = 10
-"""A tip does not join its own forebears so near as this."""
+"""A tip does not join the last nodes of its own branch, of which there are this many."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """Growth towards points `spacing_mm` apart, from `margin_mm` outside the FAZ on, in steps of `step_mm`.
 
-    In an `own` stage arteries and veins have points of their own, and so may cross; else they share them. With `rim`
-    there are points along the border of the FAZ too, which the last capillaries encircle. Without a `wander` of its
-    own a stage has the configured one.
+    If `own`, arteries and veins have separate points, so that they may cross; else they share the points. If `rim`,
+    there are points along the border of the FAZ too, so that the last capillaries encircle it. `wander` replaces the
+    configured value.
     """
 
     spacing_mm: float
@@ -57,8 +57,8 @@ TREES = (Stage(0.55, 0.3, 0.03, True), Stage(0.3, 0.05, 0.03, True), Stage(0.24,
 class Tree:
     """Nodes of all trees: `at` (N, 2) mm, `parent` (N,) (-1 at a root), `vein` (N,), `radius_um` (N,), `tip` (N,).
 
-    A parent always stands before its children. `joins` (M, 2) are pairs of nodes between which a capillary closes
-    the way from an arteriole to a venule.
+    A parent always comes before its children. `joins` (M, 2) are pairs of nodes that a capillary connects, so that
+    blood can flow from an arteriole to a venule.
     """
 
     at: Points
@@ -71,7 +71,7 @@ class Tree:
 
 @dataclass
 class _Front:
-    """The growing nodes, with their directions of growth and the batch in which each was added."""
+    """All nodes during growth, with their directions; `ends` is the number of nodes after each batch was added."""
 
     at: Points
     parent: NDArray[np.intp]
@@ -114,7 +114,7 @@ def grow_deep(
     spacing_mm: float,
     config: VesselConfig,
 ) -> tuple[Tree, Points]:
-    """A deeper plexus, fed by vessels that dive from tips of the one `above`, and where those dive (N, 2)."""
+    """A deeper plexus, supplied by vessels that descend from tips of the plexus `above`, and their places (N, 2)."""
     tips = np.flatnonzero(above.tip)
     tips = tips[rng.random(len(tips)) < rng.uniform(*config.connecting) * (2 * REACH_MM) ** 2 / len(tips)]
     at, count = above.at[tips], len(tips)
@@ -182,7 +182,7 @@ def _colonise(
         if len(points) <= few:
             return
         parents, pull = _pulls(points, nearest, front.at)
-        # a node pulled to both sides goes nowhere by itself
+        # if the attractions of a node cancel out, chance decides
         pull = _unit(pull + 0.1 * rng.standard_normal(pull.shape))
         old = front.heading[parents]
         forward = (old * pull).sum(1, keepdims=True) > 0.5
@@ -194,7 +194,7 @@ def _colonise(
 
 
 def _pulls(points: Points, nearest: NDArray[np.intp], at: Points) -> tuple[NDArray[np.intp], Points]:
-    """The nodes (K,) that are nearest to any of the points, and the sum (K, 2) of unit vectors to those."""
+    """The nodes (K,) that are nearest to any of the points, and the sum (K, 2) of unit vectors to these points."""
     place = np.bincount(nearest, minlength=len(at))
     pulled = np.flatnonzero(place)
     place[pulled] = np.arange(len(pulled))
@@ -216,13 +216,13 @@ def _joins(front: _Front, tip: NDArray[np.bool_], reach_mm: float) -> NDArray[np
 
 
 def _murray(rng: np.random.Generator, front: _Front, tip: NDArray[np.bool_], config: VesselConfig) -> Points:
-    """Radii in micrometres: r^k of a vessel is the sum of its branches' (Murray 1926, k about 3)."""
+    """Radii in micrometres: r^k of a vessel is the sum of r^k of its branches (Murray 1926, k about 3)."""
     k = rng.uniform(*config.murray_exponent)
     power = np.where(tip, config.terminal_radius_um**k, 0.0)
     starts = [0, *front.ends[:-1]]
     for start, end in zip(starts[:0:-1], front.ends[:0:-1], strict=True):
         np.add.at(power, front.parent[start:end], power[start:end])
-    # a trunk's own nodes form one chain each
+    # the nodes of each trunk form one chain
     for node in range(front.ends[0] - 1, -1, -1):
         if front.parent[node] >= 0:
             power[front.parent[node]] += power[node]

@@ -1,8 +1,8 @@
-"""Nearest neighbours among growing vessels: nodes are sorted into square cells, and compiled loops look round a place.
+"""Nearest neighbours among growing vessels: nodes are sorted into square cells, and compiled loops search the cells.
 
-The nodes of one step of growth are few and asked about once, so that a k-d tree made for each step takes longer.
-Only loops are compiled: with NumPy's functions among them compilation took about three times as long. The first call on
-a machine compiles; the result is kept beside this file or in the user's cache.
+A step of growth adds few nodes, which are searched once, so that building a k-d tree for each step would take longer.
+Only loops are compiled: with NumPy's functions in them, compilation took about three times as long. The first call on a
+machine compiles them; the result is stored beside this file or in the user's cache.
 """
 
 import math
@@ -29,27 +29,27 @@ class _Cells(NamedTuple):
 
 
 def approach(points: Points, distance: Points, nearest: Indices, nodes: Points, *, first: int, cell_mm: float) -> None:
-    """Tell each of `points` (N, 2) of `nodes` (M, 2) nearer to it than its `nearest` so far; both (N,) are changed.
+    """Replace the nearest node of each of `points` (N, 2) if one of `nodes` (M, 2) is nearer than it.
 
-    `distance` (N,) may be infinite. Nodes are numbered from `first` on. Cells are `cell_mm` wide; any width gives
-    the same answer.
+    `distance` (N,), which may be infinite, and `nearest` (N,) are changed in place. Nodes are numbered from `first` on.
+    Cells are `cell_mm` wide; any width gives the same result.
     """
     if len(nodes):
         _approach(points, distance, nearest, _sort_into_cells(nodes, cell_mm), first)
 
 
 def partners(nodes: Points, parent: Indices, tips: Indices, reach_mm: float, generations: int) -> Indices:
-    """The nearest node (T,) to each of `tips` (T,) within reach that is none of its last `generations`; -1 if none.
+    """The node (T,) nearest to each of `tips` (T,) within `reach_mm` that is not its ancestor; -1 if there is none.
 
-    A tip itself counts as the first of its generations.
+    `generations` is how many nodes from the tip back are excluded, the tip itself included.
     """
-    kin = np.empty((len(tips), generations), np.intp)
-    forebear = tips
+    ancestors = np.empty((len(tips), generations), np.intp)
+    ancestor = tips
     for generation in range(generations):
-        kin[:, generation] = forebear
-        forebear = np.where(forebear >= 0, parent[forebear], -1)
+        ancestors[:, generation] = ancestor
+        ancestor = np.where(ancestor >= 0, parent[ancestor], -1)
     found = np.full(len(tips), -1)
-    _find_partners(tips, kin, reach_mm, _sort_into_cells(nodes, reach_mm / 2), found)
+    _find_partners(tips, ancestors, reach_mm, _sort_into_cells(nodes, reach_mm / 2), found)
     return found
 
 
@@ -71,7 +71,7 @@ def _approach(points: Points, distance: Points, nearest: Indices, cells: _Cells,
     for point in range(len(points)):
         x, y = points[point, 0], points[point, 1]
         row, column = int((x - origin[0]) // width), int((y - origin[1]) // width)
-        # rings round the point's own cell, from the first that is not wholly outside to the last
+        # rings of cells around the point's own, from the first that is not wholly outside to the last
         ring = max(-row, row - rows + 1, -column, column - columns + 1, 0)
         last = max(row, rows - 1 - row, column, columns - 1 - column)
         while ring <= last and (ring - 1) * width < distance[point]:
@@ -88,7 +88,7 @@ def _approach(points: Points, distance: Points, nearest: Indices, cells: _Cells,
 
 
 @njit(cache=True)
-def _find_partners(tips: Indices, kin: Indices, reach: float, cells: _Cells, found: Indices) -> None:
+def _find_partners(tips: Indices, ancestors: Indices, reach: float, cells: _Cells, found: Indices) -> None:
     nodes, order, start, number, origin, width = cells
     rows, columns = number.shape
     for tip in range(len(tips)):
@@ -103,7 +103,7 @@ def _find_partners(tips: Indices, kin: Indices, reach: float, cells: _Cells, fou
                     away = math.sqrt((nodes[node, 0] - x) ** 2 + (nodes[node, 1] - y) ** 2)
                     if away < best:
                         related = False
-                        for one in kin[tip]:
+                        for one in ancestors[tip]:
                             related = related or one == node
                         if not related:
                             best, found[tip] = away, node

@@ -1,4 +1,4 @@
-"""Who is in the cohort: a table of subjects in which nothing but the disease itself tells the disease."""
+"""The subjects of the cohort: a table in which no other column depends on the disease."""
 
 import zlib
 
@@ -15,11 +15,11 @@ def plan_cohort(config: PhantomConfig) -> pd.DataFrame:
     """Subject table with the columns `COLUMNS`, ordered by ID.
 
     `drawn` is the disease that is rendered, `Disease` what the label sheet says; they differ only where labels
-    are random. `severity` is in [0, 1], 0 for NORMAL; `quality` is "good" or what the scan suffers from. Sex,
-    side, age, quality and, unless tied, field of view are spread alike over every disease. Each column draws
-    from random numbers of its own, so that a setting of one leaves the others as they are.
+    are random. `severity` is in [0, 1], 0 for NORMAL; `quality` is "good" or the fault of the scan. Sex,
+    side, age and quality have the same distribution in every disease unless the configuration says otherwise, and so
+    has the field of view. Each column has its own random numbers: a setting for one does not change the others.
     """
-    # sorted, since configs that differ in the order of their words are equal
+    # sorted, since the order of diseases in the configuration must not matter
     drawn = [disease for disease in sorted(config.subjects) for _ in range(config.count(disease))]
     table = pd.DataFrame({"drawn": drawn})
     wide = _spread(_rng(config, "field of view"), [config.share_of_6mm(disease) for disease in drawn])
@@ -69,7 +69,7 @@ def _rng(config: PhantomConfig, part: str) -> np.random.Generator:
 
 
 def _spread(rng: np.random.Generator, shares: ArrayLike) -> NDArray[np.bool_]:
-    """Systematic sample: in any run of rows, as many are chosen as their shares add up to, give or take one."""
+    """Systematic sample: of any consecutive rows, the number chosen is the sum of their shares, rounded up or down."""
     total = np.concatenate([[0.0], np.cumsum(shares)]) + rng.random()
     return np.diff(np.floor(total)) > 0
 
@@ -84,5 +84,5 @@ def _shuffled_within(rng: np.random.Generator, values: NDArray, groups: ArrayLik
 
 
 def _stratified(rng: np.random.Generator, span: tuple[float, float], count: int) -> NDArray[np.float64]:
-    """`count` uniform draws from `span`, one from each of as many equal parts of it, in random order."""
+    """`count` uniform draws from `span`, one from each of `count` equal parts of it, in random order."""
     return span[0] + (span[1] - span[0]) * (rng.permutation(count) + rng.random(count)) / count

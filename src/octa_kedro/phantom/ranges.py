@@ -1,4 +1,4 @@
-"""Types of the phantom's settings: ranges are (lowest, highest) and are drawn from uniformly."""
+"""Types of the phantom's settings: a range is (lowest, highest), and values are drawn from it uniformly."""
 
 from typing import Annotated
 

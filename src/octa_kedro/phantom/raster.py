@@ -1,4 +1,4 @@
-"""Vessels as lines in millimetres -> maps on the fine pixels of a scan."""
+"""Draws vessels, which are lines in millimetres, into maps on the fine pixels of a scan."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,14 +12,14 @@ from octa_kedro.phantom.growth import Tree
 from octa_kedro.phantom.tissue import Points
 
 STEP_MM = 0.006
-"""Vessels are laid down as points this far apart."""
+"""Vessels are drawn as points this far apart."""
 PROFILE_UM = 3.0
-"""Deviation of a capillary's own profile; the beam's comes on top of it where a scan reads the map."""
+"""Standard deviation of a capillary's own profile; the blur by the beam is added when a scan reads the map."""
 CAPILLARY_UM = 3.0
-"""Radius of the narrowest vessel that flow is seen in."""
+"""Radius of the narrowest vessel in which flow is visible."""
 CLASSES_UM = (9, 12, 15, 19, 24, 30, 37, 45, 55, 70, 1000)
 WIDEST_UM = 90.0
-MARGIN, KEY = 4096, 65536  # a pixel (x, y), also one somewhat outside the map, as one number
+MARGIN, KEY = 4096, 65536  # to write a pixel (x, y) as one number, even if it lies outside the map
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def coverage(lines: Lines, grid: Grid) -> Map:
 
 
 def calibre(lines: Lines, grid: Grid) -> Map:
-    """Radius in micrometres of the vessel at each fine pixel, 0 outside vessels; the widest one wins."""
+    """Radius in micrometres of the vessel at each fine pixel, 0 outside vessels; the widest where several overlap."""
     shape, pixel_um = grid.fine[0].shape, np.asarray(grid.fine_um)
     canvas = np.zeros(shape, np.float32)
     x, y = _pixels(lines.at, grid)
@@ -85,7 +85,7 @@ def calibre(lines: Lines, grid: Grid) -> Map:
 
 
 def spots(at: Points, radius_um: float, grid: Grid) -> Map:
-    """Round spots of peak 1 on the fine pixels, such as vessels seen end on."""
+    """Round spots of peak 1 on the fine pixels, for vessels that run in depth."""
     x, y = _pixels(at, grid)
     canvas: Map = np.zeros(grid.fine[0].shape, np.float32)
     inside = (x >= 0) & (x < canvas.shape[0]) & (y >= 0) & (y < canvas.shape[1])

@@ -10,7 +10,7 @@ from octa_kedro.phantom.fields import Map, grain_noise, smooth_field
 VITREOUS = 78.0
 NERVE_FIBRES, GANGLION_CELLS, INNER_NUCLEAR, OUTER_PLEXIFORM = 168.0, 136.0, 112.0, 126.0
 OUTER_NUCLEAR, PHOTORECEPTORS, PIGMENT_EPITHELIUM, CHOROID = 94.0, 154.0, 182.0, 136.0
-"""Grey values of the layers, from subject 10225."""
+"""Grey values of the layers, measured in subject 10225."""
 ELLIPSOID = 34.0
 """Extra brightness of the line at IS/OS."""
 NERVE_FIBRE_UM, NASAL_FIBRE_UM = 10.0, 6.0
@@ -20,9 +20,9 @@ CHOROID_FADE_UM = 150.0
 CHOROID_CONTRAST, CHOROID_MM = 0.2, (0.06, 0.14)
 BORDER_UM = 9.0
 NOISE_GROWTH = 0.06
-"""The grain widens with brightness: grey values of deviation per grey value above the vitreous."""
+"""Noise grows with brightness: standard deviation added per grey value above that of the vitreous."""
 GRAIN_UM = (7.0, 7.0, 2.6)
-"""Deviations (x, y, z) of the noise's grain, from the autocorrelation of subject 10225's vitreous."""
+"""Standard deviations (x, y, z) of the noise's grain, from the autocorrelation of subject 10225's vitreous."""
 
 
 def layer_brightness(band: Band) -> Map:
@@ -69,14 +69,15 @@ def render_oct(
 ) -> NDArray[np.uint8]:
     """OCT scan (X, Y, Z) of the layers `brightness`.
 
-    `large` (X, Y) is the flow of the vessels that cast shadows, `transmission` (X, Y) that of the media before them.
+    `large` (X, Y) is the flow of the vessels that cast shadows, `transmission` (X, Y) the share of light that the
+    media in front of the retina let through.
     """
     grid = band.grid
     grey = brightness - np.float32(VITREOUS)
     grey *= 1 + _choroid_texture(rng, band)
     illumination = transmission * np.exp(np.float32(0.06) * smooth_field(rng, grid.coarse, 1.5))
     grey *= (np.float32(rng.uniform(*config.oct_contrast)) * illumination)[..., None]
-    # sensitivity falls with depth from the zero delay, taken at the top of the scan
+    # sensitivity falls with distance from the zero delay, which is assumed at the top of the scan
     grey *= np.exp(np.float32(-rng.uniform(*config.roll_off_per_mm) / 1000) * band.z_um)
     shadow = np.float32(rng.uniform(*config.shadow)) * np.minimum(large, 1)
     grey -= shadow[..., None] * step_up(band.below(1), 2 * BORDER_UM) * np.clip(grey / 40, 0, 1)

@@ -1,4 +1,4 @@
-"""The OCTA scan of an eye: what projection fakes below its vessels, and what the device adds."""
+"""The OCTA scan of an eye: its flow, projection artefacts below its vessels, and the noise of the device."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,16 @@ from octa_kedro.phantom.reflectivity import PIGMENT_EPITHELIUM, VITREOUS
 from octa_kedro.phantom.vessels import Vasculature
 
 GAIN_NODES = 22
-"""Knots of the random gain from above the ILM to below BM: about one in 35 um."""
+"""Knots of the random gain from above the ILM to below BM: about one every 35 um."""
 GRAIN, GRAIN_UM = 0.5, 9.0
-"""Deviations of the speckle's grain: across, in voxels (the beam moves on while it reads one), and in depth."""
+"""Standard deviations of the speckle's grain: lateral, in voxels (the beam moves while it reads one), and in depth."""
 OPACITY_REACH_MM = 3.2
 NOISE_GRAIN = 0.5
-"""Deviation of the log of the speckle of decorrelation noise."""
+"""Standard deviation of the log of the speckle of decorrelation noise."""
 
 
 def draw_transmission(rng: np.random.Generator, grid: Grid, config: SignalConfig) -> Map:
-    """Share (X, Y) of the light that opacities in front of the retina let through, at all depths alike."""
+    """Share (X, Y) of the light that opacities in front of the retina let through, the same at all depths."""
     x, y = grid.coarse
     passed = np.ones_like(x)
     low, high = config.opacities
@@ -45,9 +45,10 @@ def render_octa(
     transmission: Map,
     config: SignalConfig,
 ) -> NDArray[np.uint8]:
-    """OCTA scan (X, Y, Z), unstretched.
+    """OCTA scan (X, Y, Z), its grey values not stretched.
 
-    `brightness` (X, Y, B) are the grey values of the layers, `transmission` (X, Y) that of the media before them.
+    `brightness` (X, Y, B) are the grey values of the layers, `transmission` (X, Y) the share of light that the media in
+    front of the retina let through.
     """
     grid = band.grid
     reflection = np.clip((brightness - VITREOUS) / np.float32(PIGMENT_EPITHELIUM - VITREOUS), 0, 1)
@@ -55,7 +56,7 @@ def render_octa(
     motion = _motion(rng, grid.shape[1], config)
     flow = true_flow + _tails(rng, band, vessels, reflection, config)
     flow *= _depth_gain(rng, band, config.depth_gain_sd)
-    # over the whole scan, or a thicker retina would be given other speckle everywhere
+    # drawn for the whole scan, or the speckle of a thicker retina would differ everywhere
     grain = band.of_scan(grain_noise(rng, grid.shape, grid.voxel_um, (*lateral, GRAIN_UM)))
     flow *= _lognormal(grain, rng.uniform(*config.speckle))
     still = np.float32(rng.uniform(*config.noise_flow)) * (1 + 4 * (motion - 1).clip(0)).astype(np.float32)[:, None]
@@ -73,21 +74,21 @@ def render_octa(
 
 
 def _tails(rng: np.random.Generator, band: Band, vessels: Vasculature, reflection: Map, config: SignalConfig) -> Map:
-    """Flickering shadows of the vessels above, seen wherever the tissue below them reflects."""
+    """Projection artefacts: flickering shadows of vessels, seen wherever the tissue below them reflects."""
     s = band.surfaces_um
     below = band.z_um - (s[0] + np.float32(LARGE_DEPTH) * (s[1] - s[0]))[..., None]
     fade = np.exp(-np.maximum(below, 0) / np.float32(rng.uniform(*config.tail_decay_um)))
     cast = vessels.large + vessels.superficial + np.float32(0.5) * vessels.deep
     outer = np.exp(np.float32(rng.uniform(*config.outer_patchiness)) * smooth_field(rng, band.grid.coarse, 0.6))
     tails = np.float32(rng.uniform(*config.tail)) * cast[..., None] * fade * (below > 0)
-    # what the whole retina above has decorrelated shows once more in the bright outer layers
+    # the decorrelation in the whole retina above appears again in the bright outer layers
     tails += (np.float32(rng.uniform(*config.outer_artefact)) * outer * (0.5 + cast))[..., None] * (band.below(2) > 0)
     tails *= reflection
     return tails
 
 
 def _depth_gain(rng: np.random.Generator, band: Band, deviation: float) -> Map:
-    """Smooth random gain along the retina's depth, so that no layer's mean brightness tells of disease."""
+    """Smooth random gain along the retina's depth, so that no layer's mean brightness reveals the disease."""
     nodes = np.linspace(-0.3, 2.3, GAIN_NODES)
     depth = np.linspace(nodes[0], nodes[-1], 256)
     curve = PchipInterpolator(nodes, rng.standard_normal(GAIN_NODES))(depth)
@@ -95,7 +96,7 @@ def _depth_gain(rng: np.random.Generator, band: Band, deviation: float) -> Map:
 
 
 def _motion(rng: np.random.Generator, scans: int, config: SignalConfig) -> NDArray[np.float64]:
-    """Gain of each B-scan (Y,): one now and then is brightened by a movement of the eye."""
+    """Gain of each B-scan (Y,): a few are brighter, because the eye moved."""
     gain = 1 + 0.015 * rng.standard_normal(scans)
     low, high = config.motion_lines
     for _ in range(int(rng.integers(low, high + 1))):
@@ -104,7 +105,7 @@ def _motion(rng: np.random.Generator, scans: int, config: SignalConfig) -> NDArr
 
 
 def _lognormal(grain: Map, deviation: float) -> Map:
-    """Speckle of mean 1 whose log deviates by `deviation`."""
+    """Speckle of mean 1 whose log has the standard deviation `deviation`."""
     speckle = grain * np.float32(deviation)
     speckle -= np.float32(deviation**2 / 2)
     return np.exp(speckle, out=speckle)

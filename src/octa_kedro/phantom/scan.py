@@ -1,4 +1,4 @@
-"""One scan of one subject's eye: the parts of the phantom put together."""
+"""One scan of one subject's eye, made by all parts of the phantom together."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -34,17 +34,17 @@ POOR_MOTION: dict[str, Any] = {
     "axial_um": (4.0, 10.0),
 }
 POOR_SIGNAL: dict[str, Any] = {"gain": 0.45, "oct_contrast": 0.6, "noise_floor": 1.6, "shading": 2.0}
-"""Poor scans: settings that take the place of the good ones', and factors on them."""
+"""Poor scans: settings that replace those of good scans, and factors that multiply them."""
 POOR_TILT = 3.5
 SACCADE_ROWS = (0.03, 0.15)
-"""How long, as a share of the scan, an eye looks aside before it comes back."""
+"""How long an eye looks aside, as a share of the duration of the scan."""
 
 
 def make_eye(config: PhantomConfig, subject: Subject, *, with_lesion: bool = True) -> PhantomEye:
     """The eye of a subject, given by ID or as a row of `plan_cohort`'s table.
 
-    Depends on nothing but the arguments: the same ID seen 3 or 6 mm wide, on any grid, is the same eye.
-    `with_lesion=False` gives the same eye, down to its noise, healthy.
+    The result depends on the arguments only: an ID is the same eye 3 mm and 6 mm wide and on any grid. With
+    `with_lesion=False` it is the healthy twin: the same eye with the same noise, but without the disease.
     """
     row = _row(config, subject)
     number, side = int(row["ID"]), cast(Laterality, str(row["OS/OD"]))
@@ -74,20 +74,20 @@ def make_eye(config: PhantomConfig, subject: Subject, *, with_lesion: bool = Tru
         rng("octa"), band, flow.flow, vessels=vessels, brightness=brightness, transmission=media, config=signal
     )
     oct_scan = render_oct(rng("oct"), band, brightness, large=vessels.large, transmission=media, config=signal)
-    # voxel i spans i to i + 1 steps, so its centre, the index i, lies at i + 1/2
+    # voxel i spans i to i + 1 steps, so index i, the centre of the voxel, lies at i + 1/2 steps
     depth = (surfaces / np.float32(grid.voxel_um[2]) - np.float32(0.5)).astype(np.float32)
     return PhantomEye(
-        oct=_seen(oct_scan, side, 0),
-        octa=_seen(octa, side, 0),
-        surfaces=_seen(depth, side, 1),
-        lesion=_seen(band.to_scan(mask, np.zeros(grid.shape, np.uint8)), side, 0),
+        oct=_as_scanned(oct_scan, side, 0),
+        octa=_as_scanned(octa, side, 0),
+        surfaces=_as_scanned(depth, side, 1),
+        lesion=_as_scanned(band.to_scan(mask, np.zeros(grid.shape, np.uint8)), side, 0),
         extent_mm=grid.extent_mm,
         laterality=side,
     )
 
 
 def _row(config: PhantomConfig, subject: Subject) -> Mapping[str, Any]:
-    """The subject's row; one that does not say more is a good scan of its disease at full severity."""
+    """The subject's row; where it does not say, the scan is good and the disease has full severity."""
     if not isinstance(subject, int | np.integer):
         row = {str(column): value for column, value in subject.items()}
         drawn = row.get("drawn", row.get("Disease"))
@@ -95,7 +95,7 @@ def _row(config: PhantomConfig, subject: Subject) -> Mapping[str, Any]:
     table = plan_cohort(config)
     found = table[table["ID"] == int(subject)]
     if found.empty:
-        raise ConfigError(f"subject {subject} is not in the cohort; its IDs run from {table['ID'].min()}")
+        raise ConfigError(f"subject {subject} is not in the cohort; its lowest ID is {table['ID'].min()}")
     return _row(config, found.iloc[0])
 
 
@@ -134,6 +134,6 @@ def _saccades(rng: np.random.Generator, scans: int, config: SignalConfig) -> NDA
     return shift
 
 
-def _seen(array: NDArray, side: Laterality, x_axis: int) -> NDArray:
-    """Anatomy is drawn as a right eye; a left one is its mirror image."""
+def _as_scanned(array: NDArray, side: Laterality, x_axis: int) -> NDArray:
+    """`array` as the device records it: all eyes are drawn as right eyes, and left ones are mirrored here."""
     return np.ascontiguousarray(np.flip(array, x_axis) if side == "OS" else array)

@@ -1,4 +1,4 @@
-"""Places and outlines that anatomy and the diseases share, in millimetres from the fovea whatever the sampling."""
+"""Places and outlines used by anatomy and diseases, in millimetres from the fovea, independent of the sampling."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from octa_kedro.phantom.fields import Map, outline
 
 CENTRAL_MM, OUTER_MM = (0.45, 1.3), (1.6, 2.8)
-"""Distances from the fovea: of what a 3 mm scan shows, and of what only a 6 mm scan does."""
+"""Distances from the fovea: what a 3 mm scan shows, and what only a 6 mm scan shows."""
 FAR_MM = 1.0
 IRREGULARITY = 0.12
 
@@ -51,7 +51,7 @@ def relative_radius(
     radius_mm: float,
     irregularity: float = IRREGULARITY,
 ) -> Map:
-    """Distance from `centre` relative to an irregular outline of mean radius `radius_mm`: 1 on it."""
+    """Distance from `centre` relative to an irregular outline of mean radius `radius_mm`: 1 on the outline."""
     dx, dy = at[0] - np.float32(centre[0]), at[1] - np.float32(centre[1])
     return np.hypot(dx, dy) / (np.float32(radius_mm) * outline(rng, np.arctan2(dy, dx), irregularity))
 

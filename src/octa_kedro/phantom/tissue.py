@@ -1,4 +1,4 @@
-"""Points of tissue that want supply, and so attract the nearest vessel."""
+"""Points of tissue that need supply, and so attract the nearest vessel."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 REACH_MM = 3.35
-"""Trees are grown in a square this far round the fovea, a little more than a 6 mm scan shows."""
+"""Trees are grown in a square that extends this far from the fovea, a little more than a 6 mm scan shows."""
 
 
 def scatter(rng: np.random.Generator, spacing_mm: float) -> Points:

@@ -16,7 +16,7 @@ from octa_kedro.phantom.tissue import Points
 
 PATCH_MM = 0.7
 CAPILLARY_MM = 0.025
-"""Length over which flow is alike in a capillary."""
+"""Length over which the flow in a capillary stays similar."""
 SPARED_RADIUS_UM = 14.0
 """Vessels wider than this keep their flow where the capillaries around them have closed."""
 DEEP_FAZ_GAP_MM = 0.05
@@ -26,16 +26,16 @@ LEAST_FLOW = 0.1
 SPARSE_EDGE_MM = 0.3
 """Width of the soft border of a watershed zone."""
 FAZ_EDGE_MM = 0.2
-"""Unresolved capillaries thin out this gradually towards the FAZ."""
+"""Width of the border of the FAZ over which unresolved capillaries disappear."""
 WINDING = ((0.45, 0.035), (0.15, 0.008))
-"""Tortuosity: (correlation, deviation) in millimetres of how vessels stray from the course of growth."""
+"""Tortuosity: (correlation length, standard deviation), in millimetres, of how far vessels lie from where they grew."""
 ARTERIOLE_UM = 4.5
-"""Vessels wider than this are arterioles and venules, brighter than the capillary net they stand in."""
+"""Vessels wider than this are arterioles and venules, brighter than the capillary net around them."""
 ARTERIOLE_FLOW = 0.85
 OPACITY = 4.3
 """Flow saturates where capillaries cover a pixel: 1 - exp(-OPACITY * coverage)."""
 LARGE_FLOW, WIDE_FLOW = 1.1, 0.005
-"""Flow of a vessel too narrow to measure, and what each micrometre of radius adds."""
+"""Flow of a large vessel: its value at radius 0, and what each micrometre of radius adds."""
 PERIPHERY_MM = (1.2, 3.2)
 """Distances from the fovea between which capillary flow falls to its peripheral share."""
 GRANULE_MM, LOBULE_MM = 0.021, 0.16
@@ -46,8 +46,8 @@ class Vasculature:
     """Maps (X, Y); flow is relative to that in a large vessel.
 
     `large` and `superficial` lie in the ganglion cell layer, `deep` at the outer border of the inner nuclear
-    layer, `choriocapillaris` under BM; `connecting` dives from the one to the other. `large_radius_um` is the
-    local radius of `large`, `choroid_um` how far down choroidal flow is seen.
+    layer, `choriocapillaris` under BM; `connecting` vessels lead from the superficial to the deep plexus.
+    `large_radius_um` is the local radius of `large`, `choroid_um` the depth below BM to which choroidal flow is seen.
     """
 
     large: Map
@@ -62,7 +62,7 @@ class Vasculature:
 def draw_vessels(
     rng: np.random.Generator, grid: Grid, anatomy: Anatomy, lesions: Lesions, config: VesselConfig
 ) -> Vasculature:
-    """One eye's vessels, as far as disease has left them."""
+    """The vessels of one eye, without those that its disease has closed."""
     growth, signal, stray = rng.spawn(3)
     spacing, deep_spacing = (signal.uniform(*span) / 1000 for span in (config.spacing_um, config.deep_spacing_um))
     tree = grow_retinal(growth, draw_trunks(growth, config), anatomy.faz_radius, spacing, config)
@@ -78,7 +78,7 @@ def draw_vessels(
     arterioles = 1 - np.exp(np.float32(-OPACITY) * coverage(keep(lines, ~wide & ~thin), grid))
     net = coverage(keep(lines, thin), grid)
     usual = _healthy_share(signal, grid, anatomy, config)
-    # a place that is poor in capillaries has few to lose
+    # where a healthy eye has few capillaries, disease closes fewer
     superficial = np.minimum(usual, lesions.kept_superficial) * _net(
         signal, net, outside, grid=grid, flow=config.flow, config=config
     )
@@ -106,7 +106,7 @@ def draw_vessels(
 
 
 def _winding(rng: np.random.Generator, tree: Tree, congestion: Congestion | None) -> tuple[Points, Points]:
-    """Places and radii of the nodes: tortuous as any eye's, more so and wider behind an occluded vein."""
+    """Places and radii of the nodes: tortuous in every eye, and more so and wider behind an occluded vein."""
     x, y = tree.at.T.astype(np.float32)
     stray = np.zeros((len(x), 2), np.float32)
     for correlation, deviation in WINDING:
@@ -114,7 +114,7 @@ def _winding(rng: np.random.Generator, tree: Tree, congestion: Congestion | None
     radius = tree.radius_um
     if congestion is not None:
         share = congestion.share(tree.at[:, 0], tree.at[:, 1]) * tree.vein
-        # numbers of its own: the healthy twin's vessels must not change
+        # separate random numbers, so that the vessels of the healthy twin do not change
         own = rng.spawn(1)[0]
         curl = np.stack([smooth_field(own, (x, y), 0.11) for _ in "xy"], 1)
         stray += (congestion.tortuosity_mm * share)[:, None].astype(np.float32) * curl
@@ -123,7 +123,7 @@ def _winding(rng: np.random.Generator, tree: Tree, congestion: Congestion | None
 
 
 def _from_faz(grid: Grid, anatomy: Anatomy) -> Map:
-    """Distance in millimetres outside the FAZ of each fine pixel."""
+    """Distance in millimetres of each fine pixel from the border of the FAZ, positive outside."""
     x, y = grid.fine
     return np.hypot(x, y) - anatomy.faz_radius_mm
 
@@ -149,7 +149,7 @@ def _net(
     flow: tuple[float, float],
     config: VesselConfig,
 ) -> Map:
-    """Capillary flow on fine pixels, brighter here and dimmer there as in any healthy eye."""
+    """Capillary flow on fine pixels, uneven as in any healthy eye."""
     patches = smooth_field(rng, grid.fine, PATCH_MM)
     uneven = np.float32(rng.uniform(*config.patchiness)) * patches
     uneven += np.float32(rng.uniform(*config.variation)) * smooth_field(rng, grid.fine, CAPILLARY_MM)

@@ -109,18 +109,20 @@ def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Co
 def tell_retrained(folder: Path, about: str, key: Key, title: str) -> None:
     """Say why a training cannot go on with what an earlier one left in a folder below `folder`.
 
-    Each training's folder holds a file `about` with what `Key.to_json` gives; those of the same ingredients count.
+    Each training's folder holds a file `about` with what `Key.to_json` gives, and in ``saved_as`` the dataset and
+    version to which its run saved the weights; folders of the same ingredients count.
     """
     paths = sorted(folder.glob(f"*/{about}"), key=lambda path: path.stat().st_mtime)
     known = [json.loads(path.read_text()) for path in paths]
-    codes = [one["code"] for one in known if one.get("ingredients") == key.ingredients]
-    if not codes or key.code.to_json() in codes:
+    same = [one for one in known if one.get("ingredients") == key.ingredients]
+    if not same or key.code.to_json() in [one["code"] for one in same]:
         return
     log.warning(
         "%s: is trained from the start, because this has changed since it was trained before: %s. If that training had "
-        "ended, later steps go on with its weights by --load-versions MODEL.fold_N.checkpoint:VERSION",
+        "ended, later steps can use its weights with --load-versions %s",
         title,
-        code_changes(codes[-1], key.code),
+        code_changes(same[-1]["code"], key.code),
+        same[-1].get("saved_as") or "MODEL.fold_N.checkpoint:VERSION",
     )
 
 

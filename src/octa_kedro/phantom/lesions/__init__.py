@@ -1,1 +1,1 @@
-"""Diseases of the macula at the depths where they lie, with a mask for every lesion."""
+"""Diseases of the macula, each at its true depth, with a mask for every lesion."""

@@ -16,7 +16,7 @@ from octa_kedro.phantom.shapes import Places, Window, distance_to_patches, dome,
 GREY = 140.0
 STEEPEST = 0.6
 STRAY_SHARE, STRAY_MM = 0.25, (0.1, 2.8)
-"""Some drusen and gaps lie anywhere in the field."""
+"""Share of drusen and gaps that lie outside the clusters, and their distances from the fovea."""
 SOFT_MM = 0.05
 
 
@@ -44,7 +44,7 @@ def draw_amd(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
 
 
 def _clustered(rng: np.random.Generator, count: int, config: AmdConfig) -> Places:
-    """Points (N, 2) in clusters near the fovea, and some strays."""
+    """Points (N, 2) in clusters near the fovea, and some elsewhere."""
     clusters, _ = number(rng, config.clusters, 1)
     centres = ring(rng, clusters, config.reach_mm)[rng.integers(0, clusters, count)]
     near = centres + rng.uniform(*config.spread_mm) * rng.standard_normal((count, 2))

@@ -15,9 +15,9 @@ from octa_kedro.phantom.shapes import Window, dome, point, relative_radius, wind
 GREY = 168.0
 MESH_MM = 0.1
 SHEETS = (0.3, 0.65)
-"""Heights, as shares of the tangle's, of the two sheets of vessels it is woven from."""
+"""Heights of the two sheets of vessels that form the tangle, relative to its height."""
 TISSUE_SHARE = 0.28
-"""Flow read in a tangle between its resolved vessels, relative to the vessels'."""
+"""Flow measured between the resolved vessels of a tangle, relative to that in the vessels."""
 ROOM = 0.85
 """Share of the outer retina that a tangle may fill, so that it never reaches the inner retina."""
 ABOVE_RPE = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0)
@@ -50,7 +50,7 @@ def draw_cnv(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
     )
     surfaces = anatomy.surfaces_um - lift
     top = np.minimum(tangle.top_um, ROOM * (surfaces[5] - surfaces[2]))
-    # the tangle's own lift of the RPE is none of the fluid's
+    # where the tangle itself lifts the RPE, there is no fluid
     gap = np.maximum(lift[3] - lift[4] + np.float32(MOUND_SHARES[4] - MOUND_SHARES[3]) * tangle.lift_um, 0)
     zero = np.zeros_like(top)
     fluid = TissueLayer(Finding.FLUID, 4, zero, gap, grey=FLUID_GREY, flow=0.0)

@@ -1,9 +1,8 @@
-"""How far each disease goes.
+"""How many lesions each disease has, and how large they are.
 
-Every range is that of severity 1. A milder case (severity s) has s times as many lesions, each of them 0.5 + 0.5 s
-times as wide and high; a disease that is one lesion has it sqrt(s) times as wide. A tangle, film or mound keeps
-sqrt(s) of its height, a fluid or swelling s of it. What is taken from the capillaries is 1 - (1 - s)^3 of the
-full loss. At s = 0 nothing is left of the disease.
+All ranges are for severity 1. At a lower severity s, a disease with many lesions has s times as many, each 0.5 + 0.5 s
+times as wide and high; a single lesion is sqrt(s) times as wide. The height of a tangle, film or mound is multiplied by
+sqrt(s), that of fluid or swelling by s, and the loss of capillary flow by 1 - (1 - s)^3. At s = 0 there is no disease.
 """
 
 from typing import Annotated, Self
@@ -15,13 +14,13 @@ from octa_kedro.phantom.eye_config import AnatomyConfig
 from octa_kedro.phantom.ranges import AmountSpan, CountSpan, PositiveSpan
 
 FIELD_RADIUS_MM = 1.5
-"""Half the smaller of the two fields of view: what lies farther out, not every scan shows."""
+"""Half the smaller of the two fields of view: not every scan shows what lies farther out."""
 VITREOUS_KEPT_UM = 100.0
-"""Space that even the thickest retina leaves above itself at the centre of the scan."""
+"""Space that must stay free above the retina at the centre of the scan."""
 ONL_KEPT = 0.2
-"""Share of the outer nuclear layer that a raised epithelium must leave."""
+"""Share of the outer nuclear layer that must remain above a raised pigment epithelium."""
 MOUND_SHARES = (0.1, 0.15, 0.4, 0.9, 1.0, 0.0)
-"""How much of a mound under the pigment epithelium each of the six surfaces still shows."""
+"""By which share of the height of a mound under the pigment epithelium each of the six surfaces rises."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -35,7 +34,7 @@ class CystConfig(Config):
 
 
 class DrConfig(Config):
-    """Diabetic retinopathy. The counts hold for the central 3 x 3 mm; as many again lie farther out."""
+    """Diabetic retinopathy. The counts are for the central 3 x 3 mm; the same number lies farther out."""
 
     patches: CountSpan = (4, 6)
     """Patches of closed capillaries."""
@@ -49,7 +48,7 @@ class DrConfig(Config):
     microaneurysm_diameter_um: PositiveSpan = (100.0, 150.0)
     microaneurysm_flow: PositiveSpan = (2.0, 2.6)
     superficial_share: Share = 0.05
-    """Share of the microaneurysms that bud from the superficial plexus."""
+    """Share of the microaneurysms that arise from the superficial plexus."""
     cysts: CystConfig = CystConfig(count=(3, 8), diameter_um=(120.0, 300.0), height_um=(35.0, 60.0))
     """Only above severity 0.5."""
 
@@ -63,7 +62,7 @@ class AmdConfig(Config):
     drusen_height_um: PositiveSpan = (20.0, 80.0)
     """Never more than 0.6 of the diameter."""
     spread_mm: PositiveSpan = (0.15, 0.35)
-    """Deviation of the drusen round the centre of their cluster."""
+    """Standard deviation of the drusen's distance from the centre of their cluster, along each axis."""
     reach_mm: AmountSpan = (0.1, 0.9)
     """Distance of the clusters from the fovea."""
     deficits: CountSpan = (8, 16)
@@ -86,7 +85,7 @@ class CnvConfig(Config):
     fluid_share: PositiveSpan = (0.7, 1.2)
     """Width of the subretinal fluid relative to the tangle."""
     halo_residual_flow: AmountSpan = (0.2, 0.45)
-    """Flow left in the choriocapillaris round the tangle."""
+    """Flow that is left in the choriocapillaris around the tangle."""
 
 
 class CscConfig(Config):
@@ -99,14 +98,14 @@ class CscConfig(Config):
     """The small detachment of the pigment epithelium under the fluid."""
     detachment_height_um: PositiveSpan = (30.0, 90.0)
     unevenness: AmountSpan = (0.1, 0.3)
-    """Mean gain, and deviation, of the choriocapillaris's flow under the fluid."""
+    """Mean increase, and standard deviation, of the choriocapillaris's flow under the fluid."""
 
 
 class RvoConfig(Config):
-    """Occlusion of a branch of the central vein. The counts hold for the central 3 x 3 mm."""
+    """Occlusion of a branch of the central vein. The counts are for the central 3 x 3 mm."""
 
     apex_mm: PositiveSpan = (2.0, 2.7)
-    """The sector opens this far nasal of the fovea."""
+    """Distance of the sector's tip from the fovea, on the nasal side."""
     half_width_deg: PositiveSpan = (22.0, 34.0)
     dilation: PositiveSpan = (1.3, 1.9)
     tortuosity_mm: AmountSpan = (0.04, 0.1)
@@ -142,7 +141,7 @@ class OedemaConfig(Config):
 
 
 class OthersConfig(Config):
-    """Disease of other kinds: one of two in each eye."""
+    """Other diseases: each eye has one of two."""
 
     membrane_share: Share = 0.5
     """Share of the eyes with an epiretinal membrane; the others have a cystoid oedema."""
@@ -151,7 +150,7 @@ class OthersConfig(Config):
 
 
 class LesionConfig(Config):
-    """All diseases at severity 1; a lesion that not every scan shows is refused."""
+    """All diseases at severity 1; lesions that not every scan would show are refused."""
 
     dr: DrConfig = DrConfig()
     amd: AmdConfig = AmdConfig()
@@ -172,17 +171,19 @@ class LesionConfig(Config):
             ("cnv.halo_residual_flow", self.cnv.halo_residual_flow),
         ):
             if residual[1] >= 0.5:
-                raise ValueError(f"{name}: {residual[1]} is no loss of flow; it must stay below 0.5")
+                raise ValueError(f"{name}: {residual[1]} is not a loss of flow; it must be below 0.5")
         return self
 
 
 def require_fit(lesions: LesionConfig, anatomy: AnatomyConfig) -> None:
-    """Refuse lesions that the thinnest or highest retina of `anatomy` cannot hold; raises ValueError by name."""
+    """Check that lesions fit into the thinnest and the highest retina of `anatomy`; ValueError names the setting."""
     layers = (anatomy.inner_um, anatomy.inl_opl_um, anatomy.onl_um, anatomy.segments_um, anatomy.rpe_um)
     thinnest = anatomy.thickness_um[0] / sum(layers)
     outer = thinnest * sum(layers[2:])
     if lesions.cnv.height_um[1] > outer:
-        raise ValueError(f"lesions.cnv.height_um: {lesions.cnv.height_um[1]} exceeds the outer retina's {outer:.0f}")
+        raise ValueError(
+            f"lesions.cnv.height_um: {lesions.cnv.height_um[1]} um exceeds the outer retina, {outer:.0f} um"
+        )
     squeeze, room = MOUND_SHARES[3] - MOUND_SHARES[2], (1 - ONL_KEPT) * thinnest * anatomy.onl_um
     for name, mound in (
         ("cnv.rpe_elevation_um", lesions.cnv.rpe_elevation_um),

@@ -19,7 +19,7 @@ UNEVEN_MM = 0.25
 LEAST_FLUID = 0.3
 """Share of the fluid's height that stays above a detachment of the epithelium."""
 LEAST_KEPT = 0.6
-"""The choriocapillaris is uneven, not closed."""
+"""Lowest share of the choriocapillaris's flow: it is uneven, but nowhere closed."""
 
 
 def draw_csc(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: float, config: CscConfig) -> Lesions:

@@ -25,7 +25,7 @@ def draw_dr(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: fl
     there = [p[: int(len(p) * severity + rng.random())] for p in (central, outer, at_faz)]
     patches = np.concatenate(there) * [1, 1, size(severity)]
     distance = distance_to_patches(rng, grid.fine, patches)
-    # inside the FAZ there is nothing to close
+    # inside the FAZ there are no capillaries to close
     outside = np.hypot(*grid.fine) > anatomy.faz_radius_mm
     taken = np.float32(loss(severity) * (1 - rng.uniform(*config.residual_flow))) * outside
     margin = np.float32(rng.uniform(*config.deep_margin_mm))
@@ -43,7 +43,7 @@ def draw_dr(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: fl
 def _patches(rng: np.random.Generator, reach_mm: tuple[float, float], sparse: Places, config: DrConfig) -> Places:
     """Rows (x, y, radius) in millimetres of the closed patches at severity 1.
 
-    Where capillaries were `sparse` before (likewise rows) they close first; elsewhere only if that is not enough.
+    Capillaries close first in the watershed zones `sparse` (rows as well), elsewhere only if these are too few.
     """
     count, _ = number(rng, config.patches, 1)
     radius = 0.5 * rng.uniform(*config.patch_diameter_mm, count)
@@ -62,9 +62,10 @@ def _patches_at_faz(rng: np.random.Generator, anatomy: Anatomy, config: DrConfig
 def _microaneurysms(
     rng: np.random.Generator, regions: list[Places], severity: float, config: DrConfig
 ) -> tuple[Balls, Balls]:
-    """Those of the superficial plexus and those below it, inside (also future) closed patches or at their border.
+    """Those of the superficial plexus and those below it, in or at patches that close at this or a higher severity.
 
-    So they brighten en face what the closure has darkened: depth tells disease, an en-face histogram hardly does.
+    They brighten an en-face map where closure has darkened it, so that depth shows the disease, but the histogram of an
+    en-face map hardly does.
     """
     rows = []
     for patches in regions:

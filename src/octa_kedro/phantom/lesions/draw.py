@@ -37,7 +37,7 @@ def draw_lesions(
     severity: float,
     config: LesionConfig,
 ) -> Lesions:
-    """What `disease` does to an eye, the same at any sampling; nothing if NORMAL or of severity 0.
+    """The lesions of an eye with `disease`, the same at any sampling; none if it is NORMAL or has severity 0.
 
     Raises `ConfigError` for an unknown disease or a severity outside 0..1.
     """

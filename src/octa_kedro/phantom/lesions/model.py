@@ -1,4 +1,4 @@
-"""What disease does to an eye, before anything is rendered."""
+"""How a disease changes an eye, before anything is rendered."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -35,10 +35,10 @@ class Sheets:
 class TissueLayer:
     """Tissue or fluid between two heights above a surface of the (already lifted) retina.
 
-    Maps are (X, Y) in micrometres, positive towards the vitreous; nothing where `top_um` is not above
-    `bottom_um`. `grey` is the OCT grey value inside, `flow` the flow (1 in a large vessel) that takes the
-    place of the tissue's; None leaves what is there. With `translucent`, tissue brighter than `grey` shows
-    through. `finding` is its label, None for one that is no lesion.
+    Maps are (X, Y) in micrometres, positive towards the vitreous; the layer is absent where `top_um` is not
+    above `bottom_um`. `grey` is the OCT grey value inside, and `flow` (1 in a large vessel) replaces that of the
+    tissue; None leaves either as it is. With `translucent`, tissue brighter than `grey` stays visible. `finding` is the
+    layer's label, None if it is not a lesion.
     """
 
     finding: Finding | None
@@ -56,7 +56,7 @@ class Balls:
     """Round bodies. Rows (x mm, y mm, place, lateral radius um, axial radius um, flow).
 
     `place` runs from 0 on the upper to 1 on the lower one of the two surfaces `between`, whose distance also limits
-    their height. Flow 0 displaces the tissue's, other flow glows through it.
+    their height. A flow of 0 replaces that of the tissue; of any other flow and that of the tissue, the larger counts.
     """
 
     finding: Finding | None
@@ -67,7 +67,7 @@ class Balls:
 
 @dataclass(frozen=True)
 class Congestion:
-    """Veins behind an occlusion: wider by `dilation` and winding by `tortuosity_mm` inside a sector.
+    """Veins behind an occlusion: wider by the factor `dilation` and displaced by `tortuosity_mm` inside a sector.
 
     The sector opens from `apex_mm` (x, y) in the direction `angle` (radians) by `half_width` to both sides.
     """
@@ -88,7 +88,7 @@ class Congestion:
 
 @dataclass(frozen=True)
 class Lesions:
-    """Everything that a disease adds or takes; a normal eye has the defaults.
+    """Everything that a disease adds or removes; `none` gives those of a normal eye.
 
     `kept_*` is the share of capillary flow that is left: the superficial and the deep plexus on fine pixels, the
     choriocapillaris on A-scans. `lift_um` (6, X, Y) raises the surfaces towards the vitreous.
@@ -104,7 +104,7 @@ class Lesions:
 
     @classmethod
     def none(cls, grid: Grid) -> "Lesions":
-        """Those of a normal eye."""
+        """The lesions of a normal eye: no change."""
         fine, coarse = grid.fine[0].shape, grid.coarse[0].shape
         ones = np.ones(fine, np.float32)
         return cls(ones, ones.copy(), np.ones(coarse, np.float32), np.zeros((6, *coarse), np.float32))

@@ -1,4 +1,4 @@
-"""Disease of other kinds: epiretinal membrane or cystoid macular oedema."""
+"""Other diseases: epiretinal membrane or cystoid macular oedema."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ MEMBRANE_GREY = 190.0
 WRINKLE_MM = 0.22
 RIM_MM = 1.2
 PULL = (1.0, 0.45, 0.1, 0.0, 0.0, 0.0)
-"""How far each surface follows what a membrane does to the ILM."""
+"""By which share of the ILM's displacement by a membrane each surface moves."""
 SWELLING = (1.0, 0.85, 0.45, 0.0, 0.0, 0.0)
 SWELLING_MM = 0.75
 
@@ -38,7 +38,7 @@ def _membrane(
     at, grown = grid.coarse, extent(severity)
     rho = relative_radius(rng, at, point(rng, config.offset_mm), 0.5 * grown * rng.uniform(*config.diameter_mm))
     covered = edge(rho - np.float32(0.9), 0.2)
-    # fingers, not a disc
+    # the film has irregular fingers and is not a disc
     film = covered * edge(np.float32(0.3) * smooth_field(rng, at, 0.5) + rho - np.float32(0.85), 0.2)
     thickness = np.float32(grown * rng.uniform(*config.membrane_um)) * film
     wrinkle = np.float32(severity * rng.uniform(*config.wrinkle_um)) * np.abs(smooth_field(rng, at, WRINKLE_MM))

@@ -1,4 +1,4 @@
-"""Lesions put into the voxels of an eye: their blood flow, their grey values and their labels."""
+"""Writes lesions into the voxels of an eye: their blood flow, their grey values and their labels."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from octa_kedro.phantom.lesions.model import Balls, Finding, Lesions, Sheets, Ti
 from octa_kedro.phantom.shapes import window
 
 EDGE_UM = 6.0
-"""Depth over which a border is blurred; at least a voxel."""
+"""Depth over which a border is blurred; at least one voxel is used."""
 SHEET_UM = 13.0
 GLOW = 0.6
-"""Deviation of a ball's flow relative to its radius."""
+"""Standard deviation of the profile of a ball's flow, relative to its radius."""
 BEAM = 0.58
 """The beam widens a ball by this share of a voxel, so that one narrower than a voxel still shows."""
 MOST_OF_LAYER = 0.5
@@ -26,7 +26,7 @@ Box = tuple[slice, slice, slice]
 
 
 class _Body(NamedTuple):
-    """The part of the band round a lesion and, there, the share of each voxel that it takes."""
+    """The part of the band around a lesion, and the share of each voxel there that the lesion fills."""
 
     box: Box
     share: Map
@@ -79,7 +79,7 @@ def lesion_mask(
 ) -> NDArray[np.uint8]:
     """The `Finding` of each voxel (X, Y, B), 0 where healthy.
 
-    The last three arguments (X, Y, B) are the depths at which those capillaries lie.
+    The last three arguments (X, Y, B) mark the voxels in whose depth those capillaries lie.
     """
     mask = np.zeros(band.z_um.shape, np.uint8)
     sample = band.grid.sample
@@ -107,7 +107,7 @@ def _blend(values: Map, inside: Map | np.float32, share: Map) -> None:
 
 
 def _layer_body(band: Band, layer: TissueLayer) -> _Body | None:
-    """Where a layer lies; None where it has no thickness."""
+    """Where a layer lies; None if it has no thickness anywhere."""
     present = layer.top_um > layer.bottom_um
     if not present.any():
         return None
@@ -139,7 +139,7 @@ def _woven(band: Band, layer: TissueLayer, sheets: Sheets, box: Box) -> Map:
 
 
 def _ball(band: Band, balls: Balls, row: NDArray[np.float64]) -> tuple[Box, Map, Map] | None:
-    """Where a ball lies, the radius of each voxel there relative to its own, and its axial radius (x, y)."""
+    """Where a ball lies, the relative radius of each voxel there (1 at its surface), and its axial radius (x, y)."""
     x, y, place, lateral, axial = (float(v) for v in row[:5])
     step = band.grid.voxel_um
     wide = [np.hypot(lateral, BEAM * s) / 1000 for s in step[:2]]

@@ -16,9 +16,9 @@ from octa_kedro.phantom.shapes import Places, distance_to_patches
 CENTRAL_MM, OUTER_MM = (0.25, 1.4), (1.4, 2.9)
 CANDIDATES = 600
 INSIDE = 0.7
-"""Lesions have their centre where the sector has at least this share."""
+"""Centres of lesions lie where `Congestion.share` is larger than this."""
 SWELLING = (1.0, 0.85, 0.15, 0.0, 0.0, 0.0)
-"""How much of the thickening each surface is raised: the inner nuclear layer swells most."""
+"""By which share of the thickening each surface rises: the inner nuclear layer swells most."""
 SWELLING_REACH_MM = 1.6
 UNEVEN_MM = 0.6
 SOFT_MM = 0.06
@@ -50,7 +50,7 @@ def draw_rvo(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, severity: f
 def _sector(rng: np.random.Generator, severity: float, config: RvoConfig) -> Congestion:
     """A sector above or below the raphe, opening from the disc towards the temple."""
     half_width = np.deg2rad(rng.uniform(*config.half_width_deg))
-    # occlusions respect the raphe: the sector's border runs along it
+    # an occlusion ends at the raphe: a border of the sector runs along it
     above = half_width + np.deg2rad(rng.uniform(0, 8))
     side = 1 if rng.random() < 0.5 else -1
     apex = (float(rng.uniform(*config.apex_mm)), float(rng.uniform(-0.1, 0.1)))
@@ -82,7 +82,7 @@ def _patches(
 
 
 def _swelling(rng: np.random.Generator, grid: Grid, anatomy: Anatomy, sector: Congestion, height_um: float) -> Map:
-    """Lift (6, X, Y) of the inner retina, uneven and dying away far from the fovea."""
+    """Lift (6, X, Y) of the inner retina, uneven, and smaller far from the fovea."""
     x, y = grid.coarse
     uneven = np.clip(1 + np.float32(0.25) * smooth_field(rng, grid.coarse, UNEVEN_MM), 0.3, 1.7)
     fading = np.exp(-0.5 * np.square(np.hypot(x, y) / np.float32(SWELLING_REACH_MM)))

@@ -1,12 +1,12 @@
-"""How a disease grows with its severity, from 0 (none) to 1 (as far as the configuration goes)."""
+"""How a disease grows with its severity, from 0 (none) to 1 (as configured)."""
 
 import numpy as np
 
 
 def number(rng: np.random.Generator, span: tuple[int, int], severity: float) -> tuple[int, int]:
-    """How many lesions to draw, and how many of them are there at this severity.
+    """How many lesions to draw, and how many of them are present at this severity.
 
-    All are drawn whatever the severity, so that a worse eye has the lesions of the milder one and more.
+    All are drawn at any severity, so that a higher severity keeps the lesions of a lower one and adds others.
     """
     full = int(rng.integers(span[0], span[1] + 1))
     return full, int(full * severity + rng.random())

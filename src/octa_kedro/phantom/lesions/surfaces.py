@@ -1,4 +1,4 @@
-"""Raising the retina's surfaces without ever letting them cross."""
+"""Raises the retina's surfaces in a way that they never cross."""
 
 import numpy as np
 from numpy.typing import NDArray

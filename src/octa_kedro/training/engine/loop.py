@@ -87,6 +87,7 @@ def run_training(
     weights of the best epoch. Without `run_folders` an interrupted training cannot be resumed."""
     about = {"training": run.title} | key.to_json()
     if run_folders is not None:
+        about["saved_as"] = run_folders.saved_as
         tell_retrained(run_folders.folder, ABOUT, key, run.title)
     with run_folders_or_temporary(run_folders) as place, place.opened(key.name, about) as run_folder:
         if not run.config.resume:

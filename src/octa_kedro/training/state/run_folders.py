@@ -21,10 +21,14 @@ STATE, LOCK, ABOUT, FAILURE = "state.safetensors", ".lock", "about.json", "failu
 
 @dataclass(frozen=True)
 class RunFolders:
-    """A folder that holds one run folder per training, named by the key of all its inputs."""
+    """A folder that holds one run folder per training, named by the key of all its inputs.
+
+    `saved_as` is the dataset and version (``NAME:VERSION``) to which this run saves the weights, if that is known.
+    """
 
     folder: Path
     lasting: bool = True
+    saved_as: str | None = None
 
     @contextmanager
     def opened(self, key: str, about: dict[str, Any]) -> Iterator["RunFolder"]:
