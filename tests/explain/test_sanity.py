@@ -105,6 +105,9 @@ def test_comparisons_beside_their_null():
     null = sanity.null_similarity(good[0], masks)
     assert len(null) == 3
     assert null["spearman"].abs().max() < 0.5
+    crossed = sanity.null_similarity(good[0], masks, others=good[1])
+    assert len(crossed) == 6  # each eye by one network with each other eye by the second
+    assert crossed["spearman"].abs().max() < 0.5
     repeated = sanity.repeatability(good, masks)
     assert len(repeated) == 3
     assert repeated["spearman"].min() > 0.9

@@ -126,20 +126,26 @@ def randomisation_curve(
     return pd.DataFrame(rows, columns=["method", "level", "layer", *MEASURES])
 
 
-def null_similarity(maps: Maps, masks: Masks, *, pairs: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Similarity of maps of different eyes by one method and network, the null of all comparisons in this module.
+def null_similarity(
+    maps: Maps, masks: Masks, *, others: Maps | None = None, pairs: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """Similarity of maps of different eyes, the null of all comparisons in this module.
 
-    Columns: kind, subject, other, and MEASURES; at most `pairs` pairs, drawn at random. Only voxels inside both eyes'
-    masks count. Arun et al. 2021 (Radiology: AI, "Assessing the Trustworthiness of Saliency Maps") use such a null.
+    Both maps are of one network and method, which is the null of `randomisation_curve`; with `others`, the maps of a
+    second network, the second map of a pair is from there, which is the null of `repeatability`. Columns: kind,
+    subject, other, and MEASURES; at most `pairs` pairs, drawn at random. Only voxels inside both eyes' masks count.
+    Arun et al. 2021 (Radiology: AI, "Assessing the Trustworthiness of Saliency Maps") use such a null.
     """
-    chosen = list(combinations(sorted(maps), 2))
+    second = maps if others is None else others
+    chosen = [(a, b) for a in sorted(maps) for b in sorted(second) if (a < b if others is None else a != b)]
     if not chosen:
         raise DataError("the null needs maps of at least 2 eyes")
     if len(chosen) > pairs:
         drawn = np.random.default_rng(seed).choice(len(chosen), pairs, replace=False)
         chosen = [chosen[n] for n in np.sort(drawn)]
     rows = [
-        {"kind": NULL, "subject": a, "other": b, **similarity(maps[a], maps[b], masks[a] & masks[b])} for a, b in chosen
+        {"kind": NULL, "subject": a, "other": b, **similarity(maps[a], second[b], masks[a] & masks[b])}
+        for a, b in chosen
     ]
     return pd.DataFrame(rows, columns=["kind", "subject", "other", *MEASURES])
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter
 from scipy.stats import rankdata
 
 from octa_kedro.errors import DataError
@@ -52,8 +52,9 @@ def ssim(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> float:
     Wang et al. 2004 (IEEE TIP 13, eq. 13) with a three-dimensional Gaussian window that is normalised within the mask,
     so that what lies outside does not count; NaN if a map is constant there.
     """
-    scaled = []
-    for heat in (a, b):
+    box = find_objects(mask.astype(np.uint8))[0]
+    mask, scaled = mask[box], []
+    for heat in (a[box], b[box]):
         low, high = float(heat[mask].min()), float(heat[mask].max())
         if high <= low:
             return float("nan")
