@@ -1,0 +1,114 @@
+"""What stands beside the pictures of an eye: evidence per depth and per slab, the key, and the colour bar."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from octa_kedro.explain.pictures import (
+    HEAT,
+    LABEL,
+    LESION_COLOUR,
+    PEAK_COLOUR,
+    SURFACE_COLOUR,
+    TICK,
+    TITLE,
+    set_ticks,
+    um_ticks,
+)
+from octa_kedro.explain.profile import EDGES, SLAB_NAMES, DepthEvidence, SlabEvidence
+from octa_kedro.io.volume import PlaneStack
+
+EVIDENCE_COLOUR = "#D55E00"
+EVEN_COLOUR = "#000000"
+SURFACE_WORDS = dict(zip(EDGES, ("ILM", "IPL", "OPL", "BM"), strict=True))
+
+
+def draw_depths(
+    axes: Axes, found: DepthEvidence, lesion: DepthEvidence | None, surfaces: PlaneStack | None, um: tuple[float, float]
+) -> None:
+    """Evidence per voxel at each depth between `um`, shallow at the top, beside the lesion's share of that depth.
+
+    Both are drawn to their own maximum: the curve shows where they lie, the colour bar how strong they are. Lines
+    mark the mean depths of the surfaces below the ILM.
+    """
+    for depths, colour, fill in ((lesion, LESION_COLOUR, True), (found, EVIDENCE_COLOUR, False)):
+        if depths is None or not np.nanmax(depths.mean) > 0:
+            continue
+        height = np.nan_to_num(depths.mean / np.nanmax(depths.mean))
+        if fill:
+            axes.fill_betweenx(depths.depth_um, 0, height, color=colour, alpha=0.45, lw=0)
+        axes.plot(height, depths.depth_um, color=colour, lw=1.2 if fill else 2)
+    if found.zero == "ILM" and surfaces is not None:
+        for name in EDGES:
+            if name in surfaces.names:
+                level = 1000 * float(np.nanmean(surfaces.plane(name) - surfaces.plane("ILM")))
+                axes.axhline(level, lw=1, color=SURFACE_COLOUR)
+                axes.text(1.1, level, SURFACE_WORDS[name], fontsize=TICK, va="center", ha="right", color="#8A5F00")
+    axes.set(xlim=(0, 1.1), ylim=(um[1], um[0]))
+    axes.set_title("Evidence per depth", fontsize=TITLE, loc="left")
+    axes.set_xlabel("share of the maximum", fontsize=LABEL)
+    axes.set_ylabel(depth_words(found.zero == "ILM"), fontsize=LABEL)
+    set_ticks(axes, "x", np.array([0, 0.5, 1]))
+    set_ticks(axes, "y", um_ticks(*um))
+
+
+def depth_words(below_ilm: bool) -> str:
+    """What the numbers of a depth axis mean."""
+    return "\N{GREEK SMALL LETTER MU}m below the ILM" if below_ilm else "\N{GREEK SMALL LETTER MU}m of depth"
+
+
+def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
+    """A bar per slab: its share of the evidence; a black mark where the bar would end if the map were even."""
+    axes.set_title("Evidence per slab", fontsize=TITLE, loc="left")
+    rows = np.arange(len(SLAB_NAMES))
+    known = ~np.isnan(found.share)
+    if not known.any():
+        why = "no surfaces: slabs unknown" if np.isnan(found.volume).all() else "no evidence"
+        axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=LABEL, transform=axes.transAxes)
+        axes.set(xticks=[], yticks=[])
+        return
+    axes.barh(rows[known], 100 * found.share[known], height=0.62, color=EVIDENCE_COLOUR)
+    axes.vlines(100 * found.volume[known], rows[known] - 0.42, rows[known] + 0.42, color=EVEN_COLOUR, lw=2)
+    for row in rows:
+        words = f"{100 * found.share[row]:.0f} %" if known[row] else "unknown"
+        right = max(np.nan_to_num(found.share[row]), np.nan_to_num(found.volume[row]))
+        axes.text(100 * right + 2.5, row, words, fontsize=TICK, va="center")
+    axes.set(xlim=(0, 118), ylim=(len(rows) - 0.5, -0.5))
+    axes.set_xlabel("% of the evidence (black: of the volume)", fontsize=LABEL)
+    set_ticks(axes, "x", np.arange(0, 101, 25))
+    axes.set_yticks(rows, labels=SLAB_NAMES)
+    axes.tick_params("y", labelsize=TICK, length=0)
+
+
+def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
+    """What the lines mean: colour, style (a line style, or a marker) and words of each."""
+    axes.set(xlim=(0, 1), ylim=(len(entries) + 0.5, -0.5))
+    axes.axis("off")
+    for row, (colour, style, words) in enumerate(entries):
+        if style == "+":
+            axes.plot([0.07], [row], "+", ms=13, mew=2, color=colour)
+        else:
+            axes.plot([0.01, 0.13], [row, row], lw=2, ls=style, color=colour)
+        axes.text(0.18, row, words, fontsize=TICK + 0.5, va="center")
+
+
+def key_entries(*, lesion: bool, surfaces: bool, peak: bool, cuts: bool = True) -> list[tuple[str, str, str]]:
+    """The entries of the key for what a figure shows."""
+    entries = [(LESION_COLOUR, "-", "lesion (truth), outlined")] if lesion else []
+    entries += [(SURFACE_COLOUR, "-", "surfaces ILM, IPL, OPL, BM")] if surfaces else []
+    if peak:
+        entries += [(PEAK_COLOUR, "+", "peak of the map")]
+        entries += [("#777777", (0, (3, 2)), "where the other pictures cut (white)")] if cuts else []  # type: ignore[list-item]
+    return entries
+
+
+def draw_colour_bar(axes: Axes, scale: float, unit: str) -> None:
+    """The colours from 0 to `scale`, and what they measure."""
+    top = scale if scale > 0 else 1.0
+    ramp: NDArray[np.float64] = np.linspace(0, 1, 128)[None]
+    axes.imshow(ramp, cmap=HEAT, vmin=0, vmax=1, extent=(0, top, 0, 1), aspect="auto", interpolation="nearest")
+    axes.set_xticks([0, top / 2, top], labels=[f"{v:.2g}" if v else "0" for v in (0.0, top / 2, top)], fontsize=TICK)
+    axes.set(yticks=[])
+    axes.set_xlabel(unit, fontsize=LABEL)
