@@ -73,7 +73,7 @@ def cuts_of_volume(planes: Planes, at: Voxel, axis: DepthAxis, *, marked: bool) 
         return (a, b) if marked else None
 
     def part(where: tuple[slice | int, ...]) -> NDArray | None:
-        return None if mask is None else mask[where]
+        return None if mask is None else np.asarray(mask[where])
 
     along_x, along_y, flat_at = (slice(None), py), (px,), (slice(None), slice(None), pz)
     yield Cut(
@@ -84,7 +84,7 @@ def cuts_of_volume(planes: Planes, at: Voxel, axis: DepthAxis, *, marked: bool) 
         image.array[along_y], warm[along_y], part(along_y), (0, y_mm, *deep), cross(py, pz), True,
         _lines(planes, axis, along_y, y_mm),
     )  # fmt: skip
-    front = None if mask is None else mask.any(axis=2)
+    front = None if mask is None else np.asarray(mask.any(axis=2))
     yield Cut(flat, warm.max(axis=2), front, (0, x_mm, 0, y_mm), cross(px, py))
     yield Cut(image.array[flat_at], warm[flat_at], part(flat_at), (0, x_mm, 0, y_mm), cross(px, py))
 
@@ -98,7 +98,7 @@ def flat_cut(enface: PlaneStack, name: str, heat: PlaneStack, lesion: Volume | N
     return Cut(
         enface.plane(name),
         warm,
-        None if mask is None else mask.any(axis=2),
+        None if mask is None else np.asarray(mask.any(axis=2)),
         (0, float(x_mm), 0, float(y_mm)),
         (int(peak[0]), int(peak[1])) if marked else None,
     )

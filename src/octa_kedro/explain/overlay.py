@@ -24,7 +24,6 @@ from octa_kedro.explain.pictures import (
 )
 from octa_kedro.explain.profile import evidence_by_depth, evidence_by_slab, slab_at
 from octa_kedro.explain.side_panels import (
-    depth_words,
     draw_colour_bar,
     draw_depths,
     draw_key,
@@ -40,6 +39,8 @@ PANEL = 2.75
 MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)
 BAR_HEIGHT = 0.2
 HEADLINE = 13.5
+SLAB_WORDS = 0.35
+"""Inches that the names of the slabs need beside their bars, more than the gap between panels."""
 UP = ("I", "S")
 
 
@@ -86,9 +87,10 @@ def volume_figure(
         draw_map(axes[1, column], cut, scale)
         for row in (0, 1):
             _label(axes[row, column], cut, ends if column != 1 else UP, axis, first=column in (0, 2), last=row == 1)
-    for column, words in enumerate(_titles(planes, at, axis, empty=empty)):
+    for column, words in enumerate(_titles(planes, at, axis)):
         axes[0, column].set_title(words, fontsize=TITLE, loc="left")
-    axes[1, 2].set_title("map: maximum along depth", fontsize=TITLE, loc="left")
+    for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
+        axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
     words = "no evidence for the class: the map is empty" if empty else _peak_words(planes, at, axis)
     _headline(figure, title, words)
@@ -116,14 +118,22 @@ def plane_figure(
     empty = not heat.array.max() > 0
     for column, name in enumerate(enface.names):
         cut = flat_cut(enface, name, heat, lesion, marked=not empty)
-        draw_eye(axes[0, column], cut)
+        draw_eye(axes[0, column], cut, cuts=False)
         draw_map(axes[1, column], cut, scale)
         for row in (0, 1):
             _label(axes[row, column], cut, ends, None, first=column == 0, last=row == 1)
         axes[0, column].set_title(f"En-face {slab_title(name)}", fontsize=TITLE, loc="left")
     axes[1, 0].set_title("the same with the map", fontsize=TITLE, loc="left")
     axes[0, n].axis("off")
-    _key_and_bar(axes[1, n], scale, unit, lesion=lesion is not None, surfaces=False, peak=not empty)
+    _key_and_bar(
+        axes[1, n],
+        scale,
+        unit,
+        lesion=_has(lesion),
+        surfaces=False,
+        peak=not empty,
+        cuts=False,
+    )
     _headline(figure, title, "no evidence for the class: the map is empty" if empty else "")
     return figure
 
@@ -164,15 +174,16 @@ def _label(
         axes.set_ylabel(words, fontsize=LABEL)
 
 
-def _titles(planes: Planes, at: tuple[int, int, int], axis: DepthAxis, *, empty: bool) -> list[str]:
+def _titles(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> list[str]:
     x, y = ((k + 0.5) * mm for k, mm in zip(at[:2], planes.image.spacing[:2], strict=True))
     slab = "mean of all depths" if planes.enface is None else slab_title(planes.enface.names[0])
-    where = "middle" if empty else "peak"
+    deep = axis.ends[1] - axis.ends[0]
+    stretches = [f"depth x {1000 * mm / deep:.2g}" for mm in planes.image.extent_mm[:2]]
     return [
-        f"B-scan along x, at y = {y:.2f} mm",
-        f"B-scan along y, at x = {x:.2f} mm",
-        f"En-face {slab}",
-        f"En-face slice at the {where}: {axis.of_voxel(planes, at)}",
+        f"A  B-scan at y = {y:.2f} mm ({stretches[0]})",
+        f"B  B-scan at x = {x:.2f} mm ({stretches[1]})",
+        f"C  En-face, {slab}",
+        f"D  Slice {axis.of_voxel(planes, at)}",
     ]
 
 
@@ -189,6 +200,8 @@ def _lower_row(
     heat, surfaces, lesion = planes.heat, planes.surfaces, planes.lesion
     truth = None if lesion is None else evidence_by_depth(lesion.with_array(np.asarray(lesion.array) > 0), surfaces)
     draw_depths(axes[0], evidence_by_depth(heat, surfaces), truth, surfaces, axis.ends)
+    box, room = axes[1].get_position(), SLAB_WORDS / axes[1].figure.get_figwidth()
+    axes[1].set_position((box.x0 + room, box.y0, box.width - room, box.height))
     draw_slabs(axes[1], evidence_by_slab(heat, surfaces))
     if plane is None:
         axes[2].axis("off")
@@ -197,20 +210,31 @@ def _lower_row(
         own = float(plane.heat.array.max())
         draw_map(axes[2], cut, own)
         _label(axes[2], cut, ends, None, first=True, last=True)
-        axes[2].set_title(f"2D network's map (0 to {own:.2g})", fontsize=TITLE, loc="left")
+        axes[2].set_title(f"G  2D network's map (colours: 0 to {own:.2g})", fontsize=TITLE, loc="left")
     _key_and_bar(
-        axes[3], scale, unit, lesion=lesion is not None, surfaces=surfaces is not None, peak=bool(heat.array.max() > 0)
+        axes[3],
+        scale,
+        unit,
+        lesion=_has(lesion),
+        surfaces=surfaces is not None,
+        peak=bool(heat.array.max() > 0),
     )
 
 
-def _key_and_bar(axes: Axes, scale: float, unit: str, *, lesion: bool, surfaces: bool, peak: bool) -> None:
+def _key_and_bar(
+    axes: Axes, scale: float, unit: str, *, lesion: bool, surfaces: bool, peak: bool, cuts: bool = True
+) -> None:
     """The key in the upper part of a panel's place, the colour bar at its lower edge."""
     box = axes.get_position()
     share = BAR_HEIGHT / PANEL
     bar = axes.figure.add_axes((box.x0, box.y0, box.width, box.height * share))
     axes.set_position((box.x0, box.y0 + 0.35 * box.height, box.width, 0.65 * box.height))
-    draw_key(axes, key_entries(lesion=lesion, surfaces=surfaces, peak=peak))
+    draw_key(axes, key_entries(lesion=lesion, surfaces=surfaces, peak=peak, cuts=cuts))
     draw_colour_bar(bar, scale, unit)
+
+
+def _has(lesion: Volume | None) -> bool:
+    return lesion is not None and bool(lesion.array.any())
 
 
 def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> str:
@@ -218,7 +242,7 @@ def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> st
     words = f"The map's peak lies {axis.of_voxel(planes, at)}"
     if slab := slab_at(planes.surfaces, planes.heat, at):
         words += f" ({slab})"
-    if planes.lesion is not None and planes.lesion.array.any():
+    if planes.lesion is not None and _has(planes.lesion):
         inside = bool(np.asarray(planes.lesion.array)[at] > 0)
         words += ", inside the lesion" if inside else ", outside the lesion"
     return words + "."

@@ -17,7 +17,9 @@ LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
 SURFACE_COLOUR = "#E69F00"
 CUT_COLOUR = "#FFFFFF"
-MAX_ALPHA = 0.75
+MAX_ALPHA = 0.85
+DIMMED = 0.6
+"""How bright the eye is under its map: colours show better on darker grey."""
 TITLE, LABEL, TICK = 10.5, 10, 9
 """Text sizes in points."""
 SLAB_TITLES = {
@@ -80,22 +82,22 @@ def slab_title(name: str) -> str:
     return SLAB_TITLES.get(name, name)
 
 
-def draw_eye(axes: Axes, cut: Cut) -> None:
-    """The eye alone: surfaces, the lesion's outline, and dashed lines where the other pictures cut it."""
+def draw_eye(axes: Axes, cut: Cut, *, cuts: bool = True) -> None:
+    """The eye alone: surfaces, the lesion's outline, and (`cuts`) dashed lines where the other pictures cut it."""
     _image(axes, cut)
     for x, y in cut.lines:
         axes.plot(x, y, lw=1.0, color=SURFACE_COLOUR)
     _outline(axes, cut)
-    if cut.cross is not None:
-        x, y = cut.at(cut.cross)
-        axes.axvline(x, lw=0.9, ls=(0, (4, 4)), color=CUT_COLOUR)
-        axes.axhline(y, lw=0.9, ls=(0, (4, 4)), color=CUT_COLOUR)
+    if cut.cross is not None and cuts:
+        across, along = cut.at(cut.cross)
+        axes.axvline(across, lw=0.9, ls=(0, (4, 4)), color=CUT_COLOUR)
+        axes.axhline(along, lw=0.9, ls=(0, (4, 4)), color=CUT_COLOUR)
     _limits(axes, cut)
 
 
 def draw_map(axes: Axes, cut: Cut, scale: float) -> AxesImage:
     """The eye with its map over it, raw, the more opaque the stronger; the lesion's outline; a cross at the peak."""
-    _image(axes, cut)
+    _image(axes, cut, DIMMED)
     strength = np.clip(cut.heat.T / max(scale, 1e-12), 0, 1)
     colours = axes.imshow(
         cut.heat.T, cmap=HEAT, vmin=0, vmax=max(scale, 1e-12), alpha=MAX_ALPHA * strength, **_place(cut)
@@ -110,30 +112,33 @@ def draw_map(axes: Axes, cut: Cut, scale: float) -> AxesImage:
 
 
 def mm_ticks(length: float) -> NDArray[np.float64]:
-    """Round numbers from 0 to `length`, four to seven of them."""
-    step = next((s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if length / s <= 6.01), 10.0)
+    """Round numbers from 0 to `length`, at most six of them."""
+    step = next((s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0) if length / s <= 5.01), 10.0)
     return np.arange(0, length * (1 + 1e-6), step)
 
 
 def um_ticks(low: float, high: float) -> NDArray[np.float64]:
-    """Round numbers of micrometres between `low` and `high`, at most seven."""
-    step = next((s for s in (20, 50, 100, 200, 500) if (high - low) / s <= 7), 1000)
+    """Round numbers of micrometres between `low` and `high`, at most six."""
+    step = next((s for s in (20, 50, 100, 200, 500) if (high - low) / s <= 5), 1000)
     return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
 
 
 def set_ticks(axes: Axes, which: Literal["x", "y"], places: NDArray[np.float64], *, words: bool = True) -> None:
-    """Ticks at `places`, with or without their numbers. Fixed ones cost a third of those that are searched for."""
+    """Ticks with numbers at `places`, or none where another picture has them: ticks cost more than all else."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks(list(places), labels=[f"{place:g}" for place in places] if words else [""] * len(places))
-    axes.tick_params(which, labelsize=TICK, length=3)
+    axis.set_ticks(list(places) if words else [], labels=[f"{place:g}" for place in places] if words else [])
+    if words:
+        axes.tick_params(which, labelsize=TICK, length=3)
 
 
 def _place(cut: Cut) -> dict[str, Any]:
     return {"extent": cut.extent, "origin": "upper" if cut.deep else "lower", "interpolation": "nearest"}
 
 
-def _image(axes: Axes, cut: Cut) -> None:
-    axes.imshow(cut.grey.T, cmap="gray", vmin=0, vmax=max(float(np.percentile(cut.grey, 99.5)), 1e-6), **_place(cut))
+def _image(axes: Axes, cut: Cut, brightness: float = 1.0) -> None:
+    white = max(float(np.percentile(cut.grey, 99.5)), 1e-6)
+    grey = np.minimum(cut.grey.T, white) * brightness
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=white, **_place(cut))
 
 
 def _limits(axes: Axes, cut: Cut) -> None:

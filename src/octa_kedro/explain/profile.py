@@ -146,5 +146,5 @@ def _require_same(surfaces: PlaneStack, like: Volume) -> None:
         )
 
 
-def _ratio(sums: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _ratio(sums: NDArray, counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)

@@ -44,10 +44,10 @@ def draw_depths(
         for name in EDGES:
             if name in surfaces.names:
                 level = 1000 * float(np.nanmean(surfaces.plane(name) - surfaces.plane("ILM")))
-                axes.axhline(level, lw=1, color=SURFACE_COLOUR)
-                axes.text(1.1, level, SURFACE_WORDS[name], fontsize=TICK, va="center", ha="right", color="#8A5F00")
-    axes.set(xlim=(0, 1.1), ylim=(um[1], um[0]))
-    axes.set_title("Evidence per depth", fontsize=TITLE, loc="left")
+                axes.hlines(level, 0, 1.04, lw=1, color=SURFACE_COLOUR)
+                axes.text(1.07, level, SURFACE_WORDS[name], fontsize=TICK, va="center", color="#8A5F00")
+    axes.set(xlim=(0, 1.28), ylim=(um[1], um[0]))
+    axes.set_title("E  Evidence per depth", fontsize=TITLE, loc="left")
     axes.set_xlabel("share of the maximum", fontsize=LABEL)
     axes.set_ylabel(depth_words(found.zero == "ILM"), fontsize=LABEL)
     set_ticks(axes, "x", np.array([0, 0.5, 1]))
@@ -61,7 +61,7 @@ def depth_words(below_ilm: bool) -> str:
 
 def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
     """A bar per slab: its share of the evidence; a black mark where the bar would end if the map were even."""
-    axes.set_title("Evidence per slab", fontsize=TITLE, loc="left")
+    axes.set_title("F  Evidence per slab", fontsize=TITLE, loc="left")
     rows = np.arange(len(SLAB_NAMES))
     known = ~np.isnan(found.share)
     if not known.any():
@@ -74,10 +74,10 @@ def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
     for row in rows:
         words = f"{100 * found.share[row]:.0f} %" if known[row] else "unknown"
         right = max(np.nan_to_num(found.share[row]), np.nan_to_num(found.volume[row]))
-        axes.text(100 * right + 2.5, row, words, fontsize=TICK, va="center")
+        axes.text(100 * right + 2.5, float(row), words, fontsize=TICK, va="center")
     axes.set(xlim=(0, 118), ylim=(len(rows) - 0.5, -0.5))
-    axes.set_xlabel("% of the evidence (black: of the volume)", fontsize=LABEL)
-    set_ticks(axes, "x", np.arange(0, 101, 25))
+    axes.set_xlabel("% of the evidence (black: of voxels)", fontsize=LABEL)
+    set_ticks(axes, "x", np.arange(0.0, 101, 25))
     axes.set_yticks(rows, labels=SLAB_NAMES)
     axes.tick_params("y", labelsize=TICK, length=0)
 
