@@ -24,7 +24,6 @@ from octa_kedro.explain.pictures import (
 )
 from octa_kedro.explain.profile import evidence_by_depth, evidence_by_slab, slab_at
 from octa_kedro.explain.side_panels import (
-    draw_colour_bar,
     draw_depths,
     draw_key,
     draw_slabs,
@@ -35,13 +34,13 @@ from octa_kedro.panels import Margins, figure_of_panels
 
 UNIT = "raw Grad-CAM (evidence)"
 # Inches.
-PANEL = 2.75
+PANEL = 2.65
 MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)
-BAR_HEIGHT = 0.2
 HEADLINE = 13.5
 SLAB_WORDS = 0.35
 """Inches that the names of the slabs need beside their bars, more than the gap between panels."""
 UP = ("I", "S")
+EMPTY = "The map is empty: it shows no evidence for the class."
 
 
 class PlaneMap(NamedTuple):
@@ -92,8 +91,7 @@ def volume_figure(
     for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
-    words = "no evidence for the class: the map is empty" if empty else _peak_words(planes, at, axis)
-    _headline(figure, title, words)
+    _headline(figure, title, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
     return figure
 
 
@@ -125,16 +123,9 @@ def plane_figure(
         axes[0, column].set_title(f"En-face {slab_title(name)}", fontsize=TITLE, loc="left")
     axes[1, 0].set_title("the same with the map", fontsize=TITLE, loc="left")
     axes[0, n].axis("off")
-    _key_and_bar(
-        axes[1, n],
-        scale,
-        unit,
-        lesion=_has(lesion),
-        surfaces=False,
-        peak=not empty,
-        cuts=False,
-    )
-    _headline(figure, title, "no evidence for the class: the map is empty" if empty else "")
+    entries = key_entries(lesion=_has(lesion), surfaces=False, peak=not empty, cuts=False)
+    draw_key(axes[1, n], entries, scale, unit)
+    _headline(figure, title, EMPTY if empty else _strength_words(heat.array, scale).strip())
     return figure
 
 
@@ -211,26 +202,8 @@ def _lower_row(
         draw_map(axes[2], cut, own)
         _label(axes[2], cut, ends, None, first=True, last=True)
         axes[2].set_title(f"G  2D network's map (colours: 0 to {own:.2g})", fontsize=TITLE, loc="left")
-    _key_and_bar(
-        axes[3],
-        scale,
-        unit,
-        lesion=_has(lesion),
-        surfaces=surfaces is not None,
-        peak=bool(heat.array.max() > 0),
-    )
-
-
-def _key_and_bar(
-    axes: Axes, scale: float, unit: str, *, lesion: bool, surfaces: bool, peak: bool, cuts: bool = True
-) -> None:
-    """The key in the upper part of a panel's place, the colour bar at its lower edge."""
-    box = axes.get_position()
-    share = BAR_HEIGHT / PANEL
-    bar = axes.figure.add_axes((box.x0, box.y0, box.width, box.height * share))
-    axes.set_position((box.x0, box.y0 + 0.35 * box.height, box.width, 0.65 * box.height))
-    draw_key(axes, key_entries(lesion=lesion, surfaces=surfaces, peak=peak, cuts=cuts))
-    draw_colour_bar(bar, scale, unit)
+    entries = key_entries(lesion=_has(lesion), surfaces=surfaces is not None, peak=bool(heat.array.max() > 0))
+    draw_key(axes[3], entries, scale, unit)
 
 
 def _has(lesion: Volume | None) -> bool:
@@ -246,3 +219,8 @@ def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> st
         inside = bool(np.asarray(planes.lesion.array)[at] > 0)
         words += ", inside the lesion" if inside else ", outside the lesion"
     return words + "."
+
+
+def _strength_words(heat: NDArray, scale: float) -> str:
+    """How strong the map is beside the colour bar's end."""
+    return f" Its strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar." if scale > 0 else ""

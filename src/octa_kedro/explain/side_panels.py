@@ -22,6 +22,8 @@ from octa_kedro.io.volume import PlaneStack
 
 EVIDENCE_COLOUR = "#D55E00"
 EVEN_COLOUR = "#000000"
+BAR_SHARE = 0.08
+"""How much of its panel's height the colour bar takes."""
 SURFACE_WORDS = dict(zip(EDGES, ("ILM", "IPL", "OPL", "BM"), strict=True))
 
 
@@ -82,16 +84,23 @@ def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
     axes.tick_params("y", labelsize=TICK, length=0)
 
 
-def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    """What the lines mean: colour, style (a line style, or a marker) and words of each."""
-    axes.set(xlim=(0, 1), ylim=(len(entries) + 0.5, -0.5))
-    axes.axis("off")
+def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]], scale: float, unit: str) -> None:
+    """What the lines mean (colour, style and words of each), and below it the colours from 0 to `scale` of `unit`."""
+    top = scale if scale > 0 else 1.0
+    ramp: NDArray[np.float64] = np.linspace(0, 1, 128)[None]
+    axes.imshow(ramp, cmap=HEAT, vmin=0, vmax=1, extent=(0, top, 0, BAR_SHARE), aspect="auto", interpolation="nearest")
+    axes.set(xlim=(0, top), ylim=(0, 1), yticks=[])
+    for side in axes.spines.values():
+        side.set_visible(False)
+    axes.set_xticks([0, top / 2, top], labels=["0", f"{top / 2:.2g}", f"{top:.2g}"], fontsize=TICK)
+    axes.set_xlabel(unit, fontsize=LABEL)
     for row, (colour, style, words) in enumerate(entries):
+        y = 0.95 - 0.13 * row
         if style == "+":
-            axes.plot([0.07], [row], "+", ms=13, mew=2, color=colour)
+            axes.plot([0.065 * top], [y], "+", ms=13, mew=2, color=colour)
         else:
-            axes.plot([0.01, 0.13], [row, row], lw=2, ls=style, color=colour)
-        axes.text(0.18, row, words, fontsize=TICK + 0.5, va="center")
+            axes.plot([0.01 * top, 0.12 * top], [y, y], lw=2, ls=style, color=colour)
+        axes.text(0.17 * top, y, words, fontsize=TICK + 0.5, va="center")
 
 
 def key_entries(*, lesion: bool, surfaces: bool, peak: bool, cuts: bool = True) -> list[tuple[str, str, str]]:
@@ -100,15 +109,5 @@ def key_entries(*, lesion: bool, surfaces: bool, peak: bool, cuts: bool = True) 
     entries += [(SURFACE_COLOUR, "-", "surfaces ILM, IPL, OPL, BM")] if surfaces else []
     if peak:
         entries += [(PEAK_COLOUR, "+", "peak of the map")]
-        entries += [("#777777", (0, (3, 2)), "where the other pictures cut (white)")] if cuts else []  # type: ignore[list-item]
+        entries += [("#777777", "--", "other pictures cut here (white)")] if cuts else []
     return entries
-
-
-def draw_colour_bar(axes: Axes, scale: float, unit: str) -> None:
-    """The colours from 0 to `scale`, and what they measure."""
-    top = scale if scale > 0 else 1.0
-    ramp: NDArray[np.float64] = np.linspace(0, 1, 128)[None]
-    axes.imshow(ramp, cmap=HEAT, vmin=0, vmax=1, extent=(0, top, 0, 1), aspect="auto", interpolation="nearest")
-    axes.set_xticks([0, top / 2, top], labels=[f"{v:.2g}" if v else "0" for v in (0.0, top / 2, top)], fontsize=TICK)
-    axes.set(yticks=[])
-    axes.set_xlabel(unit, fontsize=LABEL)
