@@ -1,7 +1,8 @@
 """Scores and pictures of the maps of all eyes of a model."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,8 @@ from matplotlib.figure import Figure
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.gradcam import Explainer
 from octa_kedro.explain.localisation import score_map
-from octa_kedro.explain.overlay import plane_figure, volume_figure
+from octa_kedro.explain.overlay import UNIT, PlaneMap, plane_figure, volume_figure
+from octa_kedro.explain.titles import eye_title
 from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
@@ -70,29 +72,66 @@ def score_maps(
     return pd.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class PlaneMaps:
+    """The maps of a 2D network, and the en-face slabs that it sees."""
+
+    maps: Mapping[str, Stored]
+    slabs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EyeFigure:
+    """A figure that is drawn when it is saved, and not kept: memory does not grow with the number of eyes."""
+
+    draw: Callable[[], Figure]
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """As of a matplotlib figure."""
+        self.draw().savefig(fname, **options)
+
+
 def draw_maps(
     images: Mapping[str, Stored],
     maps: Mapping[str, Stored],
     rows: pd.DataFrame,
     around: Surroundings,
     slabs: tuple[str, ...] = (),
-) -> dict[str, Figure]:
-    """A figure for each eye in `rows` (columns subject, disease, probability), all on one scale; `slabs` are the
-    en-face maps a 2D network sees.
+    *,
+    threshold: float,
+    model: str = "",
+    unit: str = UNIT,
+    plane: PlaneMaps | None = None,
+) -> dict[str, EyeFigure]:
+    """A figure for each eye in `rows` (columns subject, disease, target, probability), all on one scale.
 
-    The scale is the highest raw value among them, so that a map is bright only where its evidence is strong
-    beside that of other eyes.
+    `slabs` are the en-face maps a 2D network sees; beside a 3D network's map stands that of a 2D network if `plane`
+    has one. An eye is predicted diseased from `threshold` on; `model` is a readable name, `unit` what the colours
+    measure. The scale is the highest raw value among the eyes, so that a map is bright only where its evidence is
+    strong beside that of other eyes.
     """
     shown = [row for row in rows.to_dict("records") if str(row["subject"]) in maps]
     scale = max((float(maps[str(row["subject"])]().array.max()) for row in shown), default=1.0)
-    figures = {}
-    for row in shown:
+
+    def draw(row: Mapping[str, Any]) -> Figure:
         subject = str(row["subject"])
-        title = f"{subject}: {row['disease']}, p(disease) = {row['probability']:.2f}"
-        image, heat = images[subject](), maps[subject]()
-        if isinstance(image, Volume):
-            known = [around.read(what, subject) for what in ("enface", "surfaces", "lesions")]
-            figures[f"{subject}.png"] = volume_figure(image, heat, *known, title=title, scale=scale)
-        else:
-            figures[f"{subject}.png"] = plane_figure(image.only(slabs), heat, title=title, scale=scale)
-    return figures
+        stored = images[subject]
+        image, heat = stored(), maps[subject]()
+        enface, surfaces, lesion = (around.read(what, subject) for what in ("enface", "surfaces", "lesions"))
+        title = eye_title(row, model=model, threshold=threshold, laterality=image.laterality)
+        common: dict[str, Any] = {"title": title, "scale": scale, "unit": unit, "mirrored": was_mirrored(stored)}
+        if not isinstance(image, Volume):
+            return plane_figure(image.only(slabs), heat, lesion=lesion, **common)
+        flat = None
+        if plane is not None and enface is not None and subject in plane.maps:
+            flat = PlaneMap(enface.only(plane.slabs), plane.maps[subject]())
+        return volume_figure(image, heat, enface, surfaces, lesion, plane=flat, **common)
+
+    return {f"{row['subject']}.png": EyeFigure(partial(draw, row)) for row in shown}
+
+
+def was_mirrored(stored: Stored) -> bool | None:
+    """Whether a processed eye was mirrored, as its placement says; None if it says nothing."""
+    placement = stored.meta.get("placement") or {}
+    mirrored = placement.get("mirrored")
+    return mirrored if isinstance(mirrored, bool) else None
