@@ -111,7 +111,8 @@ def draw_maps(
     strong beside that of other eyes.
     """
     shown = [row for row in rows.to_dict("records") if str(row["subject"]) in maps]
-    scale = max((float(maps[str(row["subject"])]().array.max()) for row in shown), default=1.0)
+    scale = _highest(maps, shown)
+    flat_scale = 0.0 if plane is None else _highest(plane.maps, shown)
 
     def draw(row: Mapping[str, Any]) -> Figure:
         subject = str(row["subject"])
@@ -124,10 +125,16 @@ def draw_maps(
             return plane_figure(image.only(slabs), heat, lesion=lesion, **common)
         flat = None
         if plane is not None and enface is not None and subject in plane.maps:
-            flat = PlaneMap(enface.only(plane.slabs), plane.maps[subject]())
+            flat = PlaneMap(enface.only(plane.slabs), plane.maps[subject](), flat_scale)
         return volume_figure(image, heat, enface, surfaces, lesion, plane=flat, **common)
 
     return {f"{row['subject']}.png": EyeFigure(partial(draw, row)) for row in shown}
+
+
+def _highest(maps: Mapping[str, Stored], rows: list[dict[Any, Any]]) -> float:
+    """The highest raw value among the maps of these eyes, read one after the other."""
+    subjects = [str(row["subject"]) for row in rows]
+    return max((float(maps[subject]().array.max()) for subject in subjects if subject in maps), default=1.0)
 
 
 def was_mirrored(stored: Stored) -> bool | None:

@@ -1,5 +1,6 @@
 """Pictures of one eye with its map over it; they return matplotlib figures."""
 
+import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ UNIT = "raw Grad-CAM (evidence)"
 PANEL = 2.65
 MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)
 HEADLINE = 13.5
+LINE = 0.28
 SLAB_WORDS = 0.35
 """Inches that the names of the slabs need beside their bars, more than the gap between panels."""
 UP = ("I", "S")
@@ -44,10 +46,11 @@ EMPTY = "The map is empty: it shows no evidence for the class."
 
 
 class PlaneMap(NamedTuple):
-    """What a 2D network sees of an eye (only its slabs), and its map."""
+    """What a 2D network sees of an eye (only its slabs), its map, and the scale common to all its maps."""
 
     enface: PlaneStack
     heat: PlaneStack
+    scale: float
 
 
 def volume_figure(
@@ -80,7 +83,8 @@ def volume_figure(
     ends = ends_of_x(image.laterality, mirrored)
     axis = depth_axis(image, surfaces)
     planes = Planes(image, heat, enface, surfaces, lesion)
-    figure, axes = _panels(3, 4)
+    lines = _wrapped(title, 4)
+    figure, axes = _panels(3, 4, len(lines))
     for column, cut in enumerate(cuts_of_volume(planes, at, axis, marked=not empty)):
         draw_eye(axes[0, column], cut)
         draw_map(axes[1, column], cut, scale)
@@ -91,7 +95,7 @@ def volume_figure(
     for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
-    _headline(figure, title, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
+    _headline(figure, lines, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
     return figure
 
 
@@ -111,7 +115,8 @@ def plane_figure(
     of `volume_figure`.
     """
     n = len(enface.names)
-    figure, axes = _panels(2, n + 1)
+    lines = _wrapped(title, n + 1)
+    figure, axes = _panels(2, n + 1, len(lines))
     ends = ends_of_x(enface.laterality, mirrored)
     empty = not heat.array.max() > 0
     for column, name in enumerate(enface.names):
@@ -125,26 +130,33 @@ def plane_figure(
     axes[0, n].axis("off")
     entries = key_entries(lesion=_has(lesion), surfaces=False, peak=not empty, cuts=False)
     draw_key(axes[1, n], entries, scale, unit)
-    _headline(figure, title, EMPTY if empty else _strength_words(heat.array, scale).strip())
+    _headline(figure, lines, EMPTY if empty else _strength_words(heat.array, scale).strip())
     return figure
 
 
-def _panels(rows: int, columns: int) -> tuple[Figure, NDArray]:
-    """A figure with square panels of `PANEL` inches."""
-    width = MARGINS.left + MARGINS.right + columns * PANEL + (columns - 1) * MARGINS.across
-    height = MARGINS.top + MARGINS.bottom + rows * PANEL + (rows - 1) * MARGINS.down
-    return figure_of_panels((width, height), rows, columns, MARGINS)
+def _width(columns: int) -> float:
+    return MARGINS.left + MARGINS.right + columns * PANEL + (columns - 1) * MARGINS.across
 
 
-def _headline(figure: Figure, title: str, words: str) -> None:
+def _wrapped(title: str, columns: int) -> list[str]:
+    """The title in lines that fit a figure of so many columns: a bold letter is .68 of its height wide at most."""
+    letters = int(_width(columns) * 72 / (0.68 * HEADLINE))
+    return [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
+
+
+def _panels(rows: int, columns: int, lines: int) -> tuple[Figure, NDArray]:
+    """A figure with square panels of `PANEL` inches, and room for so many lines of title."""
+    margins = MARGINS._replace(top=MARGINS.top + (lines - 1) * LINE)
+    height = margins.top + margins.bottom + rows * PANEL + (rows - 1) * margins.down
+    return figure_of_panels((_width(columns), height), rows, columns, margins)
+
+
+def _headline(figure: Figure, lines: list[str], words: str) -> None:
     """The title, and below it what the map says, from the left edge on."""
     height = figure.get_figheight()
-    lines = title.split("\n") + ([words] if words else [])
-    top = 0.1
     for k, line in enumerate(lines):
-        size = HEADLINE if k == 0 else LABEL + 0.5
-        figure.text(0.012, 1 - top / height, line, fontsize=size, weight="bold" if k == 0 else "normal", va="top")
-        top += 1.7 * size / 72
+        figure.text(0.012, 1 - (0.1 + k * LINE) / height, line, fontsize=HEADLINE, weight="bold", va="top")
+    figure.text(0.012, 1 - (0.14 + len(lines) * LINE) / height, words, fontsize=LABEL + 0.5, va="top")
 
 
 def _label(
@@ -197,11 +209,11 @@ def _lower_row(
     if plane is None:
         axes[2].axis("off")
     else:
-        cut = flat_cut(plane.enface, plane.enface.names[0], plane.heat, lesion)
-        own = float(plane.heat.array.max())
-        draw_map(axes[2], cut, own)
+        marked = bool(plane.heat.array.max() > 0)
+        cut = flat_cut(plane.enface, plane.enface.names[0], plane.heat, lesion, marked=marked)
+        draw_map(axes[2], cut, plane.scale)
         _label(axes[2], cut, ends, None, first=True, last=True)
-        axes[2].set_title(f"G  2D network's map (colours: 0 to {own:.2g})", fontsize=TITLE, loc="left")
+        axes[2].set_title(f"G  2D network's map (0 to {plane.scale:.2g})", fontsize=TITLE, loc="left")
     entries = key_entries(lesion=_has(lesion), surfaces=surfaces is not None, peak=bool(heat.array.max() > 0))
     draw_key(axes[3], entries, scale, unit)
 
@@ -223,4 +235,8 @@ def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> st
 
 def _strength_words(heat: NDArray, scale: float) -> str:
     """How strong the map is beside the colour bar's end."""
-    return f" Its strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar." if scale > 0 else ""
+    return (
+        f" The map's strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar."
+        if scale > 0
+        else ""
+    )

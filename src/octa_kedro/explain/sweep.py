@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from octa_kedro.explain.pictures import DIMMED, HEAT, MAX_ALPHA
+from octa_kedro.explain.pictures import DIMMED, HEAT, MAX_ALPHA, ends_of_x
 from octa_kedro.io.volume import Volume
 
 WIDTH = 360
@@ -25,20 +25,25 @@ def sweep_gif(
     frames: int = 48,
     ms: int = 120,
     depth_stretch: float = 2.0,
+    mirrored: bool | None = None,
 ) -> bytes:
     """The B-scans of an eye as an animated GIF: left the eye, right with the raw map against `scale`.
 
     At most `frames` of them, evenly chosen from the first to the last and shown `ms` milliseconds each, depth drawn
-    `depth_stretch` times as high as it is. The lesion's outline is drawn where a mask is known. The same eye gives
-    the same bytes.
+    `depth_stretch` times as high as it is. The lesion's outline is drawn where a mask is known. `mirrored` as
+    of `overlay.volume_figure`. The same eye gives the same bytes.
     """
     n = image.array.shape[1]
     chosen = np.unique(np.linspace(0, n - 1, min(frames, n)).round().astype(int))
     white = max(float(np.percentile(image.array, 99.5)), 1e-6)
     x_mm, _, z_mm = image.extent_mm
     size = (WIDTH, max(1, round(WIDTH * z_mm / x_mm * depth_stretch)))
-    pictures = [_frame(image, heat, lesion, int(y), white, scale, size) for y in chosen]
-    palette = _palette(pictures)
+    pictures = [_frame(image, heat, lesion, y=int(y), white=white, scale=scale, size=size) for y in chosen]
+    ends = ends_of_x(image.laterality, mirrored)
+    if ends is not None:
+        for picture in pictures:
+            ImageDraw.Draw(picture).text((size[0] + 6, 3), f"left {ends[0]}, right {ends[1]}", fill="white")
+    palette = _palette()
     indexed = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     stream = io.BytesIO()
     indexed[0].save(stream, "GIF", save_all=True, append_images=indexed[1:], duration=ms, loop=0, optimize=False)
@@ -46,7 +51,7 @@ def sweep_gif(
 
 
 def _frame(
-    image: Volume, heat: Volume, lesion: Volume | None, y: int, white: float, scale: float, size: tuple[int, int]
+    image: Volume, heat: Volume, lesion: Volume | None, *, y: int, white: float, scale: float, size: tuple[int, int]
 ) -> Image.Image:
     grey = np.repeat(np.clip(image.array[:, y].T / white, 0, 1)[..., None], 3, axis=2)
     strength = np.clip(heat.array[:, y].T / max(scale, 1e-12), 0, 1)
@@ -72,11 +77,13 @@ def _edge(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.where(big & ~inside, 255, 0).astype(np.uint8)
 
 
-def _palette(pictures: list[Image.Image]) -> Image.Image:
-    """256 colours for all frames together, found on a few of them and the lesion's colour."""
-    some = pictures[:: max(1, len(pictures) // 8)]
-    width, height = some[0].size
-    sheet = Image.new("RGB", (width, height * len(some) + 8), LESION_RGB)
-    for k, picture in enumerate(some):
-        sheet.paste(picture, (0, k * height))
-    return sheet.quantize(colors=256, method=Image.Quantize.MEDIANCUT)
+def _palette() -> Image.Image:
+    """The colours of a map over dimmed grey in 13 x 16 steps, 40 greys, and the lesion's: the same in every file."""
+    grey, strength = (a.ravel()[:, None] for a in np.meshgrid(np.linspace(0, 1, 13), np.linspace(0, 1, 16)))
+    alpha = MAX_ALPHA * strength
+    warm = DIMMED * grey * (1 - alpha) + colormaps[HEAT](strength[:, 0])[:, :3] * alpha
+    greys = np.repeat(np.linspace(0, 1, 40)[:, None], 3, axis=1)
+    colours = (255 * np.concatenate([warm, greys]) + 0.5).astype(np.uint8)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*colours.ravel().tolist(), *LESION_RGB])
+    return palette

@@ -34,7 +34,7 @@ def short_probability(probability: float) -> str:
 
 
 def readable_model(model: str) -> str:
-    """The name of a model as one reads it: training_3d -> 3D network, training_2d_two_slabs -> 2D network, two slabs."""
+    """The name of a model as one reads it: training_2d_two_slabs -> 2D network, two slabs."""
     found = re.fullmatch(r"(?:training_)?([23])d(?:_(.+))?", model)
     if found is None:
         return model
