@@ -1,6 +1,6 @@
 """Scores and pictures of the maps of all eyes of a model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -114,7 +114,7 @@ def draw_maps(
     scale = _highest(maps, shown)
     flat_scale = 0.0 if plane is None else _highest(plane.maps, shown)
 
-    def draw(row: Mapping[str, Any]) -> Figure:
+    def draw(row: Mapping[Hashable, Any]) -> Figure:
         subject = str(row["subject"])
         stored = images[subject]
         image, heat = stored(), maps[subject]()

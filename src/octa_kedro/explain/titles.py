@@ -7,7 +7,7 @@ from typing import Any
 SIDES = {"OD": "right eye", "OS": "left eye"}
 
 
-def eye_title(row: Mapping[str, Any], *, model: str, threshold: float, laterality: str | None) -> str:
+def eye_title(row: Mapping[Any, Any], *, model: str, threshold: float, laterality: str | None) -> str:
     """Truth and prediction told apart, of a row of predictions: subject, disease, target, probability.
 
     An eye is predicted diseased from `threshold` on, as everywhere in the evaluation. `model` is a readable name.
