@@ -30,7 +30,7 @@ def test_volumes_are_told_apart_and_depth_profiles_are_not(default: Path):
 
 def test_maps_of_cnv_eyes_are_scored_with_interval_and_chance(default: Path):
     summary = catalog(default, env="local").load("explainability.training_3d.summary")
-    row = summary.query("disease == 'CNV' and part == 'all'").iloc[0]
+    row = summary.query("disease == 'CNV' and part == 'all' and method == 'map'").iloc[0]
     assert row["n"] >= 8
     assert row["low"] <= row["rate"] <= row["high"]
     assert 0.2 < row["chance_slab_share"] < 0.8

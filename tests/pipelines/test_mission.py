@@ -109,6 +109,8 @@ def test_metrics_have_intervals_and_figures_exist(mission):
 def test_lesions_are_scored(mission):
     project, _ = mission
     scores = catalog(project).load("explainability.training_3d.scores")
+    assert {"map", "brightness", "edges", "2D map, extruded"} <= set(scores["method"])
+    scores = scores[scores["method"] == "map"]
     diseased = scores[scores["disease"] != "NORMAL"]
     assert diseased["lesion_share_of_grid"].between(0, 1, inclusive="neither").all()
     assert diseased["slab_share_of_retina"].between(0.2, 0.8).all()

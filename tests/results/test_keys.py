@@ -45,6 +45,7 @@ OTHER_SETTINGS = {
     "depth_cell_mm": None,
     "lateral_cell_mm": 0.1,
     "lesion_slabs": {"DR": "FULL"},
+    "finding_names": {1: "drusen"},
     "device": "cpu",
 }
 OTHER_CARD = {

@@ -1,17 +1,15 @@
-"""Scores and pictures of the maps of all eyes of a model."""
+"""Scores of the maps of all eyes of a model."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from octa_kedro.explain import localisation
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.controls import Eye
 from octa_kedro.explain.localisation import score_map
-from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.explain.scoring import choose_thresholds, curve_of, methods_of
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.stored import Stored
@@ -138,31 +136,3 @@ def _to_score(
         eye = rivals.eye(subject, surfaces) if diseased else None
         for method, heat in methods_of(maps[subject](), others, eye):
             yield _Scored(kept, method, heat, surfaces, lesion)
-
-
-def draw_maps(
-    images: Mapping[str, Stored],
-    maps: Mapping[str, Stored],
-    rows: pd.DataFrame,
-    around: Surroundings,
-    slabs: tuple[str, ...] = (),
-) -> dict[str, Figure]:
-    """A figure for each eye in `rows` (columns subject, disease, probability), all on one scale; `slabs` are the
-    en-face maps a 2D network sees.
-
-    The scale is the highest raw value among them, so that a map is bright only where its evidence is strong
-    beside that of other eyes.
-    """
-    shown = [row for row in rows.to_dict("records") if str(row["subject"]) in maps]
-    scale = max((float(maps[str(row["subject"])]().array.max()) for row in shown), default=1.0)
-    figures = {}
-    for row in shown:
-        subject = str(row["subject"])
-        title = f"{subject}: {row['disease']}, p(disease) = {row['probability']:.2f}"
-        image, heat = images[subject](), maps[subject]()
-        if isinstance(image, Volume):
-            known = [around.read(what, subject) for what in ("enface", "surfaces", "lesions")]
-            figures[f"{subject}.png"] = volume_figure(image, heat, *known, title=title, scale=scale)
-        else:
-            figures[f"{subject}.png"] = plane_figure(image.only(slabs), heat, title=title, scale=scale)
-    return figures

@@ -26,7 +26,8 @@ class ExplainConfig(Config):
     * Integrated gradients and occlusion compare with the eye blurred in plane by `baseline_blur_mm` (8 voxels).
     * Occlusion's blocks are `occlusion_depth_mm` deep and `occlusion_lateral_mm` wide (8 voxels).
 
-    `lesion_slabs` says in which slab a disease's lesions lie, for scoring.
+    `lesion_slabs` says in which slab a disease's lesions lie, and `finding_names` what the values of lesion masks
+    mean, for scoring.
     """
 
     target_class: int = Field(1, ge=0)
@@ -43,11 +44,13 @@ class ExplainConfig(Config):
     occlusion_depth_mm: PositiveFloat | None = None
     occlusion_lateral_mm: PositiveFloat | None = None
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})
+    finding_names: dict[int, str] | None = None
     device: str = "auto"
 
 
 NOT_IN_MAPS = {
     "device": "says where a map is computed, not what it shows",
     "lesion_slabs": "is for scoring maps only",
+    "finding_names": "is for scoring maps only",
 }
 """Parameters that change no map; every other one, also one that is added later, makes other maps."""

@@ -1,28 +1,56 @@
 """Pictures of one eye with its map over it; they return matplotlib figures."""
 
-from collections.abc import Sequence
-from typing import Any
+import textwrap
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from octa_kedro.explain.cuts import DepthAxis, Planes, cuts_of_volume, depth_axis, flat_cut
 from octa_kedro.explain.localisation import peak_voxel
+from octa_kedro.explain.pictures import (
+    LABEL,
+    TITLE,
+    Cut,
+    direction,
+    draw_eye,
+    draw_map,
+    ends_of_x,
+    mm_ticks,
+    set_ticks,
+    slab_title,
+    um_ticks,
+)
+from octa_kedro.explain.profile import evidence_by_depth, evidence_by_slab, slab_at
+from octa_kedro.explain.side_panels import (
+    draw_depths,
+    draw_key,
+    draw_slabs,
+    key_entries,
+)
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 
-HEAT = "inferno"
-LESION_COLOUR = "#56B4E9"
-PEAK_COLOUR = "#009E73"
-MAX_ALPHA = 0.75
 UNIT = "raw Grad-CAM (evidence)"
 # Inches.
-HEIGHT = 7.6
-MARGINS = Margins(left=0.42, right=1.3, top=0.55, bottom=0.42, across=0.5, down=0.5)
-BAR = (1.0, 0.62, 0.17, 3.4)
-"""Of the colour bar: from the right edge, from below, width and height."""
-DEPTH_STRETCH = 2  # a retina shown to scale is too thin to see its layers
+PANEL = 2.65
+MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)
+HEADLINE = 13.5
+LINE = 0.28
+SLAB_WORDS = 0.35
+"""Inches that the names of the slabs need beside their bars, more than the gap between panels."""
+UP = ("I", "S")
+EMPTY = "The map is empty: it shows no evidence for the class."
+
+
+class PlaneMap(NamedTuple):
+    """What a 2D network sees of an eye (only its slabs), its map, and the scale common to all its maps."""
+
+    enface: PlaneStack
+    heat: PlaneStack
+    scale: float
 
 
 def volume_figure(
@@ -35,110 +63,180 @@ def volume_figure(
     title: str,
     scale: float,
     unit: str = UNIT,
+    mirrored: bool | None = None,
+    plane: PlaneMap | None = None,
 ) -> Figure:
-    """B-scan through the map's peak, en-face map, and en-face slice at the peak's depth; below, the same
-    with the map over it.
+    """An eye and a 3D network's map of it, to be read without a manual.
 
-    The map is shown raw against the common `scale`, so that eyes can be compared: an eye with little
-    evidence looks empty. Over the en-face map lies the map's maximum along depth. The lesion's outline is
-    drawn where a mask is known.
+    Upper row: the B-scans along x and along y through the map's peak (of an empty map: through the grid's centre),
+    the en-face slab, and the en-face slice at the peak's depth. Middle row: the same with the map over it, over the
+    slab its maximum along depth. Lower row: evidence per depth and per slab, the map of the 2D network (`plane`) if
+    there is one, key and colour bar. Surfaces, lesion and en-face maps are left out where they are not known.
+
+    The map is shown raw against the common `scale`, so that eyes can be compared: an eye with little evidence looks
+    empty. `unit` names what the colours measure. `mirrored` says whether a left eye was mirrored: without it, a left
+    eye's temporal and nasal ends have no letters.
     """
-    px, py, pz = peak_voxel(heat.array)
-    flat = enface.array[..., 0] if enface is not None else image.array.mean(axis=2)
-    mask: NDArray = np.zeros(image.array.shape) if lesion is None else (np.asarray(lesion.array) > 0).astype(float)
-    slab = enface.names[0] if enface is not None else "mean"
-    depth = _depth_words(heat, surfaces, (px, py, pz))
-    titles = [f"B-scan at the peak (depth x {DEPTH_STRETCH})", f"En-face {slab}", f"En-face slice {depth}"]
-    greys = [image.array[:, py], flat, image.array[:, :, pz]]
-    warms = [heat.array[:, py], heat.array.max(axis=2), heat.array[:, :, pz]]
-    outlines = [mask[:, py], mask.max(axis=2), mask[:, :, pz]]
-    figure, axes, bar = _panels(14, (1.7, 1, 1))
-    for column in range(3):
-        deep = column == 0
-        mm = (image.spacing[0], image.spacing[2 if deep else 1])
-        peak = (px, pz if deep else py)
-        _show(axes[0, column], greys[column], mm, deep=deep, title=titles[column])
-        _outline(axes[0, column], outlines[column], mm)
-        colours = _show(axes[1, column], greys[column], mm, deep=deep, heat=warms[column], scale=scale, peak=peak)
-        if deep and surfaces is not None:
-            _surface_lines(axes[0, column], image, surfaces, py)
-    figure.colorbar(colours, cax=bar, label=unit)
-    figure.suptitle(title, y=0.995)
+    empty = not heat.array.max() > 0
+    peak = tuple(n // 2 for n in heat.array.shape) if empty else peak_voxel(heat.array)
+    at = (int(peak[0]), int(peak[1]), int(peak[2]))
+    ends = ends_of_x(image.laterality, mirrored)
+    axis = depth_axis(image, surfaces)
+    planes = Planes(image, heat, enface, surfaces, lesion)
+    lines = _wrapped(title, 4)
+    figure, axes = _panels(3, 4, len(lines))
+    for column, cut in enumerate(cuts_of_volume(planes, at, axis, marked=not empty)):
+        draw_eye(axes[0, column], cut)
+        draw_map(axes[1, column], cut, scale)
+        for row in (0, 1):
+            _label(axes[row, column], cut, ends if column != 1 else UP, axis, first=column in (0, 2), last=row == 1)
+    for column, words in enumerate(_titles(planes, at, axis)):
+        axes[0, column].set_title(words, fontsize=TITLE, loc="left")
+    for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
+        axes[1, column].set_title(words, fontsize=TITLE, loc="left")
+    _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
+    _headline(figure, lines, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
     return figure
 
 
-def plane_figure(enface: PlaneStack, heat: PlaneStack, *, title: str, scale: float, unit: str = UNIT) -> Figure:
-    """Each en-face map of a 2D network, and the same with the network's map over it."""
-    n = len(enface.names)
-    figure, axes, bar = _panels(3.9 * n + 1, (1,) * n)
-    x_mm, y_mm = (float(v) for v in np.linalg.norm(enface.affine[:3, :2], axis=0))
-    warm = heat.array[..., 0]
-    for column, name in enumerate(enface.names):
-        grey = enface.array[..., column]
-        _show(axes[0, column], grey, (x_mm, y_mm), title=f"En-face {name}")
-        colours = _show(axes[1, column], grey, (x_mm, y_mm), heat=warm, scale=scale, peak=peak_voxel(warm))
-    figure.colorbar(colours, cax=bar, label=unit)
-    figure.suptitle(title, y=0.995)
-    return figure
-
-
-def _panels(width: float, ratios: Sequence[float]) -> tuple[Figure, NDArray, Axes]:
-    """A figure that is `width` inches wide with two rows of panels and, beside the lower one, axes for a colour bar."""
-    figure, axes = figure_of_panels((width, HEIGHT), 2, len(ratios), MARGINS, width_ratios=ratios)
-    right, bottom, wide, high = BAR
-    bar = figure.add_axes((1 - right / width, bottom / HEIGHT, wide / width, high / HEIGHT))
-    return figure, axes, bar
-
-
-def _show(
-    axes: Axes,
-    grey: NDArray,
-    mm: tuple[float, float],
+def plane_figure(
+    enface: PlaneStack,
+    heat: PlaneStack,
     *,
-    deep: bool = False,
-    title: str = "",
-    heat: NDArray | None = None,
-    scale: float = 1.0,
-    peak: tuple[int, ...] | None = None,
-) -> Any:
-    """One picture in millimetres; depth runs downwards in a B-scan, superior is up en face."""
-    width, height = grey.shape[0] * mm[0], grey.shape[1] * mm[1]
-    place: dict[str, Any] = {
-        "extent": (0, width, height, 0) if deep else (0, width, 0, height),
-        "origin": "upper" if deep else "lower",
-        "interpolation": "nearest",
-    }
-    axes.imshow(grey.T, cmap="gray", vmin=0, vmax=max(float(np.percentile(grey, 99.5)), 1e-6), **place)
-    colours = None
-    if heat is not None:
-        strength = np.clip(heat.T / max(scale, 1e-12), 0, 1)
-        colours = axes.imshow(heat.T, cmap=HEAT, vmin=0, vmax=max(scale, 1e-12), alpha=MAX_ALPHA * strength, **place)
-    if peak is not None:
-        axes.plot((peak[0] + 0.5) * mm[0], (peak[1] + 0.5) * mm[1], "+", ms=11, mew=1.8, color=PEAK_COLOUR)
-    axes.set_aspect(DEPTH_STRETCH if deep else "equal")
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("mm", fontsize=8)
-    axes.tick_params(labelsize=8)
-    return colours
+    title: str,
+    scale: float,
+    unit: str = UNIT,
+    lesion: Volume | None = None,
+    mirrored: bool | None = None,
+) -> Figure:
+    """Each en-face map of a 2D network, and the same with the network's map over it.
+
+    `lesion` is a mask of the eye in 3D, whose outline is drawn as seen from the front; scale, unit and `mirrored` as
+    of `volume_figure`.
+    """
+    n = len(enface.names)
+    lines = _wrapped(title, n + 1)
+    figure, axes = _panels(2, n + 1, len(lines))
+    ends = ends_of_x(enface.laterality, mirrored)
+    empty = not heat.array.max() > 0
+    for column, name in enumerate(enface.names):
+        cut = flat_cut(enface, name, heat, lesion, marked=not empty)
+        draw_eye(axes[0, column], cut, cuts=False)
+        draw_map(axes[1, column], cut, scale)
+        for row in (0, 1):
+            _label(axes[row, column], cut, ends, None, first=column == 0, last=row == 1)
+        axes[0, column].set_title(f"En-face {slab_title(name)}", fontsize=TITLE, loc="left")
+    axes[1, 0].set_title("the same with the map", fontsize=TITLE, loc="left")
+    axes[0, n].axis("off")
+    entries = key_entries(lesion=_has(lesion), surfaces=False, peak=not empty, cuts=False)
+    draw_key(axes[1, n], entries, scale, unit)
+    _headline(figure, lines, EMPTY if empty else _strength_words(heat.array, scale).strip())
+    return figure
 
 
-def _outline(axes: Axes, mask: NDArray, mm: tuple[float, float]) -> None:
-    if mask.any() and not mask.all():
-        x, y = ((np.arange(n) + 0.5) * step for n, step in zip(mask.shape, mm, strict=True))
-        axes.contour(x, y, mask.T.astype(float), levels=[0.5], colors=LESION_COLOUR, linewidths=1.0)
+def _width(columns: int) -> float:
+    return MARGINS.left + MARGINS.right + columns * PANEL + (columns - 1) * MARGINS.across
 
 
-def _surface_lines(axes: Axes, image: Volume, surfaces: PlaneStack, row: int) -> None:
-    x = (np.arange(image.array.shape[0]) + 0.5) * image.spacing[0]
-    top = image.affine[2, 3] - image.spacing[2] / 2
-    for name in ("ILM", "OPL_ONL", "BM"):
-        axes.plot(x, surfaces.plane(name)[:, row] - top, lw=0.8, color="#E69F00", alpha=0.8)
-    height = image.array.shape[2] * image.spacing[2]
-    axes.set_ylim(height, 0)
+def _wrapped(title: str, columns: int) -> list[str]:
+    """The title in lines that fit a figure of so many columns: a bold letter is .68 of its height wide at most."""
+    letters = int(_width(columns) * 72 / (0.68 * HEADLINE))
+    return [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
 
 
-def _depth_words(heat: Volume, surfaces: PlaneStack | None, peak: tuple[int, int, int]) -> str:
-    z = float((heat.affine @ [*peak, 1.0])[2])
-    if surfaces is None:
-        return f"at {z:.2f} mm"
-    return f"{1000 * (z - float(surfaces.plane('ILM')[peak[:2]])):.0f} um below the ILM"
+def _panels(rows: int, columns: int, lines: int) -> tuple[Figure, NDArray]:
+    """A figure with square panels of `PANEL` inches, and room for so many lines of title."""
+    margins = MARGINS._replace(top=MARGINS.top + (lines - 1) * LINE)
+    height = margins.top + margins.bottom + rows * PANEL + (rows - 1) * margins.down
+    return figure_of_panels((_width(columns), height), rows, columns, margins)
+
+
+def _headline(figure: Figure, lines: list[str], words: str) -> None:
+    """The title, and below it what the map says, from the left edge on."""
+    height = figure.get_figheight()
+    for k, line in enumerate(lines):
+        figure.text(0.012, 1 - (0.1 + k * LINE) / height, line, fontsize=HEADLINE, weight="bold", va="top")
+    figure.text(0.012, 1 - (0.14 + len(lines) * LINE) / height, words, fontsize=LABEL + 0.5, va="top")
+
+
+def _label(
+    axes: Axes, cut: Cut, ends: tuple[str, str] | None, depth: DepthAxis | None, *, first: bool, last: bool
+) -> None:
+    """Ticks on both axes; their numbers and words only on the left (`first`) and below (`last`)."""
+    left, right, bottom, top = cut.extent
+    set_ticks(axes, "x", mm_ticks(right - left), words=last)
+    if last:
+        axes.set_xlabel(direction(ends), fontsize=LABEL)
+    if cut.deep and depth is not None:
+        set_ticks(axes, "y", um_ticks(top, bottom), words=first)
+        words = depth.words
+    else:
+        set_ticks(axes, "y", mm_ticks(top - bottom), words=first)
+        words = direction(UP)
+    if first:
+        axes.set_ylabel(words, fontsize=LABEL)
+
+
+def _titles(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> list[str]:
+    x, y = ((k + 0.5) * mm for k, mm in zip(at[:2], planes.image.spacing[:2], strict=True))
+    slab = "mean of all depths" if planes.enface is None else slab_title(planes.enface.names[0])
+    deep = axis.ends[1] - axis.ends[0]
+    stretches = [f"depth x {1000 * mm / deep:.2g}" for mm in planes.image.extent_mm[:2]]
+    return [
+        f"A  B-scan at y = {y:.2f} mm ({stretches[0]})",
+        f"B  B-scan at x = {x:.2f} mm ({stretches[1]})",
+        f"C  En-face, {slab}",
+        f"D  Slice {axis.of_voxel(planes, at)}",
+    ]
+
+
+def _lower_row(
+    axes: NDArray,
+    planes: Planes,
+    axis: DepthAxis,
+    *,
+    scale: float,
+    unit: str,
+    plane: PlaneMap | None,
+    ends: tuple[str, str] | None,
+) -> None:
+    heat, surfaces, lesion = planes.heat, planes.surfaces, planes.lesion
+    truth = None if lesion is None else evidence_by_depth(lesion.with_array(np.asarray(lesion.array) > 0), surfaces)
+    draw_depths(axes[0], evidence_by_depth(heat, surfaces), truth, surfaces, axis.ends)
+    box, room = axes[1].get_position(), SLAB_WORDS / axes[1].figure.get_figwidth()
+    axes[1].set_position((box.x0 + room, box.y0, box.width - room, box.height))
+    draw_slabs(axes[1], evidence_by_slab(heat, surfaces))
+    if plane is None:
+        axes[2].axis("off")
+    else:
+        marked = bool(plane.heat.array.max() > 0)
+        cut = flat_cut(plane.enface, plane.enface.names[0], plane.heat, lesion, marked=marked)
+        draw_map(axes[2], cut, plane.scale)
+        _label(axes[2], cut, ends, None, first=True, last=True)
+        axes[2].set_title(f"G  2D network's map (0 to {plane.scale:.2g})", fontsize=TITLE, loc="left")
+    entries = key_entries(lesion=_has(lesion), surfaces=surfaces is not None, peak=bool(heat.array.max() > 0))
+    draw_key(axes[3], entries, scale, unit)
+
+
+def _has(lesion: Volume | None) -> bool:
+    return lesion is not None and bool(lesion.array.any())
+
+
+def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> str:
+    """Where the peak lies, in one sentence."""
+    words = f"The map's peak lies {axis.of_voxel(planes, at)}"
+    if slab := slab_at(planes.surfaces, planes.heat, at):
+        words += f" ({slab})"
+    if planes.lesion is not None and _has(planes.lesion):
+        inside = bool(np.asarray(planes.lesion.array)[at] > 0)
+        words += ", inside the lesion" if inside else ", outside the lesion"
+    return words + "."
+
+
+def _strength_words(heat: NDArray, scale: float) -> str:
+    """How strong the map is beside the colour bar's end."""
+    return (
+        f" The map's strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar."
+        if scale > 0
+        else ""
+    )

@@ -14,8 +14,8 @@ from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
+    from octa_kedro.explain.drawing import EyePicture
     from octa_kedro.results.recipe import Job
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
@@ -53,6 +53,7 @@ def place_over_scans(
 
 @node_function
 def score_maps(
+    images: Mapping[str, Stored],
     maps: Mapping[str, Stored],
     layer: Mapping[str, Any],
     surfaces: Mapping[str, Stored],
@@ -60,18 +61,24 @@ def score_maps(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
-) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Does each 3D map point at the lesion's slab, and at the lesion? -> scores, summary, text (also logged)."""
+    plane_maps: Mapping[str, Stored] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
+    """Does each 3D map find the lesion, better than controls do? -> scores by eye, their summary, by finding, by size
+    of the lesion, and as text (also logged). Of a 2D network's `plane_maps`, if any, a control is made."""
     from octa_kedro.explain import cohort
-    from octa_kedro.explain.localisation import format_hits, summarise_hits
+    from octa_kedro.explain.hits_text import format_findings, format_hits
+    from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
 
     model = str(layer["model"])
     rows = predictions[predictions["model"] == model]
-    scores = cohort.score_maps(maps, cohort.Surroundings(surfaces, lesions), rows, config, evaluation.threshold)
-    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])})
-    text = format_hits(summary)
-    log.info("depth of the maps:\n%s", text)
-    return scores, summary, text
+    around, draw = cohort.Surroundings(surfaces, lesions), Bootstrap(evaluation.resamples, evaluation.seed)
+    common = (maps, around, rows, config, evaluation.threshold)
+    scores = cohort.score_maps(*common, rivals=cohort.Rivals(images, plane_maps or {}))
+    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw)
+    findings = summarise_findings(cohort.score_findings(*common, names=config.finding_names), draw)
+    text = f"{layer['title']} maps\n\n{format_hits(summary)}\n\nBy finding\n{format_findings(findings)}\n"
+    log.info("do the maps find the lesions?\n%s", text)
+    return scores, summary, findings, summarise_sizes(scores, draw), text
 
 
 @node_function
@@ -83,11 +90,20 @@ def draw_volume_maps(
     surfaces: Mapping[str, Stored],
     lesions: Mapping[str, Stored],
     predictions: pd.DataFrame,
-) -> dict[str, Figure]:
-    """A figure per held-out eye of a 3D model."""
-    from octa_kedro.explain.cohort import Surroundings, draw_maps
+    evaluation: EvaluationConfig,
+    plane_maps: Mapping[str, Stored] | None = None,
+    plane_layer: Mapping[str, Any] | None = None,
+) -> dict[str, EyePicture]:
+    """A figure and an animated sweep per held-out eye of a 3D model, beside its map by a 2D model, if there is one."""
+    from octa_kedro.explain.cohort import Surroundings
+    from octa_kedro.explain.drawing import PlaneMaps, draw_maps, draw_sweeps
 
-    return draw_maps(images, maps, _held_out(predictions, layer), Surroundings(surfaces, lesions, enface))
+    plane = None
+    if plane_maps is not None and plane_layer is not None:
+        plane = PlaneMaps(plane_maps, tuple(plane_layer["slabs"]))
+    around, rows = Surroundings(surfaces, lesions, enface), _held_out(predictions, layer)
+    figures = draw_maps(images, maps, rows, around, **_how(layer, evaluation), plane=plane)
+    return figures | draw_sweeps(images, maps, rows, around)
 
 
 @node_function
@@ -96,11 +112,24 @@ def draw_plane_maps(
     maps: Mapping[str, Stored],
     layer: Mapping[str, Any],
     predictions: pd.DataFrame,
-) -> dict[str, Figure]:
+    evaluation: EvaluationConfig,
+) -> dict[str, EyePicture]:
     """A figure per held-out eye of a 2D model."""
-    from octa_kedro.explain.cohort import Surroundings, draw_maps
+    from octa_kedro.explain.cohort import Surroundings
+    from octa_kedro.explain.drawing import draw_maps
 
-    return draw_maps(images, maps, _held_out(predictions, layer), Surroundings(), tuple(layer["slabs"]))
+    rows, slabs = _held_out(predictions, layer), tuple(layer["slabs"])
+    return draw_maps(images, maps, rows, Surroundings(), slabs, **_how(layer, evaluation))
+
+
+def _how(layer: Mapping[str, Any], evaluation: EvaluationConfig) -> dict[str, Any]:
+    from octa_kedro.explain.titles import readable_model
+
+    return {
+        "threshold": evaluation.threshold,
+        "model": readable_model(str(layer["model"])),
+        "unit": f"{layer['title']}, raw (evidence)",
+    }
 
 
 def _held_out(predictions: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from octa_kedro.pipelines.naming import keyword
 from octa_kedro.pipelines.training.pipeline import IMAGES
 from octa_kedro.structure import Structure
 
-ANATOMY = ["processed_surfaces", "processed_lesions"]
 PREDICTIONS = "evaluation.predictions"
 PARAMETERS = "params:explainability"
 THRESHOLD = "params:evaluation"  # what counts as classified correctly is decided in one place
@@ -32,7 +31,7 @@ def _model(structure: Structure, model: str) -> Pipeline:
         "maps_over_scan",
         name="place_over_scans",
     )
-    looks = _volume_nodes(images) if structure.models[model] == 3 else _plane_nodes(images)
+    looks = _volume_nodes(images, structure) if structure.models[model] == 3 else _plane_nodes(images)
     template = Pipeline([explain, place, *looks], tags=["explainability"])
     return Pipeline(
         template,
@@ -43,22 +42,30 @@ def _model(structure: Structure, model: str) -> Pipeline:
     )
 
 
-def _volume_nodes(images: str) -> list[Node]:
+def _volume_nodes(images: str, structure: Structure) -> list[Node]:
+    common = {
+        "images": images,
+        "maps": "maps",
+        "layer": "layer",
+        "surfaces": "processed_surfaces",
+        "lesions": "processed_lesions",
+        "predictions": PREDICTIONS,
+        "evaluation": THRESHOLD,
+    }
+    flat = next((model for model in structure.explain if structure.models[model] == 2), None)
+    if flat is not None:
+        common["plane_maps"] = f"explainability.{flat}.maps"
+    beside = {} if flat is None else {"plane_layer": f"explainability.{flat}.layer"}
     return [
         Node(
             nodes.score_maps,
-            ["maps", "layer", *ANATOMY, PREDICTIONS, PARAMETERS, THRESHOLD],
-            ["scores", "summary", "report"],
+            common | {"config": PARAMETERS},
+            ["scores", "summary", "findings", "sizes", "report"],
             name="score_maps",
         ),
-        Node(
-            nodes.draw_volume_maps,
-            [images, "maps", "layer", "enface_maps", *ANATOMY, PREDICTIONS],
-            "figures",
-            name="draw_maps",
-        ),
+        Node(nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
     ]
 
 
 def _plane_nodes(images: str) -> list[Node]:
-    return [Node(nodes.draw_plane_maps, [images, "maps", "layer", PREDICTIONS], "figures", name="draw_maps")]
+    return [Node(nodes.draw_plane_maps, [images, "maps", "layer", PREDICTIONS, THRESHOLD], "figures", name="draw_maps")]

@@ -1,0 +1,42 @@
+"""What stands over the picture of an eye: whose it is, what is true, and what a network says."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+SIDES = {"OD": "right eye", "OS": "left eye"}
+
+
+def eye_title(row: Mapping[Any, Any], *, model: str, threshold: float, laterality: str | None) -> str:
+    """Truth and prediction told apart, of a row of predictions: subject, disease, target, probability.
+
+    An eye is predicted diseased from `threshold` on, as everywhere in the evaluation. `model` is a readable name.
+    """
+    probability = float(row["probability"])
+    diseased = probability >= threshold
+    verdict = "correct" if diseased == bool(row["target"]) else "WRONG"
+    side = f" ({SIDES[laterality]})" if laterality in SIDES else ""
+    by = f" by the {model}" if model else ""
+    word = "disease" if diseased else "no disease"
+    return (
+        f"{row['subject']}{side}   true: {row['disease']}  \N{MIDDLE DOT}  predicted{by}: {word}, "
+        f"p(disease) = {short_probability(probability)}, {verdict}"
+    )
+
+
+def short_probability(probability: float) -> str:
+    """Two digits, without a 0 or 1 that is none: .93, < .01, > .99."""
+    if 0 < probability < 0.005:
+        return "< .01"
+    if 0.995 <= probability < 1:
+        return "> .99"
+    return f"{probability:.2f}".removeprefix("0")
+
+
+def readable_model(model: str) -> str:
+    """The name of a model as one reads it: training_2d_two_slabs -> 2D network, two slabs."""
+    found = re.fullmatch(r"(?:training_)?([23])d(?:_(.+))?", model)
+    if found is None:
+        return model
+    more = f", {found[2].replace('_', ' ')}" if found[2] else ""
+    return f"{found[1]}D network{more}"
