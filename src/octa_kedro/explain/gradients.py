@@ -4,6 +4,9 @@ All functions take one image ``(1, C, [D,] H, W)`` and return signed evidence ``
 units of logit per voxel: positive where a voxel speaks for the class.
 """
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,12 +14,12 @@ from numpy.typing import NDArray
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.smoothing import blur_in_plane
 
-BLUR_VOXELS = 8
+BATCH, BLUR_VOXELS = 8, 8
 
 
 def gradient_x_input(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
     """Gradient times input (Shrikumar et al. 2016, arXiv 1605.01713)."""
-    return _channels(_gradient(request, image) * image)
+    return _channels(_mean_gradient(request, [image]) * image)
 
 
 def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -25,10 +28,11 @@ def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]
     The noise, the same for every eye, has `smooth_grad_noise` of the image's range as its standard deviation."""
     noise = torch.Generator().manual_seed(0)
     width = request.config.smooth_grad_noise * float(image.max() - image.min())
-    total = torch.zeros_like(image)
-    for _ in range(request.config.steps):
-        total += _gradient(request, image + width * torch.randn(image.shape, generator=noise).to(image.device))
-    return _channels(total / request.config.steps * image)
+    noisy = (
+        image + width * torch.randn(image.shape, generator=noise).to(image.device)
+        for _ in range(request.config.steps)
+    )
+    return _channels(_mean_gradient(request, noisy) * image)
 
 
 def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -38,10 +42,9 @@ def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np
     A black volume as baseline would ask why there is an eye at all; the blurred one has the same layers of the same
     brightness, and asks for what is local."""
     baseline = blurred(request, image)
-    total = torch.zeros_like(image)
-    for step in range(request.config.steps):
-        total += _gradient(request, baseline + (step + 0.5) / request.config.steps * (image - baseline))
-    return _channels(total / request.config.steps * (image - baseline))
+    steps = request.config.steps
+    path = (baseline + (step + 0.5) / steps * (image - baseline) for step in range(steps))
+    return _channels(_mean_gradient(request, path) * (image - baseline))
 
 
 def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
@@ -52,11 +55,15 @@ def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(plain)[None].to(image.device)
 
 
-def _gradient(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
-    at = image.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(request.margin(at).sum(), at)
-    return gradient
+def _mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The mean gradient of the margin at several images ``(1, C, [D,] H, W)``, BATCH of them at a time."""
+    total, count, left = torch.zeros(()), 0, iter(images)
+    while some := list(itertools.islice(left, BATCH)):
+        at = torch.cat(some).detach().requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(request.margin(at).sum(), at)
+        total, count = total.to(at.device) + gradient.sum(0, keepdim=True), count + len(some)
+    return total / count
 
 
 def _channels(evidence: torch.Tensor) -> NDArray[np.float32]:

@@ -78,7 +78,7 @@ def volume_figure(
     eye's temporal and nasal ends have no letters.
     """
     empty = not heat.array.max() > 0
-    peak = tuple(n // 2 for n in heat.array.shape) if empty else peak_voxel(heat.array)
+    peak = tuple(n // 2 for n in heat.array.shape) if empty else peak_voxel(heat.array, heat.spacing)
     at = (int(peak[0]), int(peak[1]), int(peak[2]))
     ends = ends_of_x(image.laterality, mirrored)
     axis = depth_axis(image, surfaces)

@@ -127,12 +127,17 @@ def title_of(facts: Mapping[str, Any]) -> str:
 
 def _draw(found: Found, subject: str, title: str) -> Figure:
     image, heat = found.image(subject)(), found.readings[subject]()
-    scale = float(heat.array.max())
+    common: dict[str, Any] = {
+        "title": title,
+        "scale": float(heat.array.max()),
+        "unit": OWN_SCALE,
+        "mirrored": was_mirrored(found.image(subject)),
+    }
     if isinstance(image, Volume):
         enface, surfaces = (own[subject]() if subject in own else None for own in (found.enface, found.surfaces))
-        return volume_figure(image, heat, enface, surfaces, None, title=title, scale=scale, unit=OWN_SCALE)
+        return volume_figure(image, heat, enface, surfaces, None, **common)
     shown = image.only(tuple(found.readings[subject].meta[SLABS]))
-    return plane_figure(shown, heat, title=title, scale=scale, unit=OWN_SCALE)
+    return plane_figure(shown, heat, **common)
 
 
 def _over_scan(found: Found, subject: str) -> Volume | PlaneStack:
