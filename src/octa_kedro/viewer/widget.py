@@ -41,6 +41,7 @@ def show_eye(eye: ViewedEye, config: ViewerConfig | None = None, *, image: str =
             opacity=config.opacity,
             cal_min=config.threshold * strongest,
             cal_max=strongest,
+            colormap_type=ColormapType.ZERO_TO_MAX_TRANSPARENT_BELOW_MIN,
         ),
     ]
     if eye.lesion is not None:
@@ -52,5 +53,4 @@ def show_eye(eye: ViewedEye, config: ViewerConfig | None = None, *, image: str =
         is_colorbar=True,
     )
     viewer.load_volumes(volumes)
-    viewer.volumes[1].colormap_type = ColormapType.ZERO_TO_MAX_TRANSPARENT_BELOW_MIN
     return viewer
