@@ -21,7 +21,7 @@ function describe() {
   const held = eyes.filter((eye) => eye.held_out).length;
   const masked = eyes.filter((eye) => eye.lesion).length;
   const seen = held === eyes.length ? "No network was trained on any of them." :
-    `Networks were trained on the other ${eyes.length - held}, on which predictions and maps look better than they are.`;
+    `The other ${eyes.length - held} took part in development, so their predictions and maps may look better than they are.`;
   const truth = masked === eyes.length ? "" : masked ? ` ${eyes.length - masked} eyes have no lesion mask: ` :
     " There are no lesion masks: ";
   const caution = truth && `${truth}there the map shows what the network uses, and whether that is the lesion is a `
@@ -52,7 +52,7 @@ function paint() {
   }
   heat.opacity = Number($("opacity").value);
   heat._colormap = $("colormap").value;
-  if (nv.volumes[2]) nv.volumes[2].opacity = $("lesion").checked ? 1 : 0;
+  if (nv.volumes[2]) nv.volumes[2].opacity = $("lesion").checked ? FILL : 0; // 0 hides the outline too
   $("threshold-text").textContent = bottom.toPrecision(2);
   nv.updateGLVolume();
 }
@@ -62,7 +62,11 @@ function maskSlab() {
   [0, 1].forEach((i) => { nv.volumes[i].img = masked(state.whole[i], state.bits, slab); });
 }
 
+const FILL = 0.02;
+const LABELS = 1002; // NIfTI's intent code of volumes of labels: NiiVue draws outlines of these only
+
 function outline(volume) {
+  volume.hdr.intent_code = LABELS;
   const codes = [...Array(256).keys()];
   const all = (value) => codes.map((code) => (code === 0 ? 0 : value));
   volume.setColormapLabel({ I: codes, R: all(60), G: all(255), B: all(120), A: all(255), labels: codes.map(String) });
@@ -185,10 +189,10 @@ async function start() {
     backColor: [0, 0, 0, 1], crosshairColor: [0.3, 0.8, 1, 0.6], dragAndDropEnabled: false, loadingText: "" });
   await nv.attachToCanvas($("canvas"));
   nv.setCustomLayout([
-    { sliceType: SLICES.axial, position: [0, 0, 0.5, 0.5] },
-    { sliceType: SLICES.render, position: [0.5, 0, 0.5, 0.5] },
-    { sliceType: SLICES.coronal, position: [0, 0.5, 0.5, 0.5] },
-    { sliceType: SLICES.sagittal, position: [0.5, 0.5, 0.5, 0.5] },
+    { sliceType: SLICES.axial, position: [0, 0, 0.5, 0.6] },
+    { sliceType: SLICES.render, position: [0.5, 0, 0.5, 0.6] },
+    { sliceType: SLICES.coronal, position: [0, 0.6, 0.5, 0.4] },
+    { sliceType: SLICES.sagittal, position: [0.5, 0.6, 0.5, 0.4] },
   ]);
   nv.onLocationChange = locate;
   listen();
