@@ -12,7 +12,7 @@ PEAK = (8, 3, 5)
 
 
 def small_eye(subject: str = "10001", **known: Any) -> ViewedEye:
-    generator, affine = np.random.default_rng(0), scan_affine(SHAPE, (3.0, 3.0, 0.8))
+    generator, affine = np.random.default_rng(0), scan_affine(SHAPE, (3.6, 3.0, 0.8))
     distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip(np.indices(SHAPE), PEAK, strict=True)))
     heat = np.where(distance < 3, 0.02 * (1 - distance / 3), 0).astype(np.float32)
 

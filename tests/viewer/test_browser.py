@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.skipif(find_spec("ipyniivue") is None, reason="needs the extra `viewer`"),
 ]
 
 
@@ -32,7 +34,6 @@ def open_page(index: Path, subject: str, profile: Path) -> tuple[str, np.ndarray
 
 
 def test_the_page_shows_an_eye_from_the_disk(tmp_path):
-    pytest.importorskip("ipyniivue", reason="needs the extra `viewer`")
     index = write_viewer(tmp_path / "viewer", [small_eye("a"), small_eye("b")], findings={5: "neovascular"})
     page, picture = open_page(index, "b", tmp_path / "profile")
     assert 'data-state="ready"' in page, re.findall(r'<p id="message".*?</p>', page)
