@@ -186,7 +186,7 @@ async function start() {
   $("scale").value = settings.common_scale ? "common" : "own";
   table = new EyeTable($("list").firstElementChild, eyes, (eye) => pick(eye).catch(say));
   nv = new Niivue({ isOrientationTextVisible: false, isColorbar: true, show3Dcrosshair: true, crosshairWidth: 1,
-    backColor: [0, 0, 0, 1], crosshairColor: [0.3, 0.8, 1, 0.6], dragAndDropEnabled: false, loadingText: "" });
+    backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], crosshairColor: [0.3, 0.8, 1, 0.6], dragAndDropEnabled: false, loadingText: "" });
   await nv.attachToCanvas($("canvas"));
   nv.setCustomLayout([
     { sliceType: SLICES.axial, position: [0, 0, 0.5, 0.6] },
