@@ -37,6 +37,14 @@ def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit
         image.to_filename(partial)
 
 
+def encode_nifti(array: NDArray, affine: NDArray[np.float64], *, slope: float = 1.0) -> bytes:
+    """The bytes of an uncompressed NIfTI file, in millimetres; a value is ``number * slope``."""
+    image = nib.Nifti1Image(np.asarray(array), affine)
+    image.header.set_xyzt_units("mm")
+    image.header.set_slope_inter(slope, 0)
+    return image.to_bytes()
+
+
 def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     """Array and affine of a NIfTI file.
 
