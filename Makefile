@@ -12,7 +12,7 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-vendor install-viewer install-tracking install-notebook \
+.PHONY: help install install-dev install-vendor install-tracking install-notebook \
 	run viz notebook test test-slow lint lock clean
 
 help: ## Show this list
@@ -36,10 +36,6 @@ $(BIN)/uv:
 	$(INSTALL) --editable '.[vendor]'
 	touch $@
 
-.venv/viewer.stamp: .venv/run.stamp
-	$(INSTALL) --editable '.[viewer]'
-	touch $@
-
 .venv/tracking.stamp: .venv/run.stamp
 	$(INSTALL) --editable '.[tracking]'
 	touch $@
@@ -51,7 +47,6 @@ $(BIN)/uv:
 install: .venv/run.stamp ## Create .venv and install what a run needs
 install-dev: .venv/dev.stamp ## Also what development and tests need
 install-vendor: .venv/vendor.stamp ## Also readers of scanners' own files
-install-viewer: .venv/viewer.stamp ## Also NiiVue, for the page with maps in 3D
 install-tracking: .venv/tracking.stamp ## Also TensorBoard and MLflow, for training_3d.tracking
 install-notebook: .venv/notebook.stamp ## Also Jupyter
 

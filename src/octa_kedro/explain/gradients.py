@@ -29,8 +29,7 @@ def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]
     noise = torch.Generator().manual_seed(0)
     width = request.config.smooth_grad_noise * float(image.max() - image.min())
     noisy = (
-        image + width * torch.randn(image.shape, generator=noise).to(image.device)
-        for _ in range(request.config.steps)
+        image + width * torch.randn(image.shape, generator=noise).to(image.device) for _ in range(request.config.steps)
     )
     return _channels(_mean_gradient(request, noisy) * image)
 

@@ -33,7 +33,7 @@ from octa_kedro.explain.side_panels import (
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 
-UNIT = "raw Grad-CAM (evidence)"
+UNIT = "evidence, raw"
 # Inches.
 PANEL = 2.65
 MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)

@@ -10,9 +10,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from octa_kedro.explain.overlay import UNIT, plane_figure, volume_figure
+from octa_kedro.explain.drawing import was_mirrored
+from octa_kedro.explain.methods import METHODS
+from octa_kedro.explain.overlay import plane_figure, volume_figure
 from octa_kedro.inference.familiarity import STRANGE, UNKNOWN
-from octa_kedro.inference.making import SLABS
+from octa_kedro.inference.making import LAYER, SLABS
 from octa_kedro.io.files import replacing, write_text
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume
@@ -22,7 +24,6 @@ from octa_kedro.results.keys import hash_of
 from octa_kedro.results.named import place_named
 from octa_kedro.results.stored import Stored
 
-OWN_SCALE = f"{UNIT}, on this eye's own scale"
 """There is no other eye to share a scale with, and the reader must know: its own maximum may be next to nothing."""
 TITLE_WIDTH = 130
 
@@ -127,10 +128,11 @@ def title_of(facts: Mapping[str, Any]) -> str:
 
 def _draw(found: Found, subject: str, title: str) -> Figure:
     image, heat = found.image(subject)(), found.readings[subject]()
+    method = METHODS[found.readings[subject].meta[LAYER]["method"]].title
     common: dict[str, Any] = {
         "title": title,
         "scale": float(heat.array.max()),
-        "unit": OWN_SCALE,
+        "unit": f"{method}, raw, on this eye's own scale",
         "mirrored": was_mirrored(found.image(subject)),
     }
     if isinstance(image, Volume):

@@ -10,7 +10,7 @@ BUNDLE = "ipyniivue/static/widget.js"
 # The bundle is an ES module that exports a widget only; the widget makes its viewer right after this message.
 CLASS = re.compile(r'"Creating new Niivue instance"\);.{0,200}?=\s*new ([\w$]+)\(', re.DOTALL)
 EXPORT = re.compile(r"export\s*\{[^{}]*\};?\s*$")
-INSTALL = "install the extra `viewer` (pip install 'octa-kedro[viewer]', or make install-viewer)"
+INSTALL = "install it in the version that requirements.lock names"
 
 
 def niivue_script() -> str:
@@ -35,10 +35,7 @@ def as_classic_script(module: str, licence: str) -> str:
     """The widget's ES module as a script that keeps NiiVue's class as ``globalThis.Niivue``."""
     made, export = CLASS.search(module), EXPORT.search(module)
     if made is None or export is None or re.search(r"\bimport\.meta\b|^\s*import\b", module):
-        raise ConfigError(
-            f"NiiVue's class is not found in ipyniivue {version('ipyniivue')}; {INSTALL} in the version that "
-            "requirements.lock names"
-        )
+        raise ConfigError(f"NiiVue's class is not found in ipyniivue {version('ipyniivue')}; {INSTALL}")
     # A licence must not end the comment that it stands in.
     head = f"/* From ipyniivue {version('ipyniivue')}.\n{licence.replace('*/', '* /')}\n*/"
     return f"{head}\n(() => {{\n{module[: export.start()]}\n;globalThis.Niivue = {made.group(1)};\n}})();\n"

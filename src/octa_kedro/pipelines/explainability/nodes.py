@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from octa_kedro.results.recipe import Job
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.viewer.cohort import ViewerPage
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,33 @@ def score_maps(
     text = f"{layer['title']} maps\n\n{format_hits(summary)}\n\nBy finding\n{format_findings(findings)}\n"
     log.info("do the maps find the lesions?\n%s", text)
     return scores, summary, findings, summarise_sizes(scores, draw), text
+
+
+@node_function
+def view_maps(
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    surfaces: Mapping[str, Stored],
+    lesions: Mapping[str, Stored],
+    scores: pd.DataFrame,
+    config: ExplainConfig,
+) -> ViewerPage:
+    """All eyes with a 3D map -> a page to look at them in three planes and in 3D."""
+    from octa_kedro.explain.scoring import MAP
+    from octa_kedro.explain.titles import readable_model
+    from octa_kedro.viewer.cohort import ViewerPage
+
+    return ViewerPage(
+        scores[scores["method"] == MAP],
+        images,
+        maps,
+        surfaces,
+        lesions,
+        title=f"Where the {readable_model(str(layer['model']))} looks",
+        note=f"Maps: {layer['title']}, the mean of the networks that have not learnt from the eye.",
+        findings=config.finding_names,
+    )
 
 
 @node_function

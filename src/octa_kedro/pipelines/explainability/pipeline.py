@@ -63,6 +63,12 @@ def _volume_nodes(images: str, structure: Structure) -> list[Node]:
             ["scores", "summary", "findings", "sizes", "report"],
             name="score_maps",
         ),
+        Node(
+            nodes.view_maps,
+            [images, "maps", "layer", "processed_surfaces", "processed_lesions", "scores", PARAMETERS],
+            "viewer",
+            name="view_maps",
+        ),
         Node(nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
     ]
 
