@@ -39,7 +39,7 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
 
 def test_without_the_extra_the_widget_says_so_too(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipyniivue", None)
-    with pytest.raises(ConfigError, match="install the extra `viewer`"):
+    with pytest.raises(ConfigError, match="needs the package ipyniivue; install it"):
         show_eye(small_eye())
 
 
