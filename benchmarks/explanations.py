@@ -3,10 +3,10 @@
     python benchmarks/explanations.py --work /tmp/explanations --seeds 2 3 --eyes 12
     python benchmarks/explanations.py --work /tmp/explanations --seeds 2 --methods integrated_gradients --own mine.py
 
-For every seed a phantom of NORMAL, DR, CNV, CSC, AMD and RVO eyes is written into WORK/seed_N and a 3D network trained in
-three folds, unless that is there already. Then `--eyes` held-out eyes of each disease that the networks classify
-correctly are explained by every method, as the mean of the three networks, and scored against their lesion masks, beside
-the controls. No setting was chosen on these seeds.
+For every seed a phantom of NORMAL, DR, CNV, CSC, AMD and RVO eyes is written into WORK/seed_N and a 3D network trained
+in three folds, unless that is there already. Then `--eyes` held-out eyes of each disease that the networks classify
+correctly are explained by every method, as the mean of the three networks, and scored against their lesion masks,
+beside the controls. No setting was chosen on these seeds.
 
 A method of yours is a file with a function ``explain(model, image, target_class, spacing_mm)``: a torch module, one
 image as a tensor (1, 1, depth, y, x), the index of the class, voxel sizes in millimetres (depth, y, x). It returns an
@@ -69,7 +69,8 @@ def chosen_eyes(predictions: pd.DataFrame, eyes: int) -> pd.DataFrame:
 def own_method(path: Path) -> Callable[..., np.ndarray]:
     """The function `explain` of a file."""
     spec = importlib.util.spec_from_file_location("own", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return cast("Callable[..., np.ndarray]", module.explain)
