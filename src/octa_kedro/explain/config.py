@@ -36,7 +36,7 @@ class ExplainConfig(Config):
     layers: Literal["auto"] | tuple[str, ...] = "auto"
     depth_cell_mm: PositiveFloat | None = 0.1
     lateral_cell_mm: PositiveFloat | None = 0.4
-    steps: PositiveInt = 8
+    steps: PositiveInt = 4
     smooth_depth_mm: NonNegativeFloat | None = None
     smooth_lateral_mm: NonNegativeFloat | None = None
     baseline_blur_mm: PositiveFloat | None = None

@@ -2,9 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from octa_kedro.errors import DataError
+from octa_kedro.explain.smoothing import smooth
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.slabs import slab_mask, surface_plane
 
@@ -75,17 +75,7 @@ def blurred_replacement(
     """
     x, y, _ = eye.spacing
     inside = _mask(eye, surfaces, mask_slab)
-    return blur_in_plane(np.asarray(eye.array, np.float32), inside, (sigma_mm / x, sigma_mm / y))
-
-
-def blur_in_plane(
-    array: NDArray[np.float32], inside: NDArray[np.bool_], sigma: tuple[float, float]
-) -> NDArray[np.float32]:
-    """`array` ``[x, y, z]`` blurred along x and y by `sigma` voxels, as the weighted mean over the voxels `inside`;
-    the others keep their values."""
-    weight = gaussian_filter(inside.astype(np.float32), (*sigma, 0), mode="nearest")
-    total = gaussian_filter(np.where(inside, array, np.float32(0)), (*sigma, 0), mode="nearest")
-    return np.where(inside, total / np.maximum(weight, np.finfo(np.float32).tiny), array)
+    return np.where(inside, smooth(eye.array, inside, (sigma_mm / x, sigma_mm / y, 0)), eye.array).astype(np.float32)
 
 
 def _sample_columns(

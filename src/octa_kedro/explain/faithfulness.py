@@ -18,6 +18,7 @@ from torch import nn
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain.imputation import impute
 from octa_kedro.explain.ranking import Mask, Ranking, Removal, random_rankings, rank_blocks
+from octa_kedro.explain.request import class_margin
 
 Heats = Mapping[str, NDArray[np.floating]]
 RANDOM = "random"
@@ -59,8 +60,7 @@ class Scorer:
             raise ConfigError(f"target class {self.target}: the network has {classes} classes, counted from 0")
         if self.kind == "probability":
             return logits.softmax(-1)[..., self.target]
-        chosen = logits[..., self.target]
-        return chosen - (logits.sum(-1) - chosen) / (classes - 1)
+        return class_margin(logits, self.target)
 
 
 @dataclass(frozen=True)

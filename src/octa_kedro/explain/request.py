@@ -42,8 +42,12 @@ class MapRequest:
         return self.of_logits(self.model(images))
 
     def of_logits(self, logits: torch.Tensor) -> torch.Tensor:
-        """The margin ``(N,)`` of the explained class, of logits ``(N, classes)``: its logit minus the mean of the
-        others. Adding a constant to all logits, which no prediction depends on, changes nothing."""
-        target = self.config.target_class
-        others = (logits.sum(-1) - logits[..., target]) / (logits.shape[-1] - 1)
-        return logits[..., target] - others
+        """The margin ``(N,)`` of the explained class, of logits ``(N, classes)``."""
+        return class_margin(logits, self.config.target_class)
+
+
+def class_margin(logits: torch.Tensor, target: int) -> torch.Tensor:
+    """The logit ``(N,)`` of class `target` minus the mean of the others, of logits ``(N, classes)``. Adding a constant
+    to all logits, which no prediction depends on, changes nothing."""
+    chosen = logits[..., target]
+    return chosen - (logits.sum(-1) - chosen) / (logits.shape[-1] - 1)

@@ -21,7 +21,8 @@ function describe() {
   const held = eyes.filter((eye) => eye.held_out).length;
   const masked = eyes.filter((eye) => eye.lesion).length;
   const seen = held === eyes.length ? "No network was trained on any of them." :
-    `The other ${eyes.length - held} took part in development, so their predictions and maps may look better than they are.`;
+    `The other ${eyes.length - held} took part in development, ` +
+    "so their predictions and maps may look better than they are.";
   const truth = masked === eyes.length ? "" : masked ? ` ${eyes.length - masked} eyes have no lesion mask: ` :
     " There are no lesion masks: ";
   const caution = truth && `${truth}there the map shows what the network uses, and whether that is the lesion is a `
@@ -74,7 +75,8 @@ function outline(volume) {
 }
 
 function add(name, look) {
-  return nv.addVolumeFromUrl({ url: `${name}.nii.gz`, name: `${name}.nii.gz`, buffer: bytesOf(state.volumes[name]), ...look });
+  const file = `${name}.nii.gz`;
+  return nv.addVolumeFromUrl({ url: file, name: file, buffer: bytesOf(state.volumes[name]), ...look });
 }
 
 // The base image, the map and the lesions anew, at the place that was looked at.
@@ -186,7 +188,8 @@ async function start() {
   $("scale").value = settings.common_scale ? "common" : "own";
   table = new EyeTable($("list").firstElementChild, eyes, (eye) => pick(eye).catch(say));
   nv = new Niivue({ isOrientationTextVisible: false, isColorbar: true, show3Dcrosshair: true, crosshairWidth: 1,
-    backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], crosshairColor: [0.3, 0.8, 1, 0.6], dragAndDropEnabled: false, loadingText: "" });
+    backColor: [0, 0, 0, 1], clipPlaneColor: [0, 0, 0, 0], crosshairColor: [0.3, 0.8, 1, 0.6],
+    dragAndDropEnabled: false, loadingText: "" });
   await nv.attachToCanvas($("canvas"));
   nv.setCustomLayout([
     { sliceType: SLICES.axial, position: [0, 0, 0.5, 0.6] },

@@ -13,7 +13,10 @@ function loadEye(row) {
     const script = document.createElement("script");
     const done = () => { waiting.delete(row.subject); script.remove(); };
     waiting.set(row.subject, (volumes) => { done(); resolve(volumes); });
-    script.onerror = () => { done(); reject(new Error(`${row.file} is missing: keep the folder of this page together`)); };
+    script.onerror = () => {
+      done();
+      reject(new Error(`${row.file} is missing: keep the folder of this page together`));
+    };
     script.src = row.file;
     document.head.append(script);
   });
