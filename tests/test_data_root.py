@@ -1,5 +1,6 @@
 """Every cohort has a data root of its own."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -68,6 +69,14 @@ def test_a_copied_project_keeps_its_own_source(tmp_path: Path):
     claim_root(second / "source.json", second / "01_raw" / "phantom")
     with pytest.raises(ConfigError, match="holds the results of 01_raw/phantom"):
         claim_root(second / "source.json", first / "01_raw" / "phantom")
+
+
+def test_a_claim_with_the_whole_path_of_a_source_inside_is_the_same(tmp_path: Path):
+    source = tmp_path / "01_raw" / "phantom"
+    source.mkdir(parents=True)
+    (tmp_path / "source.json").write_text(json.dumps({"source": str(source)}))
+    claim_root(tmp_path / "source.json", source)
+    assert json.loads((tmp_path / "source.json").read_text()) == {"source": "01_raw/phantom"}
 
 
 def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -5,7 +5,9 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from octa_kedro.errors import CheckpointError
 from octa_kedro.explain.cams import grad_cam
 from octa_kedro.explain.config import MethodName
 from octa_kedro.explain.gradients import blurred, gradient_x_input, integrated_gradients, smooth_grad
@@ -145,3 +147,11 @@ def test_a_width_in_millimetres_smooths_by_that_many_voxels():
     )
     spread = [np.average((np.arange(40) - 22) ** 2, weights=heat.sum((1, 2))) for heat in (sharp, wide)]
     assert spread[1] - spread[0] == pytest.approx(9, rel=0.05)
+
+
+@pytest.mark.parametrize("name", [n for n in METHODS if n != "occlusion"])
+def test_a_network_that_does_not_look_at_the_image_is_refused(name: str):
+    model = BlobCounter(2).eval()
+    nn.init.zeros_(model.fc.weight)
+    with pytest.raises(CheckpointError, match="does not depend on the image"):
+        METHODS[name](request(model, (1, 24, 24)), torch.rand(1, 1, 24, 24))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.explain import explainer as explainer_module
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.explainer import Explainer
@@ -89,3 +89,11 @@ def test_a_class_that_the_network_has_not_cannot_be_explained(network: nn.Module
     explainer = Explainer(checkpoint(), ExplainConfig(device="cpu", target_class=2))
     with pytest.raises(ConfigError, match="target_class is 2, but the network has the classes NORMAL, DISEASED"):
         explainer.explain(plane_with_blob(12, 12))
+
+
+def test_a_map_that_holds_no_numbers_is_refused(network: nn.Module):
+    explainer = Explainer(checkpoint(), ExplainConfig(device="cpu"))
+    image = plane_with_blob(12, 12)
+    image.array[3, 3] = np.nan
+    with pytest.raises(DataError, match="eye, network of fold 1: its Grad-CAM map holds NaN"):
+        explainer.explain(image)

@@ -1,16 +1,19 @@
 """Maps of a cohort are scored beside controls, with a threshold that held-out eyes had no part in."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from octa_kedro.explain.cohort import Rivals, Surroundings, score_findings, score_maps
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.controls import CONTROLS
 from octa_kedro.explain.scoring import choose_thresholds
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.phantom.lesions.model import Finding
 from tests.explain.eyes import AFFINE, SHAPE, box, flat_surfaces, heat_at, volume
 
 CONFIG = ExplainConfig(lesion_slabs={"CNV": "OPL_BM"})
@@ -89,3 +92,10 @@ def test_findings_go_by_their_names():
     table = score_findings(MAPS, AROUND, PREDICTIONS, CONFIG, 0.5, names={2: "fluid"})
     assert table[["subject", "finding"]].to_numpy().tolist() == [["a", "fluid"], ["b", "fluid"]]
     assert (table["peak_in_finding"] == 1).all()
+
+
+def test_the_default_names_of_findings_are_those_of_the_phantom():
+    base = yaml.safe_load((Path(__file__).parents[2] / "conf/base/parameters_explainability.yml").read_text())
+    names = base["explainability"]["finding_names"]
+    words = {finding.value: finding.name.lower().replace("_", " ") for finding in Finding}
+    assert {value: name.removesuffix(" tissue") for value, name in names.items()} == words

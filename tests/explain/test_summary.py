@@ -8,7 +8,7 @@ import pytest
 
 from octa_kedro.explain.hits_text import format_findings, format_hits
 from octa_kedro.explain.localisation import SCORE_COLUMNS
-from octa_kedro.explain.summary import summarise_findings, summarise_hits, summarise_sizes
+from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
 
 
 def scores_of(method: str, **columns: object) -> pd.DataFrame:
@@ -154,3 +154,19 @@ def test_thirds_of_lesion_size():
 def test_thresholds_of_other_eyes_are_in_the_means():
     scores = masked("map", 0.5).assign(dice_chosen=[0.2, np.nan, 0.4, np.nan, np.nan, np.nan])
     assert summarise_hits(scores, {})["dice_chosen"].tolist() == pytest.approx([0.3, 0.3])
+
+
+def test_eyes_of_the_class_that_maps_explain_are_counted():
+    scores = scores_of("map", target=[1, 2, 2], disease=["DR", "AMD", "AMD"], peak_in_lesion=[1.0, 0.0, 1.0])
+    first, second = (summarise_hits(scores, {}, target_class=c).query("part == 'all'") for c in (1, 2))
+    assert first["disease"].tolist() == ["DR"]
+    assert second[["disease", "n_lesion", "lesion_hits"]].to_numpy().tolist() == [["AMD", 2, 1]]
+    assert summarise_hits(scores, {}, target_class=0).empty
+
+
+def test_all_intervals_have_the_level_that_is_asked_for():
+    scores = masked("map", 0.5)
+    wide, narrow = (summarise_hits(scores, {}, Bootstrap(level=level)).query("part == 'all'") for level in (0.95, 0.6))
+    for name in ("lesion", "voxel_ap"):
+        assert wide[f"{name}_low"].item() < narrow[f"{name}_low"].item()
+    assert "In brackets: 60 % intervals." in format_hits(narrow, 0.6)

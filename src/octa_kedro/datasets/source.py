@@ -96,12 +96,13 @@ def claim_root(claim: Path, source: Path) -> None:
         raise ConfigError(
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
-    if before != own and (root / before).exists():
+    same = (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
+    if not same and (root / before).exists():
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "
             f"--params cohort.name=NAME (an inference: inference.name=NAME), or delete {claim} if it is the same one"
         )
-    if before != own:
+    if not same:
         log.warning("%s: was made of %s, which is gone; %s is taken for the same eyes", claim.parent, before, own)
     if before != own or not claim.is_file():
         write_text(claim, json.dumps({"source": own}, indent=1))

@@ -14,7 +14,7 @@ from pytorch_grad_cam.base_cam import BaseCAM
 from torch import nn
 
 from octa_kedro.explain.layers import Layer, upsample_cells
-from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.request import MapRequest, require_gradient
 
 
 def grad_cam(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -66,6 +66,7 @@ def _of_layer(method: type[BaseCAM], request: MapRequest, layer: Layer, image: t
             logits = recorder(image.to(cam.device))
             request.model.zero_grad()
             request.of_logits(logits).sum().backward()
+        require_gradient(recorder.gradients[0])
         activations, gradients = recorder.activations[0].numpy(), recorder.gradients[0].numpy()
         cells = cam.get_cam_image(image, layer.module, [], activations, gradients, False)[0]
     finally:

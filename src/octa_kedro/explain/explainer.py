@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import CheckpointError, ConfigError, DataError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer, choose_layers, measure_layers
 from octa_kedro.explain.methods import METHODS, Method
@@ -78,14 +78,19 @@ class Explainer:
         """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together."""
         request, method, slabs = self.request(image), self._method(image), self.checkpoint.card.slabs
         device = next(self.model.parameters()).device
-        maps = [method(request, to_tensor(seen, slabs)[None].to(device)) for seen in self._seen(image)]
+        who = f"{image.source or 'an image'}, network of fold {self.checkpoint.card.fold}"
+        try:
+            maps = [method(request, to_tensor(seen, slabs)[None].to(device)) for seen in self._seen(image)]
+        except CheckpointError as error:
+            raise CheckpointError(f"{who}: {error}") from error
+        if not all(np.isfinite(one).all() for one in maps):
+            raise DataError(f"{who}: its {method.title} map holds NaN or infinite values; look at image and weights")
         raws = [from_tensor(torch.from_numpy(one)) for one in maps]
         name = self._method_name(image)
         if not any(one.any() for one in maps):
             log.warning(
-                "%s: the %s map of fold %s is empty: no voxel speaks for class %d",
-                image.source or "an image", method.title, self.checkpoint.card.fold, self.config.target_class,
-            )  # fmt: skip
+                "%s: its %s map is empty: no voxel speaks for class %d", who, method.title, self.config.target_class
+            )
         if isinstance(image, Volume):
             return Volume(raws[0], image.affine, name, image.laterality, image.source)
         x, y = image.array.shape[:2]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.request import MapRequest, require_gradient
 from octa_kedro.explain.smoothing import blur_in_plane
 
 BATCH, BLUR_VOXELS = 8, 8
@@ -62,6 +62,7 @@ def _mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(request.margin(at).sum(), at)
         total, count = total.to(at.device) + gradient.sum(0, keepdim=True), count + len(some)
+    require_gradient(total)
     return total / count
 
 

@@ -25,21 +25,22 @@ _NOTES = (
     "values as a ranking of the retina's voxels.",
     "Depth hit: the highest voxel lies in the lesion's slab. Energy: share of the map's sum inside the lesion. IoU, "
     "Dice, IoA, wIoA: at Otsu's threshold;",
-    "Dice*: held-out eyes, at the threshold that was best on development eyes. In brackets: 95 % intervals.",
+    "Dice*: held-out eyes, at the threshold that was best on development eyes. In brackets: {level:g} % intervals.",
 )
 
 
-def format_hits(summary: pd.DataFrame) -> str:
-    """The summary as text: a block per model, disease and part, with methods as rows, and its conclusion below."""
+def format_hits(summary: pd.DataFrame, level: float = 0.95) -> str:
+    """The summary, whose intervals have that `level`, as text: a block per model, disease and part, with methods as
+    rows, and its conclusion below."""
     if summary.empty:
-        return "no correctly classified diseased eye has a slab or a lesion mask to hit: nothing to score"
+        return "no correctly classified eye of the explained class has a slab or a lesion mask to hit: nothing to score"
     blocks, conclusions = [], []
     for (model, disease, part), group in summary.groupby(["model", "disease", "part"], sort=True):
         blocks.append(_block(f"{model}, {disease}, {_PART_TITLES.get(str(part), str(part))}", group))
         if part == POOLED:
             own = group[group["method"] == MAP]
             conclusions += [f"{model}, {disease}: the map {text}." for text in own["conclusion"] if text]
-    return "\n\n".join([*blocks, "\n".join(_NOTES), "\n".join(["Conclusions", *conclusions])])
+    return "\n\n".join([*blocks, "\n".join(_NOTES).format(level=100 * level), "\n".join(["Conclusions", *conclusions])])
 
 
 def format_findings(findings: pd.DataFrame) -> str:

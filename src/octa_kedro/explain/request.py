@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from octa_kedro.errors import CheckpointError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer
 from octa_kedro.explain.smoothing import tissue
@@ -44,6 +45,12 @@ class MapRequest:
     def of_logits(self, logits: torch.Tensor) -> torch.Tensor:
         """The margin ``(N,)`` of the explained class, of logits ``(N, classes)``."""
         return class_margin(logits, self.config.target_class)
+
+
+def require_gradient(gradient: torch.Tensor) -> None:
+    """CheckpointError for a gradient that is 0 everywhere: its map would look like one without evidence."""
+    if not bool(gradient.any()):
+        raise CheckpointError("all gradients are 0: what the network says does not depend on the image; train it anew")
 
 
 def class_margin(logits: torch.Tensor, target: int) -> torch.Tensor:

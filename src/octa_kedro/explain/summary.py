@@ -47,23 +47,28 @@ class Bootstrap:
 
 
 def summarise_hits(
-    scores: pd.DataFrame, cell_depth_mm: Mapping[str, float], bootstrap: Bootstrap | None = None
+    scores: pd.DataFrame,
+    cell_depth_mm: Mapping[str, float],
+    bootstrap: Bootstrap | None = None,
+    *,
+    target_class: int = 1,
 ) -> pd.DataFrame:
-    """The scores of correctly classified diseased eyes, per model, method, part and disease, and both parts pooled.
+    """The scores of correctly classified eyes of the class `target_class`, which maps show evidence for, per model,
+    method, part and disease, and both parts pooled.
 
     Columns: SUMMARY_COLUMNS. Of `n` eyes with a slab, `hits` peaks lay in it (rate, low, high), and of `n_lesion` eyes
-    with a mask `lesion_hits` in the lesion, with or without a slab (lesion_rate, ...): Wilson's 95 % intervals. MEANS
+    with a mask `lesion_hits` in the lesion, with or without a slab (lesion_rate, ...): Wilson's intervals. MEANS
     have bootstrap intervals over patients; those at a chosen threshold are over held-out eyes only. Rows of the
     network's own map carry the verdict of `verdict.judge`. An eye with neither slab nor mask is left out, and a group
     without eyes has no row: it is never reported as 0. So is an eye with an empty map; `empty_maps` counts these.
     """
     draw = bootstrap or Bootstrap()
-    usable = _judged(scores)
+    usable = _judged(scores, target_class)
     if usable.empty:
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
     rows: list[dict[str, Any]] = []
     pooled = pd.concat([usable, usable.assign(part=POOLED)], ignore_index=True)
-    empty = scores[scores["correct"].astype(bool) & (scores["target"] == 1) & (scores["peak_value"] <= 0)]
+    empty = scores[_right(scores, target_class) & (scores["peak_value"] <= 0)]
     for (model, part, disease), group in pooled.groupby(["model", "part", "disease"], sort=True):
         for method in _map_first(group):
             chosen = group[group["method"] == method]
@@ -71,27 +76,29 @@ def summarise_hits(
             row: dict[str, Any] = {"model": model, "method": method, "part": part, "disease": disease}
             row |= {"cell_depth_mm": cell_depth_mm.get(str(model), math.nan) if own else math.nan}
             row["empty_maps"] = len(_matching(empty, row))
-            row |= _hit_columns(chosen) | _mean_columns(chosen, draw)
+            row |= _hit_columns(chosen, draw.level) | _mean_columns(chosen, draw)
             rows.append(row | (judge(group, draw.mean) if own else dict(NO_VERDICT)))
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 
-def summarise_findings(findings: pd.DataFrame, bootstrap: Bootstrap | None = None) -> pd.DataFrame:
-    """The scores by finding (`cohort.score_findings`) of correctly classified diseased eyes, per model, method,
-    disease and finding, over both parts: FINDING_COLUMNS."""
+def summarise_findings(
+    findings: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int = 1
+) -> pd.DataFrame:
+    """The scores by finding (`cohort.score_findings`) of the same eyes, per model, method, disease and finding, over
+    both parts: FINDING_COLUMNS."""
     draw = bootstrap or Bootstrap()
     rows: list[dict[str, Any]] = []
-    usable = findings[findings["correct"].astype(bool) & (findings["target"] == 1)]
+    usable = findings[_right(findings, target_class)]
     for (model, method, disease, finding), group in usable.groupby(["model", "method", "disease", "finding"]):
         row = {"model": model, "method": method, "disease": disease, "finding": finding}
-        row |= _proportion(group["peak_in_finding"], ("eyes", "hits", "rate", "low", "high"))
+        row |= _proportion(group["peak_in_finding"], ("eyes", "hits", "rate", "low", "high"), draw.level)
         row |= _with_interval("voxel_ap", group, draw)
         row |= {name: _mean(group, name) for name in ("prevalence", "mass_in_finding")}
         rows.append(row)
     return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
 
 
-def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None) -> pd.DataFrame:
+def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int = 1) -> pd.DataFrame:
     """Pointing game and voxel AP by thirds of lesion volume within each disease, over both parts: SIZE_COLUMNS.
 
     Thirds are those of the eyes of the network's own map, so that all methods of a disease are judged on the same
@@ -99,7 +106,7 @@ def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None) ->
     """
     draw = bootstrap or Bootstrap()
     rows: list[dict[str, Any]] = []
-    usable = _judged(scores)
+    usable = _judged(scores, target_class)
     usable = usable[usable["lesion_mm3"].notna()] if len(usable) else usable
     for (model, disease), eyes in usable.groupby(["model", "disease"]):
         cuts = np.quantile(eyes.loc[eyes["method"] == MAP, "lesion_mm3"], [1 / 3, 2 / 3]) if len(eyes) else np.zeros(2)
@@ -112,18 +119,23 @@ def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None) ->
                 if group.empty:
                     continue
                 row: dict[str, Any] = {"model": model, "method": method, "disease": disease, "size": size}
-                row |= _proportion(group["peak_in_lesion"], ("eyes", "hits", "rate", "low", "high"))
+                row |= _proportion(group["peak_in_lesion"], ("eyes", "hits", "rate", "low", "high"), draw.level)
                 row |= {"from_mm3": group["lesion_mm3"].min(), "to_mm3": group["lesion_mm3"].max()}
                 rows.append(row | _with_interval("voxel_ap", group, draw) | {"prevalence": _mean(group, "prevalence")})
     return pd.DataFrame(rows, columns=list(SIZE_COLUMNS))
 
 
-def _judged(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rows of correctly classified diseased eyes in which there is something to hit."""
+def _right(rows: pd.DataFrame, target_class: int) -> pd.Series:
+    """Which rows are of correctly classified eyes of a class."""
+    return rows["correct"].astype(bool) & (rows["target"] == target_class)
+
+
+def _judged(scores: pd.DataFrame, target_class: int) -> pd.DataFrame:
+    """Rows of correctly classified eyes of a class in which there is something to hit."""
     if scores.empty or "peak_in_slab" not in scores:
         return scores.iloc[:0]
     something = scores["peak_in_slab"].notna() | scores["peak_in_lesion"].notna()
-    return scores[scores["correct"].astype(bool) & (scores["target"] == 1) & something]
+    return scores[_right(scores, target_class) & something]
 
 
 def _matching(rows: pd.DataFrame, group: Mapping[str, Any]) -> pd.DataFrame:
@@ -139,14 +151,14 @@ def _map_first(group: pd.DataFrame) -> list[str]:
     return sorted(group["method"].unique(), key=lambda method: method != MAP)
 
 
-def _hit_columns(rows: pd.DataFrame) -> dict[str, float]:
+def _hit_columns(rows: pd.DataFrame, level: float) -> dict[str, float]:
     names = ("n_lesion", "lesion_hits", "lesion_rate", "lesion_low", "lesion_high")
     return {
         "eyes": len(rows),
-        **_proportion(rows["peak_in_slab"], ("n", "hits", "rate", "low", "high")),
+        **_proportion(rows["peak_in_slab"], ("n", "hits", "rate", "low", "high"), level),
         "chance_slab_share": _mean(rows, "slab_share_of_retina"),
         "chance_centre_prior": _mean(rows, "centre_in_slab"),
-        **_proportion(rows["peak_in_lesion"], names),
+        **_proportion(rows["peak_in_lesion"], names, level),
         "prevalence": _mean(rows, "prevalence"),
         "lesion_share_of_grid": _mean(rows, "lesion_share_of_grid"),
     }
@@ -160,10 +172,10 @@ def _with_interval(name: str, rows: pd.DataFrame, draw: Bootstrap) -> dict[str, 
     return dict(zip((name, f"{name}_low", f"{name}_high"), draw.mean(rows[name], rows), strict=True))
 
 
-def _proportion(hits: pd.Series, names: Sequence[str]) -> dict[str, float]:
+def _proportion(hits: pd.Series, names: Sequence[str], level: float) -> dict[str, float]:
     """Trials, successes, their share and Wilson's interval, by `names`; NaN are no trials."""
     n, successes = int(hits.notna().sum()), int(hits.sum())
-    low, high = wilson_interval(successes, n)
+    low, high = wilson_interval(successes, n, level)
     return dict(zip(names, (n, successes, successes / n if n else math.nan, low, high), strict=True))
 
 

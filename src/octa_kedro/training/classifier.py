@@ -66,11 +66,7 @@ def fit_classifier(
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
     encoder = _start(model, network, table, config, pretrained)
-    seen = {TRAINING: data["train"].subjects, VALIDATION: data["validation"].subjects}
-    patients = patients_in(table[table["role"] != "held_out"])
-    if encoder is not None:
-        seen[PRETRAINING], patients = sorted(encoder.learnt_from()), {**encoder.patients, **patients}
-
+    seen, patients = _learnt_from(table, data, encoder)
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(
         run,
@@ -92,7 +88,7 @@ def fit_classifier(
         fold=fold,
         epoch=row["epoch"],
         metrics={name: row[name] for name in HISTORY_METRICS if math.isfinite(row[name])},
-        seen={what: tuple(subjects) for what, subjects in seen.items()},
+        seen=seen,
         patients=patients,
         familiar=familiar_from([images[subject].meta for subject in data["train"].subjects], config.slabs),
         parameters=config.model_dump(mode="json"),
@@ -112,6 +108,17 @@ def _start(
     require_fold_unseen(table, pretrained.card, learner="the pre-training")
     start_model(model, network, config.start, pretrained.weights)
     return pretrained.card
+
+
+def _learnt_from(
+    table: pd.DataFrame, data: Mapping[str, EyeDataset], encoder: CheckpointCard | None
+) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
+    """The eyes that the network will have seen, by use, and whose they are; with those of its pre-training."""
+    seen = {TRAINING: tuple(data["train"].subjects), VALIDATION: tuple(data["validation"].subjects)}
+    patients = patients_in(table[table["role"] != "held_out"])
+    if encoder is None:
+        return seen, patients
+    return {**seen, PRETRAINING: tuple(sorted(encoder.learnt_from()))}, {**encoder.patients, **patients}
 
 
 def _training_run(

@@ -72,14 +72,18 @@ def score_maps(
 
     model = str(layer["model"])
     rows = predictions[predictions["model"] == model]
-    around, draw = cohort.Surroundings(surfaces, lesions), Bootstrap(evaluation.resamples, evaluation.seed)
+    around = cohort.Surroundings(surfaces, lesions)
+    draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
     common = (maps, around, rows, config, evaluation.threshold)
     scores = cohort.score_maps(*common, rivals=cohort.Rivals(images, plane_maps or {}))
-    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw)
-    findings = summarise_findings(cohort.score_findings(*common, names=config.finding_names), draw)
-    text = f"{layer['title']} maps\n\n{format_hits(summary)}\n\nBy finding\n{format_findings(findings)}\n"
+    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw, target_class=config.target_class)
+    findings = cohort.score_findings(*common, names=config.finding_names)
+    by_finding = summarise_findings(findings, draw, target_class=config.target_class)
+    sizes = summarise_sizes(scores, draw, target_class=config.target_class)
+    hits, marked = format_hits(summary, evaluation.level), format_findings(by_finding)
+    text = f"{layer['title']} maps\n\n{hits}\n\nBy finding\n{marked}\n"
     log.info("do the maps find the lesions?\n%s", text)
-    return scores, summary, findings, summarise_sizes(scores, draw), text
+    return scores, summary, by_finding, sizes, text
 
 
 @node_function
