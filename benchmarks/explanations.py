@@ -81,7 +81,7 @@ def mean_of_own(explain: Callable[..., np.ndarray], explainers: Sequence[Explain
     maps = []
     for one in explainers:
         x, y, z = (float(mm) for mm in image.spacing)
-        found = explain(one.model, to_tensor(image)[None], one.config.target_class, (z, y, x))
+        found = explain(one.model, to_tensor(image)[None], one.target, (z, y, x))
         maps.append(np.maximum(np.asarray(found, np.float32), 0))
     return image.with_array(from_tensor(torch.from_numpy(np.mean(maps, axis=0))))
 

@@ -6,7 +6,7 @@ from scipy.ndimage import zoom
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.layers import Layer, choose_layers, measure_layers, upsample_cells
+from octa_kedro.explain.layers import Layer, choose_layers, coarse_note, measure_layers, upsample_cells
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 
@@ -41,6 +41,14 @@ def test_auto_is_the_last_layer_with_fine_cells(layers: list[Layer]):
 def test_layers_are_chosen_by_name(layers: list[Layer]):
     chosen = choose_layers(layers, ExplainConfig(layers=("layer3", "layer1")))
     assert [layer.name for layer in chosen] == ["layer3", "layer1"]
+
+
+def test_a_layer_of_few_cells_is_told_with_what_to_set_instead(layers: list[Layer]):
+    note = coarse_note(layers[-1:], layers)
+    assert note.startswith("layer4 has 3 x 2 x 2 cells (depth, y, x), fewer than 4 along an axis")
+    assert "set explainability.layers to one of layer1, layer2, layer3 or depth_cell_mm to less" in note
+    assert coarse_note(layers[:3], layers) == ""
+    assert "choose a method of voxels" in coarse_note(layers[-1:], layers[-1:])
 
 
 @pytest.mark.parametrize("names", [("layer3", "layer9"), ()])

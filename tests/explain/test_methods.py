@@ -17,7 +17,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from tests.explain.networks import BlobCounter, request
 
-OF_NO_CLASS = {"eigen_cam"}
+OF_NO_CLASS = {"eigen_cam", "score_cam"}  # weights of Score-CAM are a softmax: never negative
 SMALL = ModelConfig(name="resnet10", widths=(4, 4, 8, 8))
 
 

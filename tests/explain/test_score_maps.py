@@ -12,8 +12,11 @@ from octa_kedro.explain.cohort import Rivals, Surroundings, score_findings, scor
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.controls import CONTROLS
 from octa_kedro.explain.scoring import choose_thresholds
+from octa_kedro.explain.target import facts_of
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.phantom.lesions.model import Finding
+from octa_kedro.results.result import Result
+from octa_kedro.results.stored import Stored, write_result
 from tests.explain.eyes import AFFINE, SHAPE, box, flat_surfaces, heat_at, volume
 
 CONFIG = ExplainConfig(lesion_slabs={"CNV": "OPL_BM"})
@@ -49,6 +52,14 @@ def test_maps_are_scored_beside_their_predictions():
     assert scores["method"].unique().tolist() == ["map"]
     assert scores.loc["a", ["peak_in_lesion", "peak_in_slab"]].tolist() == [1, 1]
     assert math.isnan(scores.loc["n", "peak_in_lesion"])
+
+
+def test_a_score_says_which_class_its_map_explains(tmp_path: Path):
+    assert score_maps(MAPS, AROUND, PREDICTIONS, CONFIG, 0.5)["explained"].tolist() == [1, 1, 1]
+    said = write_result(tmp_path / "a.nii", Result(HEAT, facts=facts_of(0, ("NORMAL", "CNV"))))
+    maps = {"a": Stored(tmp_path / "a.nii", said["sha256"], said["meta"])}
+    predicted = CONFIG.model_copy(update={"target_class": "predicted"})
+    assert score_maps(maps, AROUND, PREDICTIONS, predicted, 0.5)["explained"].tolist() == [0]
 
 
 def test_controls_and_other_maps_are_scored_for_diseased_eyes():

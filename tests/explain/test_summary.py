@@ -164,6 +164,28 @@ def test_eyes_of_the_class_that_maps_explain_are_counted():
     assert summarise_hits(scores, {}, target_class=0).empty
 
 
+def test_of_the_predicted_class_only_maps_for_an_eyes_own_disease_are_scored():
+    """A map for NORMAL, or for another disease, marks nothing that could be hit or missed."""
+    scores = scores_of(
+        "map",
+        target=[1, 1, 2, 0],
+        explained=[1, 0, 1, 0],
+        correct=[True, True, True, True],
+        disease=["DR", "DR", "AMD", "NORMAL"],
+        peak_in_lesion=[1.0, 0.0, 0.0, 0.0],
+        lesion_mm3=1.0,
+    )
+    row = summarise_hits(scores, {}, target_class="predicted").query("part == 'all'")
+    assert row[["disease", "n_lesion", "lesion_hits"]].to_numpy().tolist() == [["DR", 1, 1]]
+    rows = scores.assign(finding="fluid", peak_in_finding=0.0, mass_in_finding=0.0)
+    assert summarise_findings(rows, target_class="predicted")["disease"].tolist() == ["DR"]
+
+
+def test_evidence_for_the_negative_class_is_not_scored_even_where_there_is_a_mask():
+    scores = scores_of("map", target=[0, 0], disease="NORMAL", peak_in_lesion=[1.0, 1.0])
+    assert summarise_hits(scores, {}, target_class=0).empty
+
+
 def test_all_intervals_have_the_level_that_is_asked_for():
     scores = masked("map", 0.5)
     wide, narrow = (summarise_hits(scores, {}, Bootstrap(level=level)).query("part == 'all'") for level in (0.95, 0.6))

@@ -80,6 +80,25 @@ def test_every_parameter_of_explanation_makes_other_maps_but_for_the_exceptions(
     assert (map_key(config=other) == map_key()) is (name in NOT_IN_MAPS)
 
 
+def test_a_class_by_its_name_has_the_map_of_its_index():
+    by_name, by_index = (ExplainConfig(target_class=c) for c in ("DR", 1))
+    assert map_key(config=by_name) == map_key(config=by_index)
+    assert map_key(config=ExplainConfig(target_class="predicted")) != map_key(config=by_index)
+
+
+def test_the_threshold_matters_to_maps_of_the_predicted_class_alone():
+    images, checkpoints = {"c": Stored(Path("c.nii"), "0", {})}, [Checkpoint({}, CARD)]
+    keys = {
+        (target, threshold): map_recipes(images, SPLITS, checkpoints, ExplainConfig(target_class=target), threshold)[
+            "c"
+        ].ingredients[MAP]
+        for target in (1, "predicted")
+        for threshold in (0.4, 0.5)
+    }
+    assert keys[1, 0.4] == keys[1, 0.5]
+    assert keys["predicted", 0.4] != keys["predicted", 0.5]
+
+
 @pytest.mark.parametrize("name", CheckpointCard.model_fields)
 def test_all_that_a_card_says_of_its_network_makes_other_maps(name: str):
     other = CheckpointCard.model_validate(CARD.model_dump() | {name: OTHER_CARD[name]})

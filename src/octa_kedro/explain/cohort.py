@@ -11,6 +11,7 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.controls import Eye
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.scoring import choose_thresholds, curve_of, methods_of
+from octa_kedro.explain.target import EXPLAINED
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.stored import Stored
 
@@ -76,8 +77,8 @@ def score_maps(
 
     `predictions` are that model's; an eye is classified correctly if its probability lies on the right side
     of `threshold`. Rivals are scored for diseased eyes only. Columns: model, subject, part, disease, target,
-    probability (and patient, where predictions have it), correct, slab, method, the scores, and those at a threshold
-    chosen on development eyes (`scoring.choose_thresholds`).
+    probability (and patient, where predictions have it), correct, explained (index of the map's class), slab, method,
+    the scores, and those at a threshold chosen on development eyes (`scoring.choose_thresholds`).
     """
     rows, curves = [], []
     for item in _to_score(maps, around, predictions, config, threshold, rivals=rivals or Rivals()):
@@ -110,7 +111,7 @@ def score_findings(
                 item.heat, item.surfaces, item.lesion, names, subject=str(item.kept["subject"])
             )
             rows += [item.kept | {"method": item.method} | scores for scores in found]
-    return pd.DataFrame(rows, columns=None if rows else [*KEPT, "correct", "slab", "method", "finding"])
+    return pd.DataFrame(rows, columns=None if rows else [*KEPT, "correct", EXPLAINED, "slab", "method", "finding"])
 
 
 def _to_score(
@@ -129,10 +130,12 @@ def _to_score(
             continue
         kept: dict[str, Any] = {name: row[name] for name in (*KEPT, "patient") if name in row}
         kept["correct"] = (row["probability"] >= threshold) == bool(row["target"])
+        stored = maps[subject]
+        kept[EXPLAINED] = config.target_class if isinstance(config.target_class, int) else stored.meta[EXPLAINED]
         kept["slab"] = config.lesion_slabs.get(disease, "")
         surfaces, lesion = around.read("surfaces", subject), around.read("lesions", subject)
         diseased = bool(row["target"])
         others = {name: heats[subject]() for name, heats in rivals.others.items() if diseased and subject in heats}
         eye = rivals.eye(subject, surfaces) if diseased else None
-        for method, heat in methods_of(maps[subject](), others, eye):
+        for method, heat in methods_of(stored(), others, eye):
             yield _Scored(kept, method, heat, surfaces, lesion)

@@ -1,23 +1,27 @@
 """Parameters of explanation."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from octa_kedro.config import Config
 
 MethodName = Literal[
-    "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "gradient_x_input", "smooth_grad",
-    "integrated_gradients", "occlusion",
+    "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "score_cam", "ablation_cam",
+    "gradient_x_input", "smooth_grad", "integrated_gradients", "occlusion", "guided_backprop", "guided_grad_cam",
 ]  # fmt: skip
 """The methods of `explain.methods.METHODS`; written out, since naming them must not import torch. A test compares."""
+
+PREDICTED = "predicted"
+"""The class to explain: of each eye the one that the mean of its networks predicts."""
 
 
 class ExplainConfig(Config):
     """What is explained, how, and how finely.
 
-    `target_class` is the index of the class whose evidence is mapped, `method_3d` and `method_2d` name the method for
-    volumes and for en-face maps. Lengths are in millimetres; where one is None, it is so many voxels of the axis:
+    `target_class` is the class whose evidence is mapped: its index, its name on the checkpoint's card, or PREDICTED.
+    `method_3d` and `method_2d` name the method for volumes and for en-face maps. Lengths are in millimetres; where one
+    is None, it is so many voxels of the axis:
 
     * Methods of activation look at `layers`: names, or ``auto``: the last layer whose cells are at most
       `depth_cell_mm` deep (3D) or `lateral_cell_mm` wide (2D), or simply the last where that is None.
@@ -30,7 +34,7 @@ class ExplainConfig(Config):
     mean, for scoring.
     """
 
-    target_class: int = Field(1, ge=0)
+    target_class: Annotated[int, Field(ge=0)] | Annotated[str, Field(min_length=1)] = 1
     method_3d: MethodName = "integrated_gradients"
     method_2d: MethodName = "grad_cam"
     layers: Literal["auto"] | tuple[str, ...] = "auto"

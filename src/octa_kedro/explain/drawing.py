@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from octa_kedro.explain.cohort import Surroundings
 from octa_kedro.explain.overlay import UNIT, PlaneMap, plane_figure, volume_figure
 from octa_kedro.explain.sweep import sweep_gif
+from octa_kedro.explain.target import evidence_for
 from octa_kedro.explain.titles import eye_title
 from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
@@ -69,7 +70,8 @@ def draw_maps(
         image, heat = stored(), maps[subject]()
         enface, surfaces, lesion = (around.read(what, subject) for what in ("enface", "surfaces", "lesions"))
         title = eye_title(row, model=model, threshold=threshold, laterality=image.laterality)
-        common: dict[str, Any] = {"title": title, "scale": scale, "unit": unit, "mirrored": was_mirrored(stored)}
+        common: dict[str, Any] = {"title": title, "scale": scale, "mirrored": was_mirrored(stored)}
+        common["unit"] = f"{unit} ({evidence_for(maps[subject].meta)})" if unit != UNIT else UNIT
         if not isinstance(image, Volume):
             return plane_figure(image.only(slabs), heat, lesion=lesion, **common)
         flat = None

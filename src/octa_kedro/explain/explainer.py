@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from octa_kedro.errors import CheckpointError, ConfigError, DataError
+from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.layers import Layer, choose_layers, measure_layers
+from octa_kedro.explain.layers import Layer, choose_layers, coarse_note, measure_layers
 from octa_kedro.explain.methods import METHODS, Method
 from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.target import PREDICTED, class_index
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import from_tensor, to_tensor
 from octa_kedro.preprocessing.patches import join_patches
@@ -29,7 +30,7 @@ class Explainer:
     def __init__(self, checkpoint: Checkpoint, config: ExplainConfig) -> None:
         self.checkpoint, self.config = checkpoint, config
         self._model: nn.Module | None = None
-        self._layers: dict[tuple[tuple[int, ...], tuple[float, ...]], list[Layer]] = {}
+        self._layers: dict[tuple[tuple[int, ...], tuple[float, ...]], tuple[list[Layer], str]] = {}
 
     @property
     def model(self) -> nn.Module:
@@ -38,31 +39,49 @@ class Explainer:
             self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
         return self._model
 
-    def request(self, image: Volume | PlaneStack) -> MapRequest:
+    @property
+    def target(self) -> int | None:
+        """The index of the class that is explained; None where it is the one that each eye is predicted to be.
+
+        ConfigError for a class that the network does not have."""
+        return class_index(self.config.target_class, self.checkpoint.card.classes)
+
+    def request(self, image: Volume | PlaneStack, target: int | None = None) -> MapRequest:
         """What is asked of the network for inputs like `image`; sizes are those of what the network sees.
 
-        Layers are measured once for each shape and spacing. ConfigError for a class that the network does not have."""
-        classes = self.checkpoint.card.classes
-        if self.config.target_class >= len(classes):
-            raise ConfigError(
-                f"explainability.target_class is {self.config.target_class}, but the network has the classes "
-                f"{', '.join(classes)}, counted from 0"
-            )
+        `target` is the index of the class, None that of the configuration. Layers are measured once for each shape and
+        spacing. ConfigError for a class that the network does not have."""
+        target = self.target if target is None else target
+        _, spacing = self._size(image)
+        masked = self.checkpoint.card.processing.mask_slab is not None
+        layers = self._chosen(image)[0]
+        return MapRequest(self.model, self.config, spacing, layers, masked, target)
+
+    def _size(self, image: Volume | PlaneStack) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Shape ``(C, [D,] H, W)`` and voxel size in millimetres ``([D,] H, W)`` of what the network sees."""
         seen = self._seen(image)[0]
         shape = tuple(to_tensor(seen, self.checkpoint.card.slabs).shape)
         x, y, z = (float(mm) for mm in np.linalg.norm(seen.affine[:3, :3], axis=0))
         spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
-        masked = self.checkpoint.card.processing.mask_slab is not None
+        return shape, spacing
+
+    def _chosen(self, image: Volume | PlaneStack) -> tuple[list[Layer], str]:
+        """The layers that the method looks at, and what to know of coarse ones."""
         if not self._method(image).layers:
-            return MapRequest(self.model, self.config, spacing, masked=masked)
-        if (shape, spacing) not in self._layers:
-            self._layers[shape, spacing] = choose_layers(measure_layers(self.model, shape, spacing), self.config)
-        return MapRequest(self.model, self.config, spacing, self._layers[shape, spacing], masked)
+            return [], ""
+        size = self._size(image)
+        if size not in self._layers:
+            measured = measure_layers(self.model, *size)
+            chosen = choose_layers(measured, self.config)
+            self._layers[size] = chosen, coarse_note(chosen, measured)
+        return self._layers[size]
 
     def describe(self, image: Volume | PlaneStack) -> dict[str, Any]:
         """How maps of inputs like `image` are made: method, its title, layers, stride (input voxels) and cell size
-        (millimetres, depth first in 3D) of the finest detail, and the slabs that a 2D network sees."""
+        (millimetres, depth first in 3D) of the finest detail, the slabs that a 2D network sees, the network's classes
+        and the index of the explained one (or PREDICTED), and a note of what speaks against such maps, or nothing."""
         request, method = self.request(image), self._method(image)
+        warning = f"{method.title} {method.warning}" if method.warning else ""
         finest = min(request.layers, key=lambda layer: layer.cell_mm, default=None)
         cell = finest.cell_mm if finest else request.spacing_mm
         return {
@@ -72,11 +91,16 @@ class Explainer:
             "stride": list(finest.stride) if finest else [1] * len(cell),
             "cell_mm": [round(mm, 4) for mm in cell],
             "slabs": list(self.checkpoint.card.slabs),
+            "classes": list(self.checkpoint.card.classes),
+            "target_class": PREDICTED if request.target is None else request.target,
+            "note": "; ".join(filter(None, (warning, self._chosen(image)[1]))),
         }
 
-    def explain(self, image: Volume | PlaneStack) -> Volume | PlaneStack:
-        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together."""
-        request, method, slabs = self.request(image), self._method(image), self.checkpoint.card.slabs
+    def explain(self, image: Volume | PlaneStack, target: int | None = None) -> Volume | PlaneStack:
+        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together.
+
+        `target` is the index of the explained class, None that of the configuration."""
+        request, method, slabs = self.request(image, target), self._method(image), self.checkpoint.card.slabs
         device = next(self.model.parameters()).device
         who = f"{image.source or 'an image'}, network of fold {self.checkpoint.card.fold}"
         try:
@@ -89,8 +113,9 @@ class Explainer:
         name = self._method_name(image)
         if not any(one.any() for one in maps):
             log.warning(
-                "%s: its %s map is empty: no voxel speaks for class %d", who, method.title, self.config.target_class
-            )
+                "%s: its %s map is empty: no voxel speaks for the class %s",
+                who, method.title, self.checkpoint.card.classes[request.class_index],
+            )  # fmt: skip
         if isinstance(image, Volume):
             return Volume(raws[0], image.affine, name, image.laterality, image.source)
         x, y = image.array.shape[:2]
@@ -111,9 +136,12 @@ class Explainer:
         return cut_patches(image, card.slabs, card.patches)
 
 
-def mean_map(explainers: Sequence[Explainer], image: Volume | PlaneStack) -> Volume | PlaneStack:
-    """The mean of several networks' raw maps of one eye, as their probabilities are averaged too."""
-    maps = [explainer.explain(image) for explainer in explainers]
+def mean_map(
+    explainers: Sequence[Explainer], image: Volume | PlaneStack, target: int | None = None
+) -> Volume | PlaneStack:
+    """The mean of several networks' raw maps of one eye, as their probabilities are averaged too, for the class with
+    index `target`, or that of the configuration."""
+    maps = [explainer.explain(image, target) for explainer in explainers]
     average = np.stack([one.array for one in maps]).mean(axis=0, dtype=np.float32)
     if isinstance(maps[0], Volume):
         return maps[0].with_array(average)

@@ -19,7 +19,7 @@ BATCH, BLUR_VOXELS = 8, 8
 
 def gradient_x_input(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
     """Gradient times input (Shrikumar et al. 2016, arXiv 1605.01713)."""
-    return _channels(_mean_gradient(request, [image]) * image)
+    return channels_summed(mean_gradient(request, [image]) * image)
 
 
 def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -31,7 +31,7 @@ def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]
     noisy = (
         image + width * torch.randn(image.shape, generator=noise).to(image.device) for _ in range(request.config.steps)
     )
-    return _channels(_mean_gradient(request, noisy) * image)
+    return channels_summed(mean_gradient(request, noisy) * image)
 
 
 def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np
     baseline = blurred(request, image)
     steps = request.config.steps
     path = (baseline + (step + 0.5) / steps * (image - baseline) for step in range(steps))
-    return _channels(_mean_gradient(request, path) * (image - baseline))
+    return channels_summed(mean_gradient(request, path) * (image - baseline))
 
 
 def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
@@ -54,8 +54,9 @@ def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(plain)[None].to(image.device)
 
 
-def _mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch.Tensor:
-    """The mean gradient of the margin at several images ``(1, C, [D,] H, W)``, BATCH of them at a time."""
+def mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The mean gradient of the margin at several images ``(1, C, [D,] H, W)``, BATCH of them at a time; CheckpointError
+    if it is 0 everywhere."""
     total, count, left = torch.zeros(()), 0, iter(images)
     while some := list(itertools.islice(left, BATCH)):
         at = torch.cat(some).detach().requires_grad_()
@@ -66,5 +67,6 @@ def _mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch
     return total / count
 
 
-def _channels(evidence: torch.Tensor) -> NDArray[np.float32]:
+def channels_summed(evidence: torch.Tensor) -> NDArray[np.float32]:
+    """Evidence ``(1, C, [D,] H, W)`` summed over channels, as ``([D,] H, W)``."""
     return evidence[0].sum(dim=0).cpu().numpy()

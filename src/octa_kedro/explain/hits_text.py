@@ -33,7 +33,10 @@ def format_hits(summary: pd.DataFrame, level: float = 0.95) -> str:
     """The summary, whose intervals have that `level`, as text: a block per model, disease and part, with methods as
     rows, and its conclusion below."""
     if summary.empty:
-        return "no correctly classified eye of the explained class has a slab or a lesion mask to hit: nothing to score"
+        return (
+            "no correctly classified eye of the explained class has a slab or a lesion mask to hit: nothing to score "
+            "(evidence for the negative class marks no lesion)"
+        )
     blocks, conclusions = [], []
     for (model, disease, part), group in summary.groupby(["model", "disease", "part"], sort=True):
         blocks.append(_block(f"{model}, {disease}, {_PART_TITLES.get(str(part), str(part))}", group))

@@ -14,17 +14,22 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.models.stages import cells_of, stages
 from octa_kedro.preprocessing.geometry import apply_weights, linear_weights
 
+FEWEST_CELLS = 4
+"""Along an axis; of fewer, up-sampling makes a map of broad ramps and of plateaus at the borders."""
+
 
 @dataclass(frozen=True)
 class Layer:
     """A stage of a network and what one of its cells covers: `stride` input voxels, `cell_mm` millimetres,
-    both in tensor order ``([D,] H, W)``. Cell 0 is centred on voxel `offset` of each axis."""
+    both in tensor order ``([D,] H, W)``. Cell 0 is centred on voxel `offset` of each axis; there are `cells`
+    along each."""
 
     name: str
     module: nn.Module
     stride: tuple[int, ...]
     cell_mm: tuple[float, ...]
     offset: float = 0.0
+    cells: tuple[int, ...] = ()
 
 
 def measure_layers(model: nn.Module, shape: Sequence[int], spacing_mm: Sequence[float]) -> list[Layer]:
@@ -49,7 +54,8 @@ def measure_layers(model: nn.Module, shape: Sequence[int], spacing_mm: Sequence[
         if name in known:
             stride = (known[name].stride,) * len(stride)
         cell = tuple(s * mm for s, mm in zip(stride, spacing_mm, strict=True))
-        layers.append(Layer(name, module, stride, cell, known[name].offset if name in known else 0.0))
+        offset = known[name].offset if name in known else 0.0
+        layers.append(Layer(name, module, stride, cell, offset, sizes[name]))
     return layers
 
 
@@ -81,6 +87,24 @@ def choose_layers(layers: Sequence[Layer], config: ExplainConfig) -> list[Layer]
             f"explainability.{key} or use a finer processing.grid"
         )
     return [fine[-1]]
+
+
+def coarse_note(chosen: Sequence[Layer], layers: Sequence[Layer]) -> str:
+    """What to know of those of the `chosen` layers that have fewer than FEWEST_CELLS along an axis, and what to set
+    instead, of all `layers` of the network; empty if there is none."""
+    notes = []
+    for layer in chosen:
+        if min(layer.cells) >= FEWEST_CELLS:
+            continue
+        finer = [one.name for one in layers if min(one.cells) >= FEWEST_CELLS]
+        key = "depth_cell_mm" if len(layer.cells) == 3 else "lateral_cell_mm"
+        instead = f"set explainability.layers to one of {', '.join(finer)} or {key} to less, or " if finer else ""
+        notes.append(
+            f"{layer.name} has {' x '.join(map(str, layer.cells))} cells "
+            f"({'depth, y, x' if len(layer.cells) == 3 else 'y, x'}), fewer than {FEWEST_CELLS} along an axis: its map "
+            f"hardly tells where; {instead}choose a method of voxels, such as integrated_gradients"
+        )
+    return "; ".join(notes)
 
 
 def upsample_cells(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.explain import cams, gradients, occlusion
+from octa_kedro.explain import cams, channels, gradients, guided, occlusion
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.smoothing import smooth
 
@@ -20,13 +20,15 @@ class Method:
 
     `function` takes a request and one image ``(1, C, [D,] H, W)`` and returns evidence for the class ``([D,] H, W)``,
     which may be negative. Methods that look at `layers` have maps as coarse as these; the others have one voxel as
-    their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`.
+    their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`. A `warning`
+    says what is known against a method; it is logged and stands beside its maps.
     """
 
     function: Callable[[MapRequest, torch.Tensor], NDArray[np.float32]]
     title: str
     layers: bool = False
     smoothed: bool = False
+    warning: str | None = None
 
     def __call__(self, request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
         """Evidence for the class, not negative, larger = more; raw, not scaled."""
@@ -44,8 +46,16 @@ METHODS: Mapping[str, Method] = {
     "layer_cam": Method(cams.layer_cam, "LayerCAM", layers=True),
     "xgrad_cam": Method(cams.xgrad_cam, "XGrad-CAM", layers=True),
     "eigen_cam": Method(cams.eigen_cam, "Eigen-CAM", layers=True),
+    "score_cam": Method(channels.score_cam, "Score-CAM", layers=True),
+    "ablation_cam": Method(channels.ablation_cam, "Ablation-CAM", layers=True),
     "gradient_x_input": Method(gradients.gradient_x_input, "gradient x input", smoothed=True),
     "smooth_grad": Method(gradients.smooth_grad, "SmoothGrad x input", smoothed=True),
     "integrated_gradients": Method(gradients.integrated_gradients, "integrated gradients", smoothed=True),
     "occlusion": Method(occlusion.occlusion, "occlusion by blurred blocks"),
+    "guided_backprop": Method(
+        guided.guided_backprop, "guided backpropagation", smoothed=True, warning=guided.RANDOMISATION
+    ),
+    "guided_grad_cam": Method(
+        guided.guided_grad_cam, "guided Grad-CAM", layers=True, smoothed=True, warning=guided.RANDOMISATION
+    ),
 }

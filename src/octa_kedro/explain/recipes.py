@@ -6,7 +6,7 @@ from functools import partial
 import pandas as pd
 
 from octa_kedro.errors import LeakError
-from octa_kedro.explain.config import NOT_IN_MAPS, ExplainConfig
+from octa_kedro.explain.config import NOT_IN_MAPS, PREDICTED, ExplainConfig
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
@@ -29,10 +29,16 @@ NOT_OF_NETWORKS = {
 
 
 def map_job(
-    images: Mapping[str, Stored], splits: pd.DataFrame, checkpoints: Sequence[Checkpoint], config: ExplainConfig
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+    threshold: float = 0.5,
 ) -> Job:
     """The maps of `map_recipes`, made one after the other: they share the device that the networks are on."""
-    return Job(map_recipes(images, splits, checkpoints, config), MAP, ExecutionConfig(workers=1), threads=None)
+    return Job(
+        map_recipes(images, splits, checkpoints, config, threshold), MAP, ExecutionConfig(workers=1), threads=None
+    )
 
 
 def map_recipes(
@@ -40,12 +46,13 @@ def map_recipes(
     splits: pd.DataFrame,
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
+    threshold: float = 0.5,
 ) -> dict[str, Recipe]:
     """A raw map (part `making.MAP`) for every subject that some checkpoint has not learnt from.
 
     An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
-    every fold's, a development eye by that of the fold that validated it. LeakError if a held-out subject was
-    learnt from.
+    every fold's, a development eye by that of the fold that validated it. `threshold` is the probability from which an
+    eye is called diseased, where the predicted class is explained. LeakError if a held-out subject was learnt from.
     """
     for checkpoint in checkpoints:
         require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
@@ -58,18 +65,23 @@ def map_recipes(
             raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
         if not chosen:
             continue  # always in training (predefined splits): no network can be asked about it honestly
-        key = map_key(chosen, images[subject], config)
-        recipes[subject] = Recipe(partial(map_parts, chosen, images[subject]), {MAP: key})
+        key = map_key(chosen, images[subject], config, threshold)
+        recipes[subject] = Recipe(partial(map_parts, chosen, threshold, images[subject]), {MAP: key})
     return recipes
 
 
-def map_key(explainers: Sequence[Explainer], image: Stored, config: ExplainConfig) -> str:
-    """Everything that the mean map of these networks depends on, code apart."""
+def map_key(explainers: Sequence[Explainer], image: Stored, config: ExplainConfig, threshold: float) -> str:
+    """Everything that the mean map of these networks depends on, code apart: the class by its index, however it is
+    named, and where it is the predicted one, what the prediction depends on."""
+    target = explainers[0].target
+    settings = {name: value for name, value in without(config, NOT_IN_MAPS).items() if name != "target_class"}
+    precisions = [e.checkpoint.card.parameters.get("precision") for e in explainers]
     return hash_of(
         step="map",
         image=image.sha256,
         networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in explainers],
-        config=without(config, NOT_IN_MAPS),
+        config=settings,
+        target=[PREDICTED, threshold, precisions] if target is None else target,
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from octa_kedro.errors import CheckpointError
+from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer
 from octa_kedro.explain.smoothing import tissue
@@ -16,7 +16,7 @@ from octa_kedro.explain.smoothing import tissue
 
 @dataclass(frozen=True)
 class MapRequest:
-    """The evidence of `model` for the class `config.target_class`.
+    """The evidence of `model` for the class with index `target`; where that is None, for `config.target_class`.
 
     `layers` are what methods of activation look at; `spacing_mm` is the size of an input voxel in tensor order
     ``([D,] H, W)``; of `masked` volumes, processing has blackened all but a slab.
@@ -27,6 +27,7 @@ class MapRequest:
     spacing_mm: tuple[float, ...]
     layers: Sequence[Layer] = ()
     masked: bool = False
+    target: int | None = None
 
     def tissue(self, image: torch.Tensor) -> NDArray[np.bool_]:
         """Where an image ``(1, C, [D,] H, W)`` shows tissue, as ``([D,] H, W)``."""
@@ -44,13 +45,31 @@ class MapRequest:
 
     def of_logits(self, logits: torch.Tensor) -> torch.Tensor:
         """The margin ``(N,)`` of the explained class, of logits ``(N, classes)``."""
-        return class_margin(logits, self.config.target_class)
+        return class_margin(logits, self.class_index)
+
+    @property
+    def class_index(self) -> int:
+        """Of the explained class; ConfigError where only its name, or that of the predicted class, is given."""
+        target = self.config.target_class if self.target is None else self.target
+        if isinstance(target, str):
+            raise ConfigError(f"explainability.target_class {target}: a map needs the index of its class")
+        return target
 
 
 def require_gradient(gradient: torch.Tensor) -> None:
     """CheckpointError for a gradient that is 0 everywhere: its map would look like one without evidence."""
     if not bool(gradient.any()):
         raise CheckpointError("all gradients are 0: what the network says does not depend on the image; train it anew")
+
+
+def require_effect(changes: torch.Tensor) -> None:
+    """CheckpointError where nothing that was done to image or channels changes the margin: such a map would look like
+    one without evidence, or like one with evidence everywhere."""
+    if not bool(changes.any()):
+        raise CheckpointError(
+            "what is done to the layer's channels changes nothing: what the network says does not depend on the image; "
+            "train it anew"
+        )
 
 
 def class_margin(logits: torch.Tensor, target: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import pandas as pd
 from octa_kedro.evaluation.intervals import mean_interval, wilson_interval
 from octa_kedro.evaluation.predictions import patients_behind
 from octa_kedro.explain.scoring import MAP
+from octa_kedro.explain.target import EXPLAINED, PREDICTED
 from octa_kedro.explain.verdict import NO_VERDICT, judge
 
 MEANS = ("voxel_ap", "mass_in_lesion", "iou_otsu", "dice_otsu", "ioa_otsu", "wioa_otsu", "iou_chosen", "dice_chosen")
@@ -51,10 +52,11 @@ def summarise_hits(
     cell_depth_mm: Mapping[str, float],
     bootstrap: Bootstrap | None = None,
     *,
-    target_class: int = 1,
+    target_class: int | str = 1,
 ) -> pd.DataFrame:
-    """The scores of correctly classified eyes of the class `target_class`, which maps show evidence for, per model,
-    method, part and disease, and both parts pooled.
+    """The scores of correctly classified eyes of the class with index `target_class`, which maps show evidence for, per
+    model, method, part and disease, and both parts pooled. With PREDICTED, an eye counts if the class that its map
+    explains (column `explained`) is its own. Evidence for the first, negative class marks no lesion: it is not scored.
 
     Columns: SUMMARY_COLUMNS. Of `n` eyes with a slab, `hits` peaks lay in it (rate, low, high), and of `n_lesion` eyes
     with a mask `lesion_hits` in the lesion, with or without a slab (lesion_rate, ...): Wilson's intervals. MEANS
@@ -82,7 +84,7 @@ def summarise_hits(
 
 
 def summarise_findings(
-    findings: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int = 1
+    findings: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int | str = 1
 ) -> pd.DataFrame:
     """The scores by finding (`cohort.score_findings`) of the same eyes, per model, method, disease and finding, over
     both parts: FINDING_COLUMNS."""
@@ -98,7 +100,9 @@ def summarise_findings(
     return pd.DataFrame(rows, columns=list(FINDING_COLUMNS))
 
 
-def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int = 1) -> pd.DataFrame:
+def summarise_sizes(
+    scores: pd.DataFrame, bootstrap: Bootstrap | None = None, *, target_class: int | str = 1
+) -> pd.DataFrame:
     """Pointing game and voxel AP by thirds of lesion volume within each disease, over both parts: SIZE_COLUMNS.
 
     Thirds are those of the eyes of the network's own map, so that all methods of a disease are judged on the same
@@ -125,12 +129,13 @@ def summarise_sizes(scores: pd.DataFrame, bootstrap: Bootstrap | None = None, *,
     return pd.DataFrame(rows, columns=list(SIZE_COLUMNS))
 
 
-def _right(rows: pd.DataFrame, target_class: int) -> pd.Series:
-    """Which rows are of correctly classified eyes of a class."""
-    return rows["correct"].astype(bool) & (rows["target"] == target_class)
+def _right(rows: pd.DataFrame, target_class: int | str) -> pd.Series:
+    """Which rows are of correctly classified eyes of the class that their maps explain, and not of the negative one."""
+    explained = rows[EXPLAINED] if target_class == PREDICTED else target_class
+    return rows["correct"].astype(bool) & (rows["target"] == explained) & (rows["target"] != 0)
 
 
-def _judged(scores: pd.DataFrame, target_class: int) -> pd.DataFrame:
+def _judged(scores: pd.DataFrame, target_class: int | str) -> pd.DataFrame:
     """Rows of correctly classified eyes of a class in which there is something to hit."""
     if scores.empty or "peak_in_slab" not in scores:
         return scores.iloc[:0]

@@ -40,3 +40,11 @@ def readable_model(model: str) -> str:
         return model
     more = f", {found[2].replace('_', ' ')}" if found[2] else ""
     return f"{found[1]}D network{more}"
+
+
+def explained_words(layer: Mapping[str, Any]) -> str:
+    """What maps described by `Explainer.describe` are evidence for, in words."""
+    target = layer["target_class"]
+    if isinstance(target, int):
+        return f"evidence for the class {layer['classes'][target]}"
+    return f"of each eye evidence for the class that it is predicted to be ({', '.join(layer['classes'])})"

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from octa_kedro.explain.drawing import was_mirrored
 from octa_kedro.explain.methods import METHODS
 from octa_kedro.explain.overlay import plane_figure, volume_figure
+from octa_kedro.explain.target import evidence_for
 from octa_kedro.inference.familiarity import STRANGE, UNKNOWN
 from octa_kedro.inference.making import LAYER, SLABS
 from octa_kedro.io.files import replacing, write_text
@@ -132,7 +133,7 @@ def _draw(found: Found, subject: str, title: str) -> Figure:
     common: dict[str, Any] = {
         "title": title,
         "scale": float(heat.array.max()),
-        "unit": f"{method}, raw, on this eye's own scale",
+        "unit": f"{method}, raw, on this eye's own scale ({evidence_for(found.readings[subject].meta)})",
         "mirrored": was_mirrored(found.image(subject)),
     }
     if isinstance(image, Volume):

@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from octa_kedro import __version__
 from octa_kedro.cohort.flow import read_flow
-from octa_kedro.evaluation.predictions import mean_of_networks
+from octa_kedro.explain.target import EXPLAINED_CLASS, PREDICTED, called_class, class_index, mean_over_networks
 from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
 from octa_kedro.inference.making import LAYER, PROBABILITIES
 from octa_kedro.inference.networks import Network
 from octa_kedro.preprocessing.appearance import NATIVE
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.predict import probability_columns
 
 NOT_ASKED = "not asked for"
 
@@ -52,8 +50,8 @@ def tabulate(
     rows = []
     for subject, reading in readings.items():
         shares = np.asarray(reading.meta[PROBABILITIES], float)  # (networks, classes)
-        mean = _mean_over(shares, classes)
-        called = int(mean[1] >= threshold) if len(classes) == 2 else int(mean.argmax())
+        mean = mean_over_networks(shares)
+        called = called_class(mean, threshold)
         facts = images[subject].meta
         familiarity = judge_familiarity(facts, networks)
         own = shares[:, called]
@@ -78,39 +76,35 @@ def tabulate(
     return pd.DataFrame(rows, columns=None if rows else ["subject"])
 
 
-def _mean_over(shares: NDArray[np.float64], classes: Sequence[str]) -> NDArray[np.float64]:
-    """The mean over networks of probabilities ``(networks, classes)``, as evaluation takes it over folds."""
-    table = pd.DataFrame({"subject": "", **probability_columns(shares, classes)})
-    mean = mean_of_networks(table, ["subject"]).iloc[0]
-    if len(classes) == 2:
-        return np.asarray([1 - mean["probability"], mean["probability"]], float)
-    return np.asarray([mean[f"probability_{name}"] for name in classes], float)
-
-
 def write_report(
     table: pd.DataFrame,
     readings: Mapping[str, Stored],
     networks: Sequence[Network],
     flow: pd.DataFrame,
     *,
-    target_class: int,
+    target_class: int | str,
     environment: str,
 ) -> dict[str, Any]:
     """Everything that is needed to say later what these predictions are worth, as plain data."""
     classes = networks[0].card.classes
+    target = class_index(target_class, classes)
     eyes = {}
     for row in table.to_dict("records"):
         subject = str(row["subject"])
         facts = readings[subject].meta
         each = [dict(zip(classes, shares, strict=True)) for shares in facts[PROBABILITIES]]
         plain = {str(key): None if pd.isna(value) else value for key, value in row.items() if key != "subject"}
-        eyes[subject] = plain | {"probabilities_of_each_network": each, LAYER: facts[LAYER]}
+        eyes[subject] = plain | {
+            "probabilities_of_each_network": each,
+            LAYER: facts[LAYER],
+            EXPLAINED_CLASS: facts[EXPLAINED_CLASS],
+        }
     return {
         "environment": environment,
         "code_version": __version__,
         "networks": [network.describe() for network in networks],
         "classes": list(classes),
-        "explained_class": classes[target_class],
+        "explained_class": PREDICTED if target is None else classes[target],
         "processing": networks[0].card.processing.model_dump(mode="json"),
         "left_out": left_out(flow),
         "unlike_the_training_eyes": [subject for subject, row in eyes.items() if row["familiar"] == STRANGE],
@@ -130,6 +124,8 @@ def tell(report: Mapping[str, Any]) -> None:
     """The log's lines: how many eyes were read, and a warning for all that is wrong with some."""
     eyes, gone = report["eyes"], report["left_out"]
     log.info("inference: %d eyes read with %d networks, %d left out", len(eyes), len(report["networks"]), len(gone))
+    for note in sorted({row[LAYER]["note"] for row in eyes.values()} - {""}):
+        log.warning("inference: its maps: %s", note)
     for subject, reason in gone.items():
         log.warning("inference: eye %s left out at %s", subject, reason)
     strange = report["unlike_the_training_eyes"]

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.errors import CheckpointError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.recipes import map_key
+from octa_kedro.explain.target import class_index
 from octa_kedro.inference.making import READING, reading_parts
 from octa_kedro.inference.networks import Network
 from octa_kedro.preprocessing.processed_as import REFERENCES, require_processed_as
@@ -23,26 +24,26 @@ def images_for(
     return volumes if networks[0].card.model.spatial_dims == 3 else enface
 
 
-def reading_job(images: Mapping[str, Stored], networks: Sequence[Network], config: ExplainConfig) -> Job:
+def reading_job(
+    images: Mapping[str, Stored], networks: Sequence[Network], config: ExplainConfig, threshold: float
+) -> Job:
     """A reading (`making.reading_parts`) of each eye, one after the other: they share the networks' device.
+
+    `threshold` is the probability from which an eye is called diseased, where the predicted class is explained.
 
     CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
     with other settings, and for a class to explain that the networks do not know.
     """
     card = networks[0].card
-    if config.target_class >= len(card.classes):
-        raise ConfigError(
-            f"explainability.target_class is {config.target_class}, but the network has the classes "
-            f"{', '.join(card.classes)}, counted from 0"
-        )
+    class_index(config.target_class, card.classes)
     require_processed_as(images, card.processing, who="the checkpoint")
     _require_same_references(images, networks[0])
     explainers = [Explainer(network.checkpoint, config) for network in networks]
     precisions = [network.card.parameters.get("precision") for network in networks]
     recipes = {}
     for subject, image in images.items():
-        key = hash_of(step="reading", map=map_key(explainers, image, config), precisions=precisions)
-        recipes[subject] = Recipe(partial(reading_parts, explainers, subject, image), {READING: key})
+        key = hash_of(step="reading", map=map_key(explainers, image, config, threshold), precisions=precisions)
+        recipes[subject] = Recipe(partial(reading_parts, explainers, threshold, image), {READING: key})
     return Job(recipes, READING, ExecutionConfig(workers=1), threads=None)
 
 

@@ -26,15 +26,22 @@ log = logging.getLogger(__name__)
 
 @node_function
 def explain_model(
-    images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    config: ExplainConfig,
+    evaluation: EvaluationConfig,
+    **checkpoints: Checkpoint,
 ) -> tuple[Job, dict[str, Any]]:
-    """All folds' checkpoints of a model -> a map per eye, and how they are made."""
+    """All folds' checkpoints of a model -> a map per eye, and how they are made (what speaks against it is logged)."""
     from octa_kedro.explain.explainer import Explainer
     from octa_kedro.explain.recipes import map_job
 
     loaded = list(checkpoints.values())
+    model = model_of(next(iter(checkpoints)))
     layer = Explainer(loaded[0], config).describe(next(iter(images.values()))())
-    return map_job(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+    if layer["note"]:
+        log.warning("maps of %s: %s", model, layer["note"])
+    return map_job(images, splits, loaded, config, evaluation.threshold), {"model": model} | layer
 
 
 @node_function
@@ -69,6 +76,7 @@ def score_maps(
     from octa_kedro.explain import cohort
     from octa_kedro.explain.hits_text import format_findings, format_hits
     from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
+    from octa_kedro.explain.titles import explained_words
 
     model = str(layer["model"])
     rows = predictions[predictions["model"] == model]
@@ -76,12 +84,13 @@ def score_maps(
     draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
     common = (maps, around, rows, config, evaluation.threshold)
     scores = cohort.score_maps(*common, rivals=cohort.Rivals(images, plane_maps or {}))
-    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw, target_class=config.target_class)
+    summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw, target_class=layer["target_class"])
     findings = cohort.score_findings(*common, names=config.finding_names)
-    by_finding = summarise_findings(findings, draw, target_class=config.target_class)
-    sizes = summarise_sizes(scores, draw, target_class=config.target_class)
+    by_finding = summarise_findings(findings, draw, target_class=layer["target_class"])
+    sizes = summarise_sizes(scores, draw, target_class=layer["target_class"])
+    explained, note = explained_words(layer), f"\nNote: {layer['note']}" if layer["note"] else ""
     hits, marked = format_hits(summary, evaluation.level), format_findings(by_finding)
-    text = f"{layer['title']} maps\n\n{hits}\n\nBy finding\n{marked}\n"
+    text = f"{layer['title']} maps of {explained}{note}\n\n{hits}\n\nBy finding\n{marked}\n"
     log.info("do the maps find the lesions?\n%s", text)
     return scores, summary, by_finding, sizes, text
 
@@ -98,9 +107,10 @@ def view_maps(
 ) -> ViewerPage:
     """All eyes with a 3D map -> a page to look at them in three planes and in 3D."""
     from octa_kedro.explain.scoring import MAP
-    from octa_kedro.explain.titles import readable_model
+    from octa_kedro.explain.titles import explained_words, readable_model
     from octa_kedro.viewer.cohort import ViewerPage
 
+    note = f" Note: {layer['note']}." if layer["note"] else ""
     return ViewerPage(
         scores[scores["method"] == MAP],
         images,
@@ -108,7 +118,8 @@ def view_maps(
         surfaces,
         lesions,
         title=f"Where the {readable_model(str(layer['model']))} looks",
-        note=f"Maps: {layer['title']}, the mean of the networks that have not learnt from the eye.",
+        note=f"Maps: {layer['title']}, {explained_words(layer)}; the mean of the networks that have not learnt from "
+        f"the eye.{note}",
         findings=config.finding_names,
     )
 
@@ -160,7 +171,7 @@ def _how(layer: Mapping[str, Any], evaluation: EvaluationConfig) -> dict[str, An
     return {
         "threshold": evaluation.threshold,
         "model": readable_model(str(layer["model"])),
-        "unit": f"{layer['title']}, raw (evidence)",
+        "unit": f"{layer['title']}, raw",
     }
 
 

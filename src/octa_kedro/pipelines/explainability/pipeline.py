@@ -20,7 +20,7 @@ def _model(structure: Structure, model: str) -> Pipeline:
     checkpoints = {keyword(model, fold): f"{model}.fold_{fold}.checkpoint" for fold in structure.fold_numbers}
     explain = Node(
         nodes.explain_model,
-        {"images": images, "splits": "splits", "config": PARAMETERS, **checkpoints},
+        {"images": images, "splits": "splits", "config": PARAMETERS, "evaluation": THRESHOLD, **checkpoints},
         ["maps", "layer"],
         name="explain",
         tags=["gpu"],

@@ -56,12 +56,13 @@ def read_eyes(
     models: ModelFolder,
     config: InferenceConfig,
     explanation: ExplainConfig,
+    evaluation: EvaluationConfig,
 ) -> Job:
     """Processed eyes -> each one's map with its probabilities by every network."""
     from octa_kedro.inference.reading import images_for, reading_job
 
     networks = models.take(config)
-    return reading_job(images_for(networks, volumes, enface), networks, explanation)
+    return reading_job(images_for(networks, volumes, enface), networks, explanation, evaluation.threshold)
 
 
 @node_function

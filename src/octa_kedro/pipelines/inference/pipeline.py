@@ -66,7 +66,7 @@ def _read() -> list[Node]:
     return [
         Node(
             nodes.read_eyes,
-            [VOLUMES, MAPS, "models", INFERENCE, EXPLAIN],
+            [VOLUMES, MAPS, "models", INFERENCE, EXPLAIN, "params:evaluation"],
             "maps",
             name="read_eyes",
             tags=["gpu"],
