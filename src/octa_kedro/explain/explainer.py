@@ -38,6 +38,12 @@ class Explainer:
             self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
         return self._model
 
+    def with_network(self, model: nn.Module) -> "Explainer":
+        """The same maps of another network of the same architecture, such as one with other weights."""
+        other = Explainer(self.checkpoint, self.config)
+        other._model = model
+        return other
+
     def request(self, image: Volume | PlaneStack) -> MapRequest:
         """What is asked of the network for inputs like `image`; sizes are those of what the network sees.
 
