@@ -35,7 +35,9 @@ def pool_predictions(table: pd.DataFrame, repeats: int = 1) -> pd.DataFrame:
     _check_values(rows)
     _check_unique(rows, keys, repeats)
     out_of_fold = rows[rows["part"] == OUT_OF_FOLD]
-    out_of_fold = _average_repeats(out_of_fold, keys, repeats) if repeats > 1 else out_of_fold.assign(folds=1, spread=np.nan)
+    out_of_fold = (
+        _average_repeats(out_of_fold, keys, repeats) if repeats > 1 else out_of_fold.assign(folds=1, spread=np.nan)
+    )
     held_out = _average_folds(rows[rows["part"] == HELD_OUT], keys)
     pooled = pd.concat([part for part in (out_of_fold, held_out) if len(part)], ignore_index=True)
     return pooled[[*rows.columns, "folds", "spread"]]

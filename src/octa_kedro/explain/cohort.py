@@ -83,8 +83,8 @@ def score_maps(
 
     `predictions` are that model's; an eye is classified correctly if its probability lies on the right side
     of `threshold`. Rivals are scored for diseased eyes only. Columns: model, subject, part, disease, target,
-    probability (and WHERE_KNOWN, where predictions have them), correct, slab, method, the scores, and those at a threshold
-    chosen on development eyes (`scoring.choose_thresholds`).
+    probability (and WHERE_KNOWN, where predictions have them), correct, slab, method, the scores, and those at a
+    threshold chosen on development eyes (`scoring.choose_thresholds`).
     """
     rows, curves = [], []
     for item in _to_score(maps, around, predictions, config, threshold, rivals=rivals or Rivals()):
