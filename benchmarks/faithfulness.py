@@ -10,74 +10,45 @@ brightness, which know no network, stand beside the methods: beating random rank
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_gradient_magnitude
-from torch import nn
 
 from explanations import chosen_eyes
+from octa_kedro.explain.checked_cohort import cascade, healthy_donors
+from octa_kedro.explain.checks import Donor, Effort, heat_of, judge_faithfulness, prepare_eye
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.donors import blurred_replacement, donor_replacement
+from octa_kedro.explain.controls import CONTROLS, Eye
 from octa_kedro.explain.explainer import Explainer
-from octa_kedro.explain.faithfulness import Scorer, judge_road, judge_swaps
-from octa_kedro.explain.layers import choose_layers, measure_layers
-from octa_kedro.explain.methods import METHODS
 from octa_kedro.explain.ranking import Removal
-from octa_kedro.explain.request import MapRequest
-from octa_kedro.explain.sanity import randomisation_curve
-from octa_kedro.io.volume import Volume
+from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
-from octa_kedro.preprocessing.slabs import slab_mask
 from scratch import run
 
-RETINA = "ILM_BM"
-LEVELS = 4
+EFFORT = Effort(levels=4, steps=10, shares=(0.1, 0.3, 0.5, 0.7, 0.9), removal=Removal(draws=3))
 OF_NETWORK = ("integrated_gradients", "gradient_x_input", "grad_cam")
-Method = Callable[[nn.Module, torch.Tensor], NDArray[np.float32]]
+OF_NO_NETWORK = ("brightness", "edges")
 
 
-def methods_for(spacing_mm: tuple[float, ...]) -> Mapping[str, Method]:
-    """Methods and controls as functions of any network: layers are those of the one that is asked."""
-
-    def of_network(name: str) -> Method:
-        def explain(model: nn.Module, image: torch.Tensor) -> NDArray[np.float32]:
-            config = ExplainConfig(device="cpu")
-            layers = choose_layers(measure_layers(model, image.shape[1:], spacing_mm), config)
-            return METHODS[name](MapRequest(model, config, spacing_mm, layers), image)
-
-        return explain
-
-    return {
-        **{name: of_network(name) for name in OF_NETWORK},
-        "brightness": lambda _model, image: image[0, 0].numpy().copy(),
-        "edges": lambda _model, image: gaussian_gradient_magnitude(image[0, 0].numpy(), 1),
-    }
-
-
-def judge_eye(model: nn.Module, eye: Volume, surfaces: Any, donor: tuple[Volume, Any]) -> pd.DataFrame:
-    """All tables of one eye, a row per method, replacement and randomisation level."""
-    x, y, z = (float(mm) for mm in eye.spacing)
-    methods = methods_for((z, y, x))
-    image = to_tensor(eye)[None]
-    mask = slab_mask(surfaces, RETINA, eye.array.shape, eye.affine).transpose(2, 1, 0).copy()
-    heats = {name: method(model, image) for name, method in methods.items()}
-    replacements = {
-        "blurred": blurred_replacement(eye, surfaces=surfaces, mask_slab=RETINA),
-        "donor": donor_replacement(eye, surfaces, *donor, mask_slab=RETINA),
-    }
-    tables = [
-        judge_swaps(Scorer(model, 1), image, to_tensor(eye.with_array(other))[None], heats, mask).assign(test=name)
-        for name, other in replacements.items()
-    ]
-    tables.append(judge_road(Scorer(model, 1), image, heats, mask, removal=Removal(draws=2)).assign(test="ROAD"))
-    tables.append(randomisation_curve(model, image, methods, mask, levels=LEVELS).assign(test="random weights"))
-    return pd.concat(tables, ignore_index=True)
+def judge_eye(
+    subject: str,
+    volume: Volume,
+    surfaces: PlaneStack,
+    explainers: Mapping[str, Explainer],
+    donors: Sequence[Donor],
+) -> pd.DataFrame:
+    """All tables of one eye: a row per test and method, and per method and randomisation level."""
+    first = explainers[OF_NETWORK[0]]
+    eye = prepare_eye(subject, volume, surfaces, first, donors)
+    heats = {name: heat_of(explainer, volume) for name, explainer in explainers.items()}
+    curves = [cascade(one, eye, {name: heats[name]}, EFFORT) for name, one in explainers.items()]
+    for name in OF_NO_NETWORK:
+        control = CONTROLS[name](Eye(subject, volume, surfaces))
+        if control is not None:
+            heats[name] = to_tensor(control)[0].numpy()
+    judged = judge_faithfulness(first.model, first.config.target_class, eye, heats, EFFORT)
+    return pd.concat([judged.assign(subject=subject), *curves], ignore_index=True)
 
 
 def main() -> None:
@@ -88,20 +59,23 @@ def main() -> None:
     given = parser.parse_args()
     catalog = run(given.project, {}, node_names=["tabulate_folds"])
     images, surfaces = catalog["processed_volumes"].load(), catalog["processed_surfaces"].load()
-    splits = catalog["splits"].load()
-    healthy = splits[~splits["held_out"] & (splits["disease"] == "NORMAL")]["subject"].astype(str).iloc[0]
-    explainer = Explainer(catalog["training_3d.fold_1.checkpoint"].load(), ExplainConfig(device="cpu"))
-    tables = []
-    for subject in chosen_eyes(catalog["evaluation.predictions"].load(), given.eyes)["subject"].astype(str):
-        donor = (images[healthy](), surfaces[healthy]())
-        tables.append(judge_eye(explainer.model, images[subject](), surfaces[subject](), donor).assign(subject=subject))
+    donors = healthy_donors(images, surfaces, catalog["splits"].load())
+    checkpoint = catalog["training_3d.fold_1.checkpoint"].load()
+    explainers = {
+        name: Explainer(checkpoint, ExplainConfig.model_validate({"method_3d": name, "device": "cpu"}))
+        for name in OF_NETWORK
+    }
+    tables = [
+        judge_eye(subject, images[subject](), surfaces[subject](), explainers, donors)
+        for subject in chosen_eyes(catalog["evaluation.predictions"].load(), given.eyes)["subject"].astype(str)
+    ]
     table = pd.concat(tables, ignore_index=True)
     print(f"{len(tables)} eyes")
     gains = table.groupby(["test", "method"], sort=False)[["deletion_gain", "insertion_gain", "road_gain"]].mean()
     print(gains.dropna(how="all").round(2).to_string())
-    cascade = table[table["test"] == "random weights"].pivot_table(index="method", columns="level", values="spearman")
+    curves = table[table["level"].notna()].pivot_table(index="method", columns="level", values="spearman")
     print("Spearman correlation with the trained network's map, by level of randomisation")
-    print(cascade.round(2).to_string())
+    print(curves.round(2).to_string())
 
 
 if __name__ == "__main__":

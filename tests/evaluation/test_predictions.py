@@ -12,6 +12,7 @@ def test_out_of_fold_rows_are_kept_as_they_are():
     pooled = pool_predictions(table)
     pd.testing.assert_frame_equal(pooled[table.columns], table)
     assert pooled["folds"].tolist() == [1, 1, 1]
+    assert pooled["spread"].isna().all()
 
 
 def test_held_out_rows_are_averaged_over_folds():
@@ -19,6 +20,7 @@ def test_held_out_rows_are_averaged_over_folds():
     pooled = pool_predictions(table).set_index("subject")
     assert pooled["probability"].to_dict() == pytest.approx({"7": 0.5, "8": 0.1})
     assert pooled["folds"].tolist() == [3, 3]
+    assert pooled["spread"].to_dict() == pytest.approx({"7": 0.13**0.5, "8": 0.1})  # of 3 values, divided by 2
     assert pooled["fold"].tolist() == [0, 0]
     assert pooled["target"].to_dict() == {"7": 1, "8": 0}
     assert pooled["disease"].tolist() == ["DR", "DR"]

@@ -1,4 +1,4 @@
-"""Replacements of tissue: where a donor's layers land, and what a blur leaves alone."""
+"""Replacements of tissue: where a donor's layers land."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import DataError
-from octa_kedro.explain.donors import blurred_replacement, donor_replacement, warp_depths
+from octa_kedro.explain.donors import donor_replacement, warp_depths
 from octa_kedro.io.volume import PlaneStack, Volume
 
 SHAPE = (5, 7, 60)
@@ -77,25 +77,3 @@ def test_donors_that_do_not_fit_are_refused():
         donor_replacement(eye, replace(surfaces, array=gaps), eye, surfaces)
     with pytest.raises(DataError, match="do not follow each other"):
         donor_replacement(eye, replace(surfaces, array=surfaces.array[..., [0, 2, 1]][..., ::-1]), eye, surfaces)
-
-
-def test_a_blur_keeps_layers_and_surroundings():
-    eye, surfaces = eye_with((0.103, 0.253, 0.403), 0.0, 0.0, "eye")
-    blurred = blurred_replacement(eye, surfaces=surfaces, mask_slab="ILM_BM", sigma_mm=0.1)
-    np.testing.assert_allclose(blurred, eye.array, atol=1e-5)  # flat layers: nothing local to lose
-    spotted = eye.with_array(eye.array.copy())
-    spotted.array[2, 3, 20] += 5
-    spotted.array[2, 3, 2] += 5  # above the ILM
-    blurred = blurred_replacement(spotted, surfaces=surfaces, mask_slab="ILM_BM", sigma_mm=0.1)
-    assert blurred[2, 3, 20] < 1.8
-    assert blurred[2, 3, 2] == 5
-    with pytest.raises(DataError, match="needs the eye's surfaces"):
-        blurred_replacement(eye, mask_slab="ILM_BM")
-
-
-def test_a_blur_does_not_darken_the_tissues_edge():
-    eye, surfaces = eye_with((0.103, 0.253, 0.403), 0.0, 0.02, "eye")  # tilted: a slice is partly outside
-    eye = eye.with_array((eye.array > 0).astype(np.float32))
-    inside = eye.array > 0
-    blurred = blurred_replacement(eye, surfaces=surfaces, mask_slab="ILM_BM", sigma_mm=0.1)
-    np.testing.assert_allclose(blurred[inside], 1, atol=1e-5)

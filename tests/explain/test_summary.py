@@ -100,7 +100,7 @@ def test_a_conclusion_is_drawn_from_paired_differences(own: float, control: floa
 
 def test_the_rival_is_the_control_that_is_hardest_to_beat():
     text = conclusion(masked("map", 0.5), masked("edges", 0.1), masked("brightness", 0.4), masked("random", 0.05))
-    assert text.endswith("(voxel AP +0.10 [+0.10, +0.10] to brightness)")
+    assert "(voxel AP +0.10 [+0.10, +0.10] to brightness)" in text
 
 
 def test_a_difference_that_varies_more_than_its_mean_proves_nothing():
@@ -108,8 +108,29 @@ def test_a_difference_that_varies_more_than_its_mean_proves_nothing():
     assert "does not exceed edges" in conclusion(own, masked("edges", 0.4))
 
 
+@pytest.mark.parametrize(
+    ("own", "control", "words"),
+    [
+        ([1.0] * 6, [0.0] * 6, "in 1.00 [0.61, 1.00] of eyes, above every control by at least +1.00 [+1.00, +1.00] (e"),
+        ([1.0] * 6, [1.0] * 5 + [0.0], "above chance, but not above edges (+0.17 [+0.00, +0.50] to edges)"),
+        ([0.0] * 5 + [1.0], [0.0] * 6, "in 0.17 [0.03, 0.56] of eyes, not above chance (+0.12 ["),
+    ],
+)
+def test_the_conclusion_tells_of_the_peak_too(own: list[float], control: list[float], words: str):
+    rival = masked("edges", 0.2).assign(peak_in_lesion=control)
+    assert words in conclusion(masked("map", 0.5).assign(peak_in_lesion=own), rival)
+
+
+def test_the_peak_is_compared_eye_by_eye():
+    own, control = ([*hits, 1.0, 1.0, 1.0, 1.0] for hits in ((1.0, 0.0), (0.0, 1.0)))
+    tables = (masked("map", 0.5).assign(peak_in_lesion=own), masked("edges", 0.2).assign(peak_in_lesion=control))
+    row = summarise_hits(pd.concat(tables), {}).query("part == 'all' and method == 'map'").iloc[0]
+    assert (row["peak_rival"], row["peak_gain"]) == ("edges", 0)
+    assert row["peak_gain_low"] < 0 < row["peak_gain_high"]
+
+
 def test_without_controls_the_conclusion_says_so():
-    assert conclusion(masked("map", 0.5)).endswith("no control was scored")
+    assert "no control was scored" in conclusion(masked("map", 0.5))
 
 
 def test_without_masks_the_depth_is_judged_against_the_centre():

@@ -117,6 +117,31 @@ def test_lesions_are_scored(mission):
     assert scores.loc[scores["disease"] == "NORMAL", "peak_in_lesion"].isna().all()
 
 
+def test_every_judged_eye_is_scored_beside_a_network_of_random_weights(mission):
+    project, _ = mission
+    loaded = catalog(project)
+    scores = loaded.load("explainability.training_3d.scores")
+    judged = scores[(scores["method"] == "map") & scores["correct"] & (scores["target"] == 1)]
+    assert set(scores.loc[scores["method"] == "random weights", "subject"]) == set(judged["subject"])
+    assert set(loaded.load("explainability.training_3d.random_maps")) == set(judged["subject"])
+    held_out = scores["part"] == "held_out"
+    assert scores.loc[held_out, "spread"].notna().all()
+    assert scores.loc[~held_out, "spread"].isna().all()  # a development eye is judged by one network
+
+
+def test_maps_of_held_out_eyes_are_checked(mission):
+    project, version = mission
+    loaded = catalog(project)
+    scores = loaded.load("explainability.training_3d.scores").query("method == 'map' and part == 'held_out'")
+    judged = set(scores.loc[scores["correct"] & (scores["target"] == 1), "subject"])
+    faithfulness, sanity = (loaded.load(f"explainability.training_3d.{name}") for name in ("faithfulness", "sanity"))
+    assert set(faithfulness["subject"]) == judged  # these are fewer than are asked for
+    assert set(sanity.loc[sanity["comparison"] == "random weights", "subject"]) == judged
+    assert ("Conclusions" in loaded.load("explainability.training_3d.checks")) == bool(judged)
+    figure = project / "data/test/08_reporting/map_randomisation_training_3d.png" / version
+    assert (figure / "map_randomisation_training_3d.png").stat().st_size > 10_000
+
+
 def test_checkpoints_explain_themselves(mission):
     project, version = mission
     path = project / "data/test/06_models/training_3d/fold_1/checkpoint.safetensors" / version / "checkpoint.json"

@@ -46,6 +46,7 @@ OTHER_SETTINGS = {
     "lateral_cell_mm": 0.1,
     "lesion_slabs": {"DR": "FULL"},
     "finding_names": {1: "drusen"},
+    "checked_eyes": 1,
     "device": "cpu",
 }
 OTHER_CARD = {

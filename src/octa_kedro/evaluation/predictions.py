@@ -21,8 +21,9 @@ def pool_predictions(table: pd.DataFrame, repeats: int = 1) -> pd.DataFrame:
     An eye is a subject, and its `eye` where the table has that column. Held-out rows are averaged over all
     folds, out-of-fold rows over the `repeats` of the folds, each of which validated the eye once; with one
     repeat they stay as they are. Every column whose name starts with `probability` is averaged; an averaged row
-    has fold 0. `folds` is the number of rows averaged. With more than two classes there is a column
-    probability_<class> for each, in the order of the class index.
+    has fold 0. `folds` is the number of rows averaged, `spread` the standard deviation of their `probability` (of a
+    sample, divided by n - 1; NaN of a single row). With more than two classes there is a column probability_<class> for
+    each, in the order of the class index.
 
     Raises DataError for a missing column, an unknown part, a target that is no class index, a probability that
     is not in [0, 1], an eye predicted twice where it may be predicted once, an eye with two targets, and
@@ -34,19 +35,22 @@ def pool_predictions(table: pd.DataFrame, repeats: int = 1) -> pd.DataFrame:
     _check_values(rows)
     _check_unique(rows, keys, repeats)
     out_of_fold = rows[rows["part"] == OUT_OF_FOLD]
-    out_of_fold = _average_repeats(out_of_fold, keys, repeats) if repeats > 1 else out_of_fold.assign(folds=1)
+    out_of_fold = (
+        _average_repeats(out_of_fold, keys, repeats) if repeats > 1 else out_of_fold.assign(folds=1, spread=np.nan)
+    )
     held_out = _average_folds(rows[rows["part"] == HELD_OUT], keys)
     pooled = pd.concat([part for part in (out_of_fold, held_out) if len(part)], ignore_index=True)
-    return pooled[[*rows.columns, "folds"]]
+    return pooled[[*rows.columns, "folds", "spread"]]
 
 
 def mean_of_networks(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """One row per eye (`keys`) with the mean of every column whose name starts with `probability`; `folds` is how many
-    rows it had, and `fold` is 0."""
+    rows it had, `spread` the standard deviation of their `probability`, and `fold` is 0."""
     averaged = set(_probability_columns(rows))
     rules = {name: "mean" if name in averaged else "first" for name in rows.columns if name not in keys}
     grouped = rows.groupby(keys, sort=False)
-    return grouped.agg(rules).assign(folds=grouped.size()).reset_index().assign(fold=0)
+    pooled = grouped.agg(rules).assign(folds=grouped.size(), spread=grouped["probability"].std())
+    return pooled.reset_index().assign(fold=0)
 
 
 def class_columns(table: pd.DataFrame) -> list[str]:

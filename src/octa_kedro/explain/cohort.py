@@ -16,6 +16,7 @@ from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.stored import Stored
 
 KEPT = ("model", "subject", "part", "disease", "target", "probability")
+WHERE_KNOWN = ("patient", "spread")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,12 @@ class _Scored:
     lesion: Volume | None
 
 
+def judged_eyes(predictions: pd.DataFrame, config: ExplainConfig, threshold: float) -> pd.DataFrame:
+    """The rows of eyes of the explained class that are classified correctly: those whose scores are summarised."""
+    explained = predictions["target"] == config.target_class
+    return predictions[explained & ((predictions["probability"] >= threshold) == (predictions["target"] > 0))]
+
+
 def score_maps(
     maps: Mapping[str, Stored],
     around: Surroundings,
@@ -77,8 +84,8 @@ def score_maps(
 
     `predictions` are that model's; an eye is classified correctly if its probability lies on the right side
     of `threshold`. Rivals are scored for diseased eyes only. Columns: model, subject, part, disease, target,
-    probability (and patient, where predictions have it), correct, explained (index of the map's class), slab, method,
-    the scores, and those at a threshold chosen on development eyes (`scoring.choose_thresholds`).
+    probability (and WHERE_KNOWN, where predictions have them), correct, explained (index of the map's class), slab,
+    method, the scores, and those at a threshold chosen on development eyes (`scoring.choose_thresholds`).
     """
     rows, curves = [], []
     for item in _to_score(maps, around, predictions, config, threshold, rivals=rivals or Rivals()):
@@ -128,7 +135,7 @@ def _to_score(
         subject, disease = str(row["subject"]), str(row["disease"])
         if subject not in maps:
             continue
-        kept: dict[str, Any] = {name: row[name] for name in (*KEPT, "patient") if name in row}
+        kept: dict[str, Any] = {name: row[name] for name in (*KEPT, *WHERE_KNOWN) if name in row}
         kept["correct"] = (row["probability"] >= threshold) == bool(row["target"])
         stored = maps[subject]
         kept[EXPLAINED] = config.target_class if isinstance(config.target_class, int) else stored.meta[EXPLAINED]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from octa_kedro.config import Config
 
@@ -30,6 +30,7 @@ class ExplainConfig(Config):
     * Integrated gradients and occlusion compare with the eye blurred in plane by `baseline_blur_mm` (8 voxels).
     * Occlusion's blocks are `occlusion_depth_mm` deep and `occlusion_lateral_mm` wide (8 voxels).
 
+    `checked_eyes` held-out eyes of each disease are used to check what maps are worth (`checks`); 0 checks nothing.
     `lesion_slabs` says in which slab a disease's lesions lie, and `finding_names` what the values of lesion masks
     mean, for scoring.
     """
@@ -49,6 +50,7 @@ class ExplainConfig(Config):
     occlusion_lateral_mm: PositiveFloat | None = None
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})
     finding_names: dict[int, str] | None = None
+    checked_eyes: NonNegativeInt = 3
     device: str = "auto"
 
 
@@ -56,5 +58,6 @@ NOT_IN_MAPS = {
     "device": "says where a map is computed, not what it shows",
     "lesion_slabs": "is for scoring maps only",
     "finding_names": "is for scoring maps only",
+    "checked_eyes": "is for checking maps only",
 }
 """Parameters that change no map; every other one, also one that is added later, makes other maps."""

@@ -1,18 +1,14 @@
-"""What tissue is replaced by: a healthy donor's, warped so that its layers lie on the eye's, or the eye's own blur."""
+"""What tissue is replaced by: a healthy donor's, warped so that its layers lie on the eye's."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.explain.smoothing import smooth
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.slabs import slab_mask, surface_plane
 
 ENDS = ("ILM", "BM")
 """Surfaces that both eyes must have: what lies beyond them is moved with them, neither stretched nor compressed."""
-BLUR_MM = 0.375
-"""Standard deviation of the in-plane blur: wider than a lesion's parts, narrower than the changes of a healthy layer
-between fovea and edge of the field."""
 
 
 def donor_replacement(
@@ -62,20 +58,6 @@ def warp_depths(depth_mm: NDArray, target: NDArray, source: NDArray) -> NDArray[
         share = np.where(height > 0, below / np.where(height > 0, height, 1), below >= 0)
         warped = warped + np.clip(share, 0, 1) * np.diff(source[:, upper : upper + 2])
     return warped + np.maximum(depth_mm - target[:, -1:], 0)
-
-
-def blurred_replacement(
-    eye: Volume, *, surfaces: PlaneStack | None = None, mask_slab: str | None = None, sigma_mm: float = BLUR_MM
-) -> NDArray[np.float32]:
-    """The eye ``[x, y, z]`` with each depth slice blurred in plane by a Gaussian of `sigma_mm`: its layers remain, what
-    is local goes.
-
-    The blur is normalised within `mask_slab`, so that no dark surroundings enter the tissue; voxels outside keep
-    their values. The slab needs `surfaces`; without a slab the whole scan is blurred.
-    """
-    x, y, _ = eye.spacing
-    inside = _mask(eye, surfaces, mask_slab)
-    return np.where(inside, smooth(eye.array, inside, (sigma_mm / x, sigma_mm / y, 0)), eye.array).astype(np.float32)
 
 
 def _sample_columns(

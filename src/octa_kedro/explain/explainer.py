@@ -39,6 +39,12 @@ class Explainer:
             self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
         return self._model
 
+    def with_network(self, model: nn.Module) -> "Explainer":
+        """The same maps of another network of the same architecture, such as one with other weights."""
+        other = Explainer(self.checkpoint, self.config)
+        other._model = model
+        return other
+
     @property
     def target(self) -> int | None:
         """The index of the class that is explained; None where it is the one that each eye is predicted to be.

@@ -1,6 +1,7 @@
 """Maps of all eyes of a model, as recipes whose ingredients are everything that a map depends on."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -10,6 +11,7 @@ from octa_kedro.explain.config import NOT_IN_MAPS, PREDICTED, ExplainConfig
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
+from octa_kedro.explain.random_network import random_checkpoint
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.config import ExecutionConfig
@@ -39,6 +41,19 @@ def map_job(
     return Job(
         map_recipes(images, splits, checkpoints, config, threshold), MAP, ExecutionConfig(workers=1), threads=None
     )
+
+
+def random_map_job(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    subjects: Iterable[str],
+    checkpoint: Checkpoint,
+    config: ExplainConfig,
+) -> Job:
+    """Maps of some `subjects` by a network like that of `checkpoint` with random weights, made as `map_job` makes them:
+    a control for the maps of the network that has learnt."""
+    job, wanted = map_job(images, splits, [random_checkpoint(checkpoint)], config), set(subjects)
+    return replace(job, recipes={subject: recipe for subject, recipe in job.recipes.items() if subject in wanted})
 
 
 def map_recipes(

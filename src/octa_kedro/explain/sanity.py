@@ -110,14 +110,16 @@ def randomisation_curve(
     *,
     levels: int | None = None,
     seed: int = 0,
+    known: Maps | None = None,
 ) -> pd.DataFrame:
     """How similar each method's map stays to the trained network's while weights are randomised from the top.
 
     Columns: method, level (0 the network as trained), layer (the lowest one that is random), and MEASURES. A measure of
     a map without any variation is NaN: what has become empty is no map to compare. Cost: `levels` + 1 maps a
-    method. A method passes if it ends among its null (`null_similarity`).
+    method, one less where the trained network's are `known`. A method passes if it ends among its null
+    (`null_similarity`).
     """
-    first = {name: method(model, image) for name, method in methods.items()}
+    first = dict(known or {}) or {name: method(model, image) for name, method in methods.items()}
     rows = [{"method": n, "level": 0, "layer": "", **similarity(heat, heat, mask)} for n, heat in first.items()]
     for level, (layer, network) in enumerate(randomised_cascade(model, image, levels=levels, seed=seed), start=1):
         for name, method in methods.items():
@@ -138,8 +140,9 @@ def null_similarity(
     """
     second = maps if others is None else others
     chosen = [(a, b) for a in sorted(maps) for b in sorted(second) if (a < b if others is None else a != b)]
+    chosen = [(a, b) for a, b in chosen if (masks[a] & masks[b]).any()]
     if not chosen:
-        raise DataError("the null needs maps of at least 2 eyes")
+        raise DataError("the null needs maps of at least 2 eyes whose tissue overlaps")
     if len(chosen) > pairs:
         drawn = np.random.default_rng(seed).choice(len(chosen), pairs, replace=False)
         chosen = [chosen[n] for n in np.sort(drawn)]

@@ -21,7 +21,8 @@ SUMMARY_COLUMNS = (
     "model", "method", "part", "disease", "cell_depth_mm", "eyes", "empty_maps",
     "n", "hits", "rate", "low", "high", "chance_slab_share", "chance_centre_prior",
     "n_lesion", "lesion_hits", "lesion_rate", "lesion_low", "lesion_high", "prevalence", "lesion_share_of_grid",
-    *WITH_INTERVALS, "judged_by", "rival", "gain", "gain_low", "gain_high", "conclusion",
+    *WITH_INTERVALS, "judged_by", "rival", "gain", "gain_low", "gain_high",
+    "peak_rival", "peak_gain", "peak_gain_low", "peak_gain_high", "conclusion",
 )  # fmt: skip
 FINDING_COLUMNS = (
     "model", "method", "disease", "finding", "eyes", "hits", "rate", "low", "high",
@@ -79,7 +80,7 @@ def summarise_hits(
             row |= {"cell_depth_mm": cell_depth_mm.get(str(model), math.nan) if own else math.nan}
             row["empty_maps"] = len(_matching(empty, row))
             row |= _hit_columns(chosen, draw.level) | _mean_columns(chosen, draw)
-            rows.append(row | (judge(group, draw.mean) if own else dict(NO_VERDICT)))
+            rows.append(row | (judge(group, draw.mean, draw.level) if own else dict(NO_VERDICT)))
     return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS))
 
 

@@ -14,6 +14,7 @@ from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from octa_kedro.explain.drawing import EyePicture
     from octa_kedro.results.recipe import Job
@@ -45,6 +46,62 @@ def explain_model(
 
 
 @node_function
+def explain_at_random(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    layer: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    config: ExplainConfig,
+    evaluation: EvaluationConfig,
+    checkpoint: Checkpoint,
+) -> Job:
+    """Maps by the same network with random weights, of the eyes that maps are judged on: a control."""
+    from octa_kedro.explain.cohort import judged_eyes
+    from octa_kedro.explain.recipes import random_map_job
+
+    judged = judged_eyes(predictions[predictions["model"] == layer["model"]], config, evaluation.threshold)
+    return random_map_job(images, splits, judged["subject"].astype(str), checkpoint, config)
+
+
+@node_function
+def check_maps(
+    images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    layer: Mapping[str, Any],
+    predictions: pd.DataFrame,
+    config: ExplainConfig,
+    evaluation: EvaluationConfig,
+    **checkpoints: Checkpoint,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Does the network use what its maps mark, and do they depend on its weights? -> tables of a few held-out eyes."""
+    from octa_kedro.explain import checked_cohort
+
+    rows = predictions[predictions["model"] == layer["model"]]
+    eyes = checked_cohort.sample_eyes(rows, config, evaluation.threshold)
+    donors = checked_cohort.healthy_donors(images, surfaces, splits)
+    networks = list(checkpoints.values())
+    return checked_cohort.check_maps(eyes, images, surfaces, donors=donors, checkpoints=networks, config=config)
+
+
+@node_function
+def conclude_checks(
+    faithfulness: pd.DataFrame, sanity: pd.DataFrame, layer: Mapping[str, Any], evaluation: EvaluationConfig
+) -> tuple[str, Figure]:
+    """What the checks say in plain words (also logged), and the curves of the randomised weights."""
+    from octa_kedro.explain.checks_figure import randomisation_figure
+    from octa_kedro.explain.checks_text import format_checks
+    from octa_kedro.explain.summary import Bootstrap
+    from octa_kedro.explain.titles import readable_model
+
+    draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
+    title = f"{readable_model(str(layer['model']))}, {layer['title']}"
+    text = format_checks(faithfulness, sanity, draw, title=title)
+    log.info("what are the maps worth?\n%s", text)
+    return text, randomisation_figure(sanity, draw, title=title)
+
+
+@node_function
 def place_over_scans(
     maps: Mapping[str, Stored],
     images: Mapping[str, Stored],
@@ -66,6 +123,7 @@ def score_maps(
     layer: Mapping[str, Any],
     surfaces: Mapping[str, Stored],
     lesions: Mapping[str, Stored],
+    random_maps: Mapping[str, Stored],
     predictions: pd.DataFrame,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
@@ -75,6 +133,7 @@ def score_maps(
     of the lesion, and as text (also logged). Of a 2D network's `plane_maps`, if any, a control is made."""
     from octa_kedro.explain import cohort
     from octa_kedro.explain.hits_text import format_findings, format_hits
+    from octa_kedro.explain.random_network import RANDOM_WEIGHTS
     from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
     from octa_kedro.explain.titles import explained_words
 
@@ -83,7 +142,8 @@ def score_maps(
     around = cohort.Surroundings(surfaces, lesions)
     draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
     common = (maps, around, rows, config, evaluation.threshold)
-    scores = cohort.score_maps(*common, rivals=cohort.Rivals(images, plane_maps or {}))
+    rivals = cohort.Rivals(images, plane_maps or {}, {RANDOM_WEIGHTS: random_maps})
+    scores = cohort.score_maps(*common, rivals=rivals)
     summary = summarise_hits(scores, {model: float(layer["cell_mm"][0])}, draw, target_class=layer["target_class"])
     findings = cohort.score_findings(*common, names=config.finding_names)
     by_finding = summarise_findings(findings, draw, target_class=layer["target_class"])

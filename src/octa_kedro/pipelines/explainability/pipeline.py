@@ -31,7 +31,7 @@ def _model(structure: Structure, model: str) -> Pipeline:
         "maps_over_scan",
         name="place_over_scans",
     )
-    looks = _volume_nodes(images, structure) if structure.models[model] == 3 else _plane_nodes(images)
+    looks = _volume_nodes(images, structure, checkpoints) if structure.models[model] == 3 else _plane_nodes(images)
     template = Pipeline([explain, place, *looks], tags=["explainability"])
     return Pipeline(
         template,
@@ -42,7 +42,7 @@ def _model(structure: Structure, model: str) -> Pipeline:
     )
 
 
-def _volume_nodes(images: str, structure: Structure) -> list[Node]:
+def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]) -> list[Node]:
     common = {
         "images": images,
         "maps": "maps",
@@ -59,7 +59,7 @@ def _volume_nodes(images: str, structure: Structure) -> list[Node]:
     return [
         Node(
             nodes.score_maps,
-            common | {"config": PARAMETERS},
+            common | {"config": PARAMETERS, "random_maps": "random_maps"},
             ["scores", "summary", "findings", "sizes", "report"],
             name="score_maps",
         ),
@@ -70,6 +70,41 @@ def _volume_nodes(images: str, structure: Structure) -> list[Node]:
             name="view_maps",
         ),
         Node(nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
+        *_check_nodes(images, checkpoints),
+    ]
+
+
+def _check_nodes(images: str, checkpoints: dict[str, str]) -> list[Node]:
+    judged = {
+        "images": images,
+        "splits": "splits",
+        "layer": "layer",
+        "predictions": PREDICTIONS,
+        "config": PARAMETERS,
+        "evaluation": THRESHOLD,
+    }
+    first = next(iter(checkpoints.values()))
+    return [
+        Node(
+            nodes.explain_at_random,
+            judged | {"checkpoint": first},
+            "random_maps",
+            name="explain_at_random",
+            tags=["gpu"],
+        ),
+        Node(
+            nodes.check_maps,
+            judged | {"surfaces": "processed_surfaces", **checkpoints},
+            ["faithfulness", "sanity"],
+            name="check_maps",
+            tags=["gpu"],
+        ),
+        Node(
+            nodes.conclude_checks,
+            ["faithfulness", "sanity", "layer", THRESHOLD],
+            ["checks", "randomisation_figure"],
+            name="conclude_checks",
+        ),
     ]
 
 

@@ -1,0 +1,128 @@
+"""The checks of maps on a sample of held-out eyes, as tables: a row per eye, test and method, or per two maps."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from octa_kedro.errors import DataError
+from octa_kedro.evaluation.predictions import HELD_OUT, patients_behind
+from octa_kedro.explain import sanity
+from octa_kedro.explain.checks import (
+    FAITHFULNESS_COLUMNS,
+    CheckedEye,
+    Donor,
+    Effort,
+    heat_of,
+    judge_faithfulness,
+    map_of_network,
+    prepare_eye,
+)
+from octa_kedro.explain.cohort import judged_eyes
+from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.controls import Eye, brightness
+from octa_kedro.explain.explainer import Explainer
+from octa_kedro.explain.similarity import MEASURES, Mask
+from octa_kedro.models.axes import to_tensor
+from octa_kedro.results.stored import Stored
+from octa_kedro.training.checkpoint import Checkpoint
+
+BRIGHTNESS = "brightness"
+CASCADE, EYES, NETWORKS, EYES_AND_NETWORKS = "random weights", "different eyes", "networks", "different eyes, networks"
+"""What is compared: a network's map with those of ever more random weights, and its null, maps of different eyes; maps
+of one eye by several networks, and its null, maps of different eyes by different networks."""
+OF_EYE = ("subject", "patient", "disease", "probability")
+SANITY_COLUMNS = ("comparison", *OF_EYE, "method", "level", "layer", "other", "first", "second", *MEASURES)
+DONORS, MOST_NETWORKS, PAIRS = 3, 3, 20
+"""Healthy eyes that are tried, networks whose maps are compared with each other, pairs of eyes in a null."""
+Heats = list[dict[str, NDArray[np.float32]]]
+
+
+def sample_eyes(predictions: pd.DataFrame, config: ExplainConfig, threshold: float) -> pd.DataFrame:
+    """The rows of `config.checked_eyes` held-out, correctly classified eyes of every disease of the explained class, or
+    of all where there are fewer: always the same ones, drawn at random."""
+    usable = judged_eyes(predictions[predictions["part"] == HELD_OUT], config, threshold).sort_values("subject")
+    drawn = [rows.sample(min(config.checked_eyes, len(rows)), random_state=0) for _, rows in usable.groupby("disease")]
+    return pd.concat(drawn, ignore_index=True) if drawn else usable
+
+
+def healthy_donors(images: Mapping[str, Stored], surfaces: Mapping[str, Stored], splits: pd.DataFrame) -> list[Donor]:
+    """The first DONORS development eyes of the negative class whose surfaces are known: eye and surfaces."""
+    healthy = splits[~splits["held_out"].astype(bool) & (splits["target"] == 0)]["subject"].astype(str)
+    usable = [subject for subject in sorted(healthy) if subject in images and subject in surfaces]
+    return [(images[subject](), surfaces[subject]()) for subject in usable[:DONORS]]
+
+
+def check_maps(
+    eyes: pd.DataFrame,
+    images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    *,
+    donors: Sequence[Donor],
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+    effort: Effort | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Faithfulness and sanity of the maps of `eyes` (rows of predictions), whom no network has learnt from.
+
+    Faithfulness is that of the first network and its own map, beside BRIGHTNESS and random rankings; its columns are
+    OF_EYE and FAITHFULNESS_COLUMNS. Sanity compares two maps a row (SANITY_COLUMNS; `comparison` says which):
+    the first network's with that of randomised weights, those of up to MOST_NETWORKS networks of one eye (`first`,
+    `second`: their folds), and maps of different eyes, `subject` and `other`. Without eyes both tables are empty.
+    """
+    chosen, explainers = effort or Effort(), [Explainer(one, config) for one in checkpoints[:MOST_NETWORKS]]
+    faithfulness, compared = [], []
+    heats: Heats = [{} for _ in explainers]
+    masks: dict[str, Mask] = {}
+    for subject in eyes["subject"].astype(str):
+        around = surfaces[subject]() if subject in surfaces else None
+        eye = prepare_eye(subject, images[subject](), around, explainers[0], donors)
+        for of_network, explainer in zip(heats, explainers, strict=True):
+            of_network[subject] = heat_of(explainer, eye.volume)
+        own: dict[str, NDArray[np.floating]] = {str(config.method_3d): heats[0][subject]}
+        masks[subject] = eye.mask
+        bright = to_tensor(brightness(Eye(subject, eye.volume, around)))[0].numpy()
+        judged = judge_faithfulness(explainers[0].model, config.target_class, eye, own | {BRIGHTNESS: bright}, chosen)
+        faithfulness.append(judged.assign(subject=subject))
+        compared.append(cascade(explainers[0], eye, own, chosen))
+    if not masks:
+        return pd.DataFrame(columns=[*OF_EYE, *FAITHFULNESS_COLUMNS]), pd.DataFrame(columns=list(SANITY_COLUMNS))
+    compared += _between_eyes_and_networks(heats, masks, [e.checkpoint.card.fold for e in explainers])
+    return (
+        _of_eyes(pd.concat(faithfulness, ignore_index=True), eyes, (*OF_EYE, *FAITHFULNESS_COLUMNS)),
+        _of_eyes(pd.concat(compared, ignore_index=True), eyes, SANITY_COLUMNS),
+    )
+
+
+def cascade(explainer: Explainer, eye: CheckedEye, known: sanity.Maps, effort: Effort) -> pd.DataFrame:
+    """`sanity.randomisation_curve` of one eye's map by a network, `known` as trained by the name of its method."""
+    layers = len(sanity.layers_from_top(explainer.model, eye.image))
+    methods = dict.fromkeys(known, map_of_network(explainer, eye.volume))
+    curve = sanity.randomisation_curve(
+        explainer.model, eye.image, methods, eye.mask, levels=min(effort.levels, layers), known=known
+    )
+    return curve.assign(comparison=CASCADE, subject=eye.subject)
+
+
+def _between_eyes_and_networks(heats: Heats, masks: sanity.Masks, folds: Sequence[int]) -> list[pd.DataFrame]:
+    tables = []
+    if len(heats) > 1:
+        tables.append(sanity.repeatability(heats, masks, kind=NETWORKS))
+        for name in ("first", "second"):
+            tables[0][name] = tables[0][name].map(dict(enumerate(folds)))
+    nulls = {EYES: None, EYES_AND_NETWORKS: heats[1] if len(heats) > 1 else None}
+    for kind, others in nulls.items():
+        if kind == EYES or others is not None:
+            try:
+                tables.append(sanity.null_similarity(heats[0], masks, others=others, pairs=PAIRS).assign(kind=kind))
+            except DataError:  # a single eye
+                continue
+    return [table.rename(columns={"kind": "comparison"}) for table in tables]
+
+
+def _of_eyes(table: pd.DataFrame, eyes: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """`table` with what is known of its subjects, and those of `columns` that it has none of as NaN; an eye without a
+    patient is one of its own."""
+    known = eyes[["disease", "probability"]].assign(subject=eyes["subject"].astype(str), patient=patients_behind(eyes))
+    return table.merge(known, on="subject", how="left").reindex(columns=list(columns))

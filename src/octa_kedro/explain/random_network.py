@@ -1,0 +1,27 @@
+"""A network with random weights: what its maps show is the image and the method, since it has learnt nothing."""
+
+import torch
+
+from octa_kedro.explain.sanity import randomise
+from octa_kedro.models.factory import build_model
+from octa_kedro.training.checkpoint import Checkpoint
+
+RANDOM_WEIGHTS = "random weights"
+"""The name of such maps among the methods that are scored."""
+
+
+def random_checkpoint(checkpoint: Checkpoint, *, seed: int = 0) -> Checkpoint:
+    """A network like that of `checkpoint` whose weights are all drawn at random (`sanity.randomise`).
+
+    Its card says what the network is given, and nothing of the training: it has learnt from no eye. Networks that
+    differ in their training only have the same random one, and so the same maps.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build_model(checkpoint.card.model)
+    generator = torch.Generator().manual_seed(seed)
+    for module in model.modules():
+        randomise(module, generator)
+    nothing = {"fold": 0, "epoch": 0, "metrics": {}, "seen": {}, "patients": {}, "familiar": None, "parameters": {}}
+    card = checkpoint.card.model_copy(update={**nothing, "weights_sha256": f"{RANDOM_WEIGHTS}, seed {seed}"})
+    return Checkpoint(model.state_dict(), card)
