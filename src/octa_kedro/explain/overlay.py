@@ -92,10 +92,14 @@ def volume_figure(
             _label(axes[row, column], cut, ends if column != 1 else UP, axis, first=column in (0, 2), last=row == 1)
     for column, words in enumerate(_titles(planes, at, axis)):
         axes[0, column].set_title(words, fontsize=TITLE, loc="left")
-    for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
+    for column, words in (
+        (0, "the same with the map"),
+        (1, _stretch_words(image, axis)),
+        (2, "map: maximum along depth"),
+    ):
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
-    _headline(figure, lines, _volume_words(planes, at, axis, scale=scale, empty=empty))
+    _headline(figure, lines, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
     return figure
 
 
@@ -231,13 +235,11 @@ def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> st
     return words + "."
 
 
-def _volume_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis, *, scale: float, empty: bool) -> str:
-    """What the map says, and how much higher than wide A and B are drawn (both are square)."""
-    said = EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(planes.heat.array, scale)
+def _stretch_words(image: Volume, axis: DepthAxis) -> str:
+    """How much larger depth is drawn than width in A and B, which are square."""
     deep = axis.ends[1] - axis.ends[0]
-    times = [f"{1000 * mm / deep:.2g}" for mm in planes.image.extent_mm[:2]]
-    stretch = times[0] if times[0] == times[1] else " and ".join(times)
-    return f"{said} Depth in A and B is drawn {stretch} times as large as width."
+    along_x, along_y = (f"{1000 * mm / deep:.2g}" for mm in image.extent_mm[:2])
+    return f"depth drawn x {along_x}" if along_x == along_y else f"depth x {along_x} in A, x {along_y} in B"
 
 
 def _strength_words(heat: NDArray, scale: float) -> str:

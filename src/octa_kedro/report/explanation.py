@@ -11,7 +11,7 @@ from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.summary import POOLED
 from octa_kedro.explain.titles import readable_model
-from octa_kedro.report.eyes import eye_sections
+from octa_kedro.report.eyes import PARTS, eye_sections
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.score_tables import (
     disease_section,
@@ -81,7 +81,6 @@ def explanation_page(
     known the page says that its maps can only be plausible.
     """
     masks = bool((scores.summary["n_lesion"] > 0).any()) if len(scores.summary) else False
-    # Eyes are told by page, scan and figure apart, so the three links stand at the top too.
     links = [Link("Viewer: all eyes in three planes and in 3D", places.viewer), Link("Figures", places.figures)]
     scored = [
         disease_section(scores.summary, level, masks=masks),
@@ -125,7 +124,7 @@ def conclusions(summary: pd.DataFrame, slabs: pd.DataFrame, *, masks: bool) -> l
 
 
 def _strongest_slab(disease: str, rows: pd.DataFrame) -> str:
-    best = rows.loc[rows["share"].idxmax()]
+    best = max(rows.to_dict("records"), key=lambda row: row["share"])
     return (
         f"{disease}: most of the evidence lies in slab {best['slab']} ({percent(best['share'])} of it, in "
         f"{percent(best['voxels'])} of the voxels; {best['eyes']} eyes)."
@@ -133,7 +132,6 @@ def _strongest_slab(disease: str, rows: pd.DataFrame) -> str:
 
 
 def _eyes_words(own: pd.DataFrame) -> list[tuple[str, str]]:
-    parts = own["part"].value_counts() if len(own) else {}
-    words = {"held_out": "held out", "out_of_fold": "out of fold"}
-    counted = ", ".join(f"{n} {words.get(str(part), str(part))}" for part, n in parts.items())
+    counts = own["part"].astype(str).value_counts()
+    counted = ", ".join(f"{n} {PARTS.get(str(part), str(part))}" for part, n in counts.items())
     return [("Eyes with a map", f"{len(own)} ({counted})" if counted else "none")]

@@ -62,7 +62,8 @@ def _links(subject: str, figures: Path, viewer: Path) -> list[Link]:
 
 def _picture(row: Mapping[Hashable, Any], rank: str, figures: Path, viewer: Path) -> Picture:
     subject = str(row["subject"])
-    caption = f"{row['disease']}, eye {subject}: {rank}, p(disease) = {short_probability(float(row['probability']))}"
+    probability = f"p(disease) = {short_probability(float(row['probability']))}".replace(" ", "\N{NO-BREAK SPACE}")
+    caption = f"{row['disease']}, eye {subject}: {rank}, {probability}"
     return Picture(figures / f"{subject}.png", caption, _links(subject, figures, viewer))
 
 

@@ -21,9 +21,8 @@ from octa_kedro.viewer.page import link_back
 log = logging.getLogger(__name__)
 
 TEMPLATE = "page.html"
-PICTURE_WIDTH = 900
-"""Pixels of the copies on the page; a click opens the picture itself."""
-COLOURS = 128
+PICTURE_WIDTH, QUALITY = 900, 88
+"""Pixels, and quality as JPEG, of the copies on the page; a click opens the picture itself."""
 
 
 class Shown(NamedTuple):
@@ -96,7 +95,7 @@ def _small_copy(file: Path) -> str:
         copy = picture.convert("RGB")
     copy.thumbnail((PICTURE_WIDTH, 10 * PICTURE_WIDTH), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    copy.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    copy.save(stream, "JPEG", quality=QUALITY, optimize=True)
     return base64.b64encode(stream.getvalue()).decode("ascii")
 
 

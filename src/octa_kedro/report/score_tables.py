@@ -29,7 +29,7 @@ def percent(share: float) -> str:
     """A share as a whole percentage, with one digit below 10 %."""
     if math.isnan(share):
         return "n/a"
-    return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
+    return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f}\N{NO-BREAK SPACE}%"
 
 
 def disease_section(summary: pd.DataFrame, level: float, *, masks: bool) -> Section | None:
@@ -124,21 +124,13 @@ def _drawing(summary: pd.DataFrame, score: str) -> str:
     value, low, high = INTERVALS[score]
     chance = {"voxel AP": "prevalence", "depth hit": "chance_slab_share"}[score]
     panels: dict[str, dict[str, Dot]] = {}
-    for row in summary[summary["part"] == POOLED].to_dict("records"):
-        own = row["method"] == MAP
-        dot = Dot(row[value], row[low], row[high], row[chance], own=own)
-        panels.setdefault(f"{row['disease']} ({row['eyes']} eyes)", {})[OWN if own else str(row["method"])] = dot
-    # Groups of different numbers of eyes would otherwise make a panel for each number.
-    return dot_chart(_by_disease(panels), score)
-
-
-def _by_disease(panels: Mapping[str, Mapping[str, Dot]]) -> dict[str, dict[str, Dot]]:
-    merged: dict[str, dict[str, Dot]] = {}
-    titles: dict[str, str] = {}
-    for title, rows in panels.items():
-        disease = title.rpartition(" (")[0]
-        merged.setdefault(titles.setdefault(disease, title), {}).update(rows)
-    return merged
+    for disease, group in summary[summary["part"] == POOLED].groupby("disease", sort=True):
+        rows = panels.setdefault(f"{disease} ({group['eyes'].max()} eyes)", {})
+        for row in group.to_dict("records"):
+            own = row["method"] == MAP
+            dot = Dot(row[value], row[low], row[high], row[chance], own=own)
+            rows[OWN if own else str(row["method"])] = dot
+    return dot_chart(panels, score)
 
 
 def _interval(row: Mapping[Hashable, Any], names: tuple[str, str, str]) -> str:

@@ -60,17 +60,16 @@ def table_section(name: str, table: pd.DataFrame, *, text: Sequence[str] = ()) -
     """A table of results as a section with a readable title; columns keep their order."""
     words = [str(column).replace("_", " ") for column in table.columns]
     rows = [[readable(value) for value in row] for row in table.itertuples(index=False)]
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    names = numeric.index(True) if True in numeric else len(words)
+    numbers = [place for place, column in enumerate(table.columns) if pd.api.types.is_numeric_dtype(table[column])]
+    names = min(numbers, default=len(words))
     return Section(name.replace("_", " ").capitalize(), text=text, tables=[Table(words, rows, names=names)])
 
 
 def readable(value: Any) -> str:
     """A value of a table as text: numbers with three digits, a dash for what is missing."""
-    if value is None or value is pd.NA or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None or plain is pd.NA or plain != plain:  # noqa: PLR0124 - only NaN differs from itself
         return "\N{EN DASH}"
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, float | np.floating):
-        return f"{value:.0f}" if float(value).is_integer() and abs(value) >= 10 else f"{value:.3g}"
-    return str(value)
+    if isinstance(plain, bool):
+        return "yes" if plain else "no"
+    return f"{plain:.3g}" if isinstance(plain, float) else str(plain)

@@ -46,7 +46,6 @@ class ViewerPage:
             subject = str(row["subject"])
             heat = self.maps[subject]()
             surfaces = self.surfaces[subject]() if subject in self.surfaces else None
-            has_ilm = surfaces is not None and "ILM" in surfaces.names
             spread = row.get("spread")
             yield ViewedEye(
                 subject=subject,
@@ -58,9 +57,13 @@ class ViewerPage:
                 lesion=self.lesions[subject]() if subject in self.lesions else None,
                 scores={name: row[name] for name in SCORES},
                 slabs=_slabs(surfaces, heat),
-                ilm=surfaces.plane("ILM") if has_ilm else None,
+                ilm=_ilm(surfaces),
                 spread=None if spread is None or pd.isna(spread) else float(spread),
             )
+
+
+def _ilm(surfaces: PlaneStack | None) -> NDArray[np.floating] | None:
+    return surfaces.plane("ILM") if surfaces is not None and "ILM" in surfaces.names else None
 
 
 def _slabs(surfaces: PlaneStack | None, heat: Volume) -> dict[str, NDArray[np.bool_]]:

@@ -19,10 +19,11 @@ NO_ILM = -32768
 
 
 def encode_eye(eye: ViewedEye) -> dict[str, bytes]:
-    """The volumes of an eye by name (octa, oct, heat, lesion, slabs, ilm) as ``.nii.gz``, z upwards (negative millimetres).
+    """The volumes of an eye by name (octa, oct, heat, lesion, slabs, ilm) as ``.nii.gz``, z upwards (negative mm).
 
     Images have 256 grey levels over [0, 1]. A map has 256 levels of its own range, or 16 bits if it has evidence
-    against the class too; its scale factor gives back raw values, half a level off at most. `ilm` is a plane of whole micrometres in 16 bits, NO_ILM: unknown.
+    against the class too; its scale factor gives back raw values, half a level off at most.
+    `ilm` is a plane of whole micrometres in 16 bits, NO_ILM where it is not known.
     """
     volumes = {name: _grey(eye.subject, name, image) for name, image in eye.images.items()}
     volumes["heat"] = _scaled(eye.heat)

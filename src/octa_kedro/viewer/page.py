@@ -70,13 +70,11 @@ def write_viewer(
 
 
 def link_back(index: Path, page: Path) -> None:
-    """Make the viewer at `index` show a link to `page`, relative, so that both can be moved together.
-
-    DataError if there is no such viewer.
-    """
+    """Make the viewer at `index` show a link to `page`, relative, so that both can be moved together. A viewer of an
+    earlier version of this package has no place for it and stays as it is."""
     script = index.parent / BACK
     if not script.is_file():
-        raise DataError(f"{index}: is no viewer that a link can be put into; make it again (node view_maps)")
+        return
     with replacing(script) as partial:
         partial.write_text(_back_to(relative_link(page, index.parent)), encoding="utf-8")
 
