@@ -112,9 +112,14 @@ def test_a_plane_figure_has_a_column_for_each_slab():
     enface = PlaneStack(rng.random((12, 10, 3)), AFFINE, ("ILM_OPL", "OPL_BM", "ILM_BM"), "OD")
     heat = PlaneStack(rng.random((12, 10, 1)), AFFINE, ("gradcam",))
     figure = plane_figure(enface.only(("OPL_BM", "ILM_OPL")), heat, title="eye", scale=1.0)
-    assert titles(figure)[:2] == ["En-face OPL to BM", "En-face ILM to OPL"]
+    assert titles(figure)[:2] == ["En-face, OPL to BM", "the same with the map"]
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), enface.plane("OPL_BM").T, atol=0.05)
     assert figure.axes[3].get_xlabel() == direction(("T", "N"))
+    assert all(axes.axison and axes.images for axes in figure.axes)  # no panel is empty
+
+
+def test_depth_is_said_to_be_drawn_larger(image: Volume, heat: Volume):
+    assert "depth drawn x 3.8" in titles(volume_figure(image, heat, *BARE, title="eye", scale=1.0))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from octa_kedro.pipeline_registry import register_pipelines
 from octa_kedro.structure import Structure, use_structure
 from tests.pipelines.conftest import catalog
+from tests.report.links import links_of, target
 
 MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
 
@@ -168,3 +169,15 @@ def test_inputs_and_outputs_of_gpu_nodes_are_persisted(mission, source: str):
             if not dataset.startswith("params:"):
                 assert type(loaded.get(dataset)).__name__ != "MemoryDataset", dataset
     assert ("phantom" in pipelines) == (source == "phantom")
+
+
+def test_the_page_of_results_leads_to_figures_and_viewer_and_back(mission):
+    project, version = mission
+    page = project / "data/test/08_reporting/explanation_training_3d.html" / version / "explanation_training_3d.html"
+    links = links_of(page)
+    assert [link for link in links if not target(page, link).exists()] == []
+    viewer = next(target(page, link) for link in links if link.endswith("index.html"))
+    back = (viewer.parent / "back.js").read_text().split('"')[1]
+    assert (viewer.parent / back).resolve() == page.resolve()
+    held_out = set(catalog(project).load("splits").query("held_out")["subject"])
+    assert {target(page, link).stem for link in links if link.endswith(".gif")} == held_out

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from octa_kedro.viewer.page import write_viewer
-from tests.viewer.eyes import PEAK, small_eye
+from octa_kedro.viewer.page import link_back, write_viewer
+from tests.viewer.eyes import PEAK, SHAPE, small_eye
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -37,7 +37,7 @@ def test_the_page_shows_an_eye_from_the_disk(tmp_path):
     assert 'data-state="ready"' in page, re.findall(r'<p id="message".*?</p>', page)
     # It opens at the strongest point of the map, and says what is there.
     x, y, z = (small_eye().heat.affine @ [*PEAK, 1])[:3]
-    assert f"x {x:.2f} mm, y {y:.2f} mm, depth {z:.3f} mm" in page
+    assert f"x {x:.2f} mm, y {y:.2f} mm, depth {z:.3f} mm of the scan" in page
     assert "map 0.0200" in page
     assert "slab upper " in page
     assert "lesion neovascular" in page
@@ -47,3 +47,21 @@ def test_the_page_shows_an_eye_from_the_disk(tmp_path):
     grey = (np.ptp(views, axis=2) < 10) & (views[..., 0] > 60)
     assert red.sum() > 300
     assert grey.sum() > 5000
+
+
+def test_the_page_tells_the_depth_below_the_ilm_and_leads_back_to_the_results(tmp_path):
+    scores = {"voxel_ap": 0.51, "mass_in_lesion": 0.2}
+    ilm = np.full(SHAPE[:2], 0.1)
+    ilm[0, 0] = np.nan
+    eyes = [small_eye("a", ilm=ilm, scores=scores, spread=0.125), small_eye("b", scores=scores)]
+    index = write_viewer(tmp_path / "viewer", eyes)
+    link_back(index, tmp_path / "results.html")
+    page, _ = open_page(index, "a", tmp_path / "profile")
+    below = round(1000 * ((small_eye().heat.affine @ [*PEAK, 1])[2] - 0.1))
+    assert f"({below} \N{MICRO SIGN}m below the ILM)" in page
+    assert re.findall(r'title="Sort by ([^"]+)"', page) == [
+        "subject", "label", "p(disease)", "spread", "held out", "voxel AP", "energy in lesion",
+    ]  # fmt: skip
+    assert re.search(r'<a id="back" href="../results.html">', page)
+    other, _ = open_page(index, "b", tmp_path / "profile")
+    assert "below the ILM" not in other

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import DataError
-from octa_kedro.viewer.encode import encode_eye
-from tests.viewer.eyes import PEAK, small_eye
+from octa_kedro.viewer.encode import NO_ILM, encode_eye
+from tests.viewer.eyes import PEAK, SHAPE, small_eye
 
 
 def read(packed: bytes) -> nib.Nifti1Image:
@@ -40,6 +40,18 @@ def test_z_runs_upwards_and_the_place_in_millimetres_stays():
 def test_a_bit_says_in_which_slabs_a_voxel_lies():
     bits = np.asarray(read(encode_eye(small_eye())["slabs"]).dataobj)[0, 0]
     assert bits.tolist() == [1] * 6 + [3] * 2 + [2] * 8
+
+
+def test_the_depth_of_the_ilm_is_kept_to_the_micrometre():
+    ilm = np.full(SHAPE[:2], 0.1234)
+    ilm[3, 4] = np.nan
+    plane = np.asarray(read(encode_eye(small_eye(ilm=ilm))["ilm"]).dataobj)[..., 0]
+    assert (plane[0, 0], plane[3, 4]) == (123, NO_ILM)
+
+
+def test_an_ilm_of_other_a_scans_is_refused():
+    with pytest.raises(DataError, match=r"10001: the ILM has \(3, 4\) A-scans"):
+        small_eye(ilm=np.zeros((3, 4)))
 
 
 def test_an_image_outside_its_range_is_refused():

@@ -25,7 +25,7 @@ def test_the_page_is_complete_and_asks_nothing_of_a_network(tmp_path):
     index = page.write_viewer(tmp_path / "viewer", [small_eye("a"), small_eye("b")], findings={5: "neovascular"})
     assert index == tmp_path / "viewer" / "index.html"
     files = {path.relative_to(index.parent).as_posix() for path in index.parent.rglob("*") if path.is_file()}
-    assert files == {*page.TEMPLATE, "eyes.js", "niivue.js", "eyes/0001.js", "eyes/0002.js"}
+    assert files == {*page.TEMPLATE, "eyes.js", "back.js", "niivue.js", "eyes/0001.js", "eyes/0002.js"}
     for name in page.TEMPLATE:
         assert "http" not in (index.parent / name).read_text()
     assert about(index.parent)["findings"] == {"5": "neovascular"}
@@ -41,6 +41,22 @@ def test_the_table_has_what_is_known_and_the_scale_of_all_eyes(tmp_path):
     assert second["scores"] == {"peak_in_slab": None, "hit": True}
     assert found["strongest"] == first["strongest"] == pytest.approx(2 * second["strongest"])
     assert found["settings"]["opacity"] == 0.4
+
+
+def test_a_viewer_is_given_a_link_back(tmp_path):
+    index = page.write_viewer(tmp_path / "a b" / "viewer", [small_eye()])
+    back = index.parent / "back.js"
+    assert back.read_text() == "window.EXPLANATION = null;\n"
+    page.link_back(index, tmp_path / "results.html")
+    assert back.read_text() == 'window.EXPLANATION = "../../results.html";\n'
+    page.link_back(index, tmp_path / "a b" / "c d.html")
+    assert back.read_text() == 'window.EXPLANATION = "../c%20d.html";\n'
+
+
+def test_a_viewer_without_a_place_for_the_link_stays_as_it_is(tmp_path):
+    (tmp_path / "index.html").touch()
+    page.link_back(tmp_path / "index.html", tmp_path / "results.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
 def test_no_text_of_a_table_becomes_a_script(tmp_path):

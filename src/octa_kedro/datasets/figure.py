@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, NewType, NoReturn, Protocol
+from typing import Any, NewType, Protocol
 
 from kedro.io import AbstractVersionedDataset, Version
 
@@ -19,7 +19,7 @@ class Drawn(Protocol):
     def savefig(self, fname: Any, **options: Any) -> None: ...
 
 
-class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], NoReturn]):
+class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], Path]):
     """A figure as a PNG file, or several by file name in a folder.
 
     kedro-datasets has such a class, but it imports matplotlib to describe the catalog.
@@ -31,13 +31,15 @@ class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], NoRetu
         super().__init__(PurePosixPath(filepath), version)
         self.metadata = metadata
 
-    def load(self) -> NoReturn:
-        """A picture is for people: NotImplementedError."""
-        raise NotImplementedError(f"{self._filepath}: a figure is saved to be looked at, not loaded; open the file")
+    def load(self) -> Path:
+        """Where the file or the folder lies: a picture is for people, a page can link to it."""
+        return Path(self._get_load_path())
 
     def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
         """Write each file atomically."""
         path = Path(self._get_save_path())
+        if isinstance(data, Mapping):
+            path.mkdir(parents=True, exist_ok=True)  # also where there is nothing to draw
         for file, figure in (
             {path / name: one for name, one in data.items()} if isinstance(data, Mapping) else {path: data}
         ).items():

@@ -36,7 +36,7 @@ from octa_kedro.panels import Margins, figure_of_panels
 UNIT = "evidence, raw"
 # Inches.
 PANEL = 2.65
-MARGINS = Margins(left=0.85, right=0.2, top=0.95, bottom=0.58, across=0.62, down=0.68)
+MARGINS = Margins(left=0.85, right=0.3, top=0.95, bottom=0.58, across=0.62, down=0.72)
 HEADLINE = 13.5
 LINE = 0.28
 SLAB_WORDS = 0.35
@@ -92,7 +92,11 @@ def volume_figure(
             _label(axes[row, column], cut, ends if column != 1 else UP, axis, first=column in (0, 2), last=row == 1)
     for column, words in enumerate(_titles(planes, at, axis)):
         axes[0, column].set_title(words, fontsize=TITLE, loc="left")
-    for column, words in ((0, "the same with the map"), (2, "map: maximum along depth")):
+    for column, words in (
+        (0, "the same with the map"),
+        (1, _stretch_words(image, axis)),
+        (2, "map: maximum along depth"),
+    ):
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
     _headline(figure, lines, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
@@ -109,27 +113,27 @@ def plane_figure(
     lesion: Volume | None = None,
     mirrored: bool | None = None,
 ) -> Figure:
-    """Each en-face map of a 2D network, and the same with the network's map over it.
+    """Each en-face map of a 2D network, beside it the same with the network's map over it, and the key; in one row.
 
     `lesion` is a mask of the eye in 3D, whose outline is drawn as seen from the front; scale, unit and `mirrored` as
     of `volume_figure`.
     """
-    n = len(enface.names)
-    lines = _wrapped(title, n + 1)
-    figure, axes = _panels(2, n + 1, len(lines))
+    columns = 2 * len(enface.names) + 1
+    lines = _wrapped(title, columns)
+    figure, axes = _panels(1, columns, len(lines))
     ends = ends_of_x(enface.laterality, mirrored)
     empty = not heat.array.max() > 0
-    for column, name in enumerate(enface.names):
+    for k, name in enumerate(enface.names):
         cut = flat_cut(enface, name, heat, lesion, marked=not empty)
-        draw_eye(axes[0, column], cut, cuts=False)
-        draw_map(axes[1, column], cut, scale)
-        for row in (0, 1):
-            _label(axes[row, column], cut, ends, None, first=column == 0, last=row == 1)
-        axes[0, column].set_title(f"En-face {slab_title(name)}", fontsize=TITLE, loc="left")
-    axes[1, 0].set_title("the same with the map", fontsize=TITLE, loc="left")
-    axes[0, n].axis("off")
+        eye, beside = axes[0, 2 * k : 2 * k + 2]
+        draw_eye(eye, cut, cuts=False)
+        draw_map(beside, cut, scale)
+        for panel in (eye, beside):
+            _label(panel, cut, ends, None, first=panel is axes[0, 0], last=True)
+        eye.set_title(f"En-face, {slab_title(name)}", fontsize=TITLE, loc="left")
+        beside.set_title("the same with the map", fontsize=TITLE, loc="left")
     entries = key_entries(lesion=_has(lesion), surfaces=False, peak=not empty, cuts=False)
-    draw_key(axes[1, n], entries, scale, unit)
+    draw_key(axes[0, -1], entries, scale, unit)
     _headline(figure, lines, EMPTY if empty else _strength_words(heat.array, scale).strip())
     return figure
 
@@ -180,11 +184,9 @@ def _label(
 def _titles(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> list[str]:
     x, y = ((k + 0.5) * mm for k, mm in zip(at[:2], planes.image.spacing[:2], strict=True))
     slab = "mean of all depths" if planes.enface is None else slab_title(planes.enface.names[0])
-    deep = axis.ends[1] - axis.ends[0]
-    stretches = [f"depth x {1000 * mm / deep:.2g}" for mm in planes.image.extent_mm[:2]]
     return [
-        f"A  B-scan at y = {y:.2f} mm ({stretches[0]})",
-        f"B  B-scan at x = {x:.2f} mm ({stretches[1]})",
+        f"A  B-scan at y = {y:.2f} mm",
+        f"B  Across B-scans, x = {x:.2f} mm",
         f"C  En-face, {slab}",
         f"D  Slice {axis.of_voxel(planes, at)}",
     ]
@@ -231,6 +233,13 @@ def _peak_words(planes: Planes, at: tuple[int, int, int], axis: DepthAxis) -> st
         inside = bool(np.asarray(planes.lesion.array)[at] > 0)
         words += ", inside the lesion" if inside else ", outside the lesion"
     return words + "."
+
+
+def _stretch_words(image: Volume, axis: DepthAxis) -> str:
+    """How much larger depth is drawn than width in A and B, which are square."""
+    deep = axis.ends[1] - axis.ends[0]
+    along_x, along_y = (f"{1000 * mm / deep:.2g}" for mm in image.extent_mm[:2])
+    return f"depth drawn x {along_x}" if along_x == along_y else f"depth x {along_x} in A, x {along_y} in B"
 
 
 def _strength_words(heat: NDArray, scale: float) -> str:

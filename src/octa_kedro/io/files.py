@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 
 @contextmanager
@@ -17,6 +18,11 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def relative_link(target: Path, folder: Path) -> str:
+    """The address of a file as seen from an HTML page in `folder`: relative, so that both can be moved together."""
+    return quote(Path(os.path.relpath(target, folder)).as_posix())
 
 
 def write_text(path: Path, text: str) -> None:

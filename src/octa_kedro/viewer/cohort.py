@@ -3,25 +3,29 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from octa_kedro.preprocessing.slabs import slab_mask
+from octa_kedro.explain.profile import SLAB_NAMES, slab_labels
+from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.stored import Stored
 from octa_kedro.viewer.eye import ViewedEye
 from octa_kedro.viewer.page import write_viewer
 
 SCORES = ("peak_in_lesion", "peak_in_slab", "voxel_ap", "mass_in_lesion")
-SLABS = ("ILM_OPL", "OPL_BM")
+INNER = "ILM-OPL"
+"""Beside the slabs of `explain.profile`: two of them together, in which lesions of DR lie."""
 
 
 @dataclass(frozen=True)
 class ViewerPage:
     """A page that is written when it is saved, one eye after the other.
 
-    `scores` has a row for each eye (subject, part, disease, probability and SCORES); volumes, maps, surfaces and
-    lesion masks go by subject, the last two where they are known. `findings` names the values of the masks.
+    `scores` has a row for each eye (subject, part, disease, probability and SCORES, and `spread` where there is more
+    than one network); volumes, maps, surfaces and lesion masks go by subject, the last two where they are known.
+    `findings` names the values of the masks.
     """
 
     scores: pd.DataFrame
@@ -42,9 +46,7 @@ class ViewerPage:
             subject = str(row["subject"])
             heat = self.maps[subject]()
             surfaces = self.surfaces[subject]() if subject in self.surfaces else None
-            slabs: dict[str, Any] = {}
-            if surfaces is not None:
-                slabs = {name: slab_mask(surfaces, name, heat.array.shape, heat.affine) for name in SLABS}
+            spread = row.get("spread")
             yield ViewedEye(
                 subject=subject,
                 label=str(row["disease"]),
@@ -54,5 +56,19 @@ class ViewerPage:
                 octa=self.volumes[subject](),
                 lesion=self.lesions[subject]() if subject in self.lesions else None,
                 scores={name: row[name] for name in SCORES},
-                slabs=slabs,
+                slabs=_slabs(surfaces, heat),
+                ilm=_ilm(surfaces),
+                spread=None if spread is None or pd.isna(spread) else float(spread),
             )
+
+
+def _ilm(surfaces: PlaneStack | None) -> NDArray[np.floating] | None:
+    return surfaces.plane("ILM") if surfaces is not None and "ILM" in surfaces.names else None
+
+
+def _slabs(surfaces: PlaneStack | None, heat: Volume) -> dict[str, NDArray[np.bool_]]:
+    """The voxels of each slab that the surfaces bound; the narrowest first."""
+    labels = slab_labels(surfaces, heat)
+    found = {name: labels == k for k, name in enumerate(SLAB_NAMES)}
+    found[INNER] = found["ILM-IPL"] | found["IPL-OPL"]
+    return {name: inside for name, inside in found.items() if inside.any()}

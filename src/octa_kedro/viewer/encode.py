@@ -14,13 +14,16 @@ from octa_kedro.viewer.eye import ViewedEye, slab_bits
 UPWARDS = np.diag([1.0, 1.0, -1.0, 1.0])
 GREYS = 255
 SIGNED = 32767
+NO_ILM = -32768
+"""In the plane of ILM depths: not known at this A-scan."""
 
 
 def encode_eye(eye: ViewedEye) -> dict[str, bytes]:
-    """The volumes of an eye by name (octa, oct, heat, lesion, slabs) as ``.nii.gz``, z upwards (negative millimetres).
+    """The volumes of an eye by name (octa, oct, heat, lesion, slabs, ilm) as ``.nii.gz``, z upwards (negative mm).
 
     Images have 256 grey levels over [0, 1]. A map has 256 levels of its own range, or 16 bits if it has evidence
     against the class too; its scale factor gives back raw values, half a level off at most.
+    `ilm` is a plane of whole micrometres in 16 bits, NO_ILM where it is not known.
     """
     volumes = {name: _grey(eye.subject, name, image) for name, image in eye.images.items()}
     volumes["heat"] = _scaled(eye.heat)
@@ -28,6 +31,9 @@ def encode_eye(eye: ViewedEye) -> dict[str, bytes]:
         volumes["lesion"] = _coded(eye.subject, eye.lesion)
     if eye.slabs:
         volumes["slabs"] = _packed(slab_bits(eye.slabs.values(), eye.heat.array.shape), eye.heat)
+    if eye.ilm is not None:
+        um = np.where(np.isfinite(eye.ilm), np.rint(1000 * eye.ilm), NO_ILM)
+        volumes["ilm"] = _packed(np.clip(um, NO_ILM, SIGNED).astype(np.int16)[..., None], eye.heat)
     return volumes
 
 

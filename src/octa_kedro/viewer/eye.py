@@ -19,8 +19,8 @@ class ViewedEye:
     `prediction` is the probability of disease, `spread` its standard deviation over networks (None where there is
     one network), `scores` further columns of the table. `held_out` says that no network was trained on the eye. `oct`
     and `octa` hold values in [0, 1], one of them may be missing; `heat` is the raw map; `lesion` the codes of findings,
-    0 where there is none; `slabs` the voxels of each slab by name. All volumes are on the grid of `heat`:
-    DataError otherwise.
+    0 where there is none; `slabs` the voxels of each slab by name, `ilm` the depth in millimetres of the ILM at each
+    A-scan ``[x, y]``, NaN where it is not known. All of it is on the grid of `heat`: DataError otherwise.
     """
 
     subject: str
@@ -34,6 +34,7 @@ class ViewedEye:
     spread: float | None = None
     scores: Mapping[str, float | str | None] = field(default_factory=dict)
     slabs: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    ilm: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
         if not self.images:
@@ -47,6 +48,8 @@ class ViewedEye:
         for name, inside in self.slabs.items():
             if inside.shape != self.heat.array.shape:
                 raise DataError(f"{self.subject}: slab {name} has shape {inside.shape}, the map {_grid(self.heat)}")
+        if self.ilm is not None and self.ilm.shape != self.heat.array.shape[:2]:
+            raise DataError(f"{self.subject}: the ILM has {self.ilm.shape} A-scans, the map {_grid(self.heat)}")
         if len(self.slabs) > MOST_SLABS:
             raise DataError(f"{self.subject}: {len(self.slabs)} slabs, the viewer shows {MOST_SLABS} at most")
         low, high = float(self.heat.array.min()), float(self.heat.array.max())

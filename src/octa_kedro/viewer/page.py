@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.io.files import relative_link, replacing
 from octa_kedro.viewer.config import ViewerConfig
 from octa_kedro.viewer.encode import encode_eye
 from octa_kedro.viewer.eye import ViewedEye
@@ -25,6 +26,7 @@ from octa_kedro.viewer.niivue import niivue_script
 
 TEMPLATE = ("index.html", "viewer.css", "viewer.js", "volumes.js", "table.js")
 PAGE = "index.html"
+BACK = "back.js"
 
 
 def write_viewer(
@@ -60,10 +62,25 @@ def write_viewer(
             "eyes": rows,
         }
         _write(partial / "eyes.js", f"window.VIEWER = {_literal(about)};\n")
+        _write(partial / BACK, _back_to(None))
         _write(partial / "niivue.js", script)
         for name in TEMPLATE:
             _write(partial / name, files(__package__).joinpath("template", name).read_text(encoding="utf-8"))
     return folder / PAGE
+
+
+def link_back(index: Path, page: Path) -> None:
+    """Make the viewer at `index` show a link to `page`, relative, so that both can be moved together. A viewer of an
+    earlier version of this package has no place for it and stays as it is."""
+    script = index.parent / BACK
+    if not script.is_file():
+        return
+    with replacing(script) as partial:
+        partial.write_text(_back_to(relative_link(page, index.parent)), encoding="utf-8")
+
+
+def _back_to(address: str | None) -> str:
+    return f"window.EXPLANATION = {_literal(address)};\n"
 
 
 def _row(eye: ViewedEye) -> dict[str, Any]:

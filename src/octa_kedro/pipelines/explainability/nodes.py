@@ -13,10 +13,13 @@ from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from matplotlib.figure import Figure
 
     from octa_kedro.explain.drawing import EyePicture
+    from octa_kedro.report.page import ReportPage
     from octa_kedro.results.recipe import Job
     from octa_kedro.results.stored import Stored
     from octa_kedro.training.checkpoint import Checkpoint
@@ -210,10 +213,44 @@ def draw_volume_maps(
 
 
 @node_function
+def report_maps(
+    scores: pd.DataFrame,
+    summary: pd.DataFrame,
+    findings: pd.DataFrame,
+    sizes: pd.DataFrame,
+    viewer: Path,
+    figures: Path,
+    maps: Mapping[str, Stored],
+    layer: Mapping[str, Any],
+    surfaces: Mapping[str, Stored],
+    config: ExplainConfig,
+    evaluation: EvaluationConfig,
+    **tables: pd.DataFrame,
+) -> ReportPage:
+    """Scores, figures and viewer of a 3D model -> a page of results to read; each of `tables` is a further section."""
+    from octa_kedro.explain.slab_evidence import slab_evidence
+    from octa_kedro.explain.summary import Bootstrap
+    from octa_kedro.report.explanation import Places, Scores, explanation_page
+    from octa_kedro.report.sections import table_section
+
+    draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
+    slabs = slab_evidence(scores, maps, surfaces, draw, target_class=config.target_class)
+    return explanation_page(
+        Scores(scores, summary, findings, sizes, slabs),
+        layer,
+        config,
+        Places(figures, viewer),
+        [table_section(name, table) for name, table in tables.items()],
+        level=evaluation.level,
+    )
+
+
+@node_function
 def draw_plane_maps(
     images: Mapping[str, Stored],
     maps: Mapping[str, Stored],
     layer: Mapping[str, Any],
+    lesions: Mapping[str, Stored],
     predictions: pd.DataFrame,
     evaluation: EvaluationConfig,
 ) -> dict[str, EyePicture]:
@@ -222,7 +259,7 @@ def draw_plane_maps(
     from octa_kedro.explain.drawing import draw_maps
 
     rows, slabs = _held_out(predictions, layer), tuple(layer["slabs"])
-    return draw_maps(images, maps, rows, Surroundings(), slabs, **_how(layer, evaluation))
+    return draw_maps(images, maps, rows, Surroundings(lesions=lesions), slabs, **_how(layer, evaluation))
 
 
 def _how(layer: Mapping[str, Any], evaluation: EvaluationConfig) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]
         ),
         Node(nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
         *_check_nodes(images, checkpoints),
+        Node(nodes.report_maps, _reported(), "page", name="report_maps"),
     ]
 
 
@@ -108,5 +109,20 @@ def _check_nodes(images: str, checkpoints: dict[str, str]) -> list[Node]:
     ]
 
 
+def _reported() -> dict[str, str]:
+    """What the page shows; a table by a further keyword becomes a section of its own (see `nodes.report_maps`)."""
+    tables = {name: name for name in ("scores", "summary", "findings", "sizes")}
+    places = {"viewer": "viewer", "figures": "figures"}
+    around = {"maps": "maps", "layer": "layer", "surfaces": "processed_surfaces"}
+    return tables | places | around | {"config": PARAMETERS, "evaluation": THRESHOLD}
+
+
 def _plane_nodes(images: str) -> list[Node]:
-    return [Node(nodes.draw_plane_maps, [images, "maps", "layer", PREDICTIONS, THRESHOLD], "figures", name="draw_maps")]
+    return [
+        Node(
+            nodes.draw_plane_maps,
+            [images, "maps", "layer", "processed_lesions", PREDICTIONS, THRESHOLD],
+            "figures",
+            name="draw_maps",
+        )
+    ]

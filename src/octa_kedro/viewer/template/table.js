@@ -9,12 +9,19 @@ const COLUMNS = [
   { key: "held_out", name: "held out", text: true, of: (row) => (row.held_out ? "yes" : "no") },
 ];
 
+const SCORE_NAMES = {
+  voxel_ap: "voxel AP",
+  peak_in_lesion: "peak in lesion",
+  peak_in_slab: "peak in slab",
+  mass_in_lesion: "energy in lesion",
+};
+
 function columnsOf(rows) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row.scores)))];
   const known = COLUMNS.filter((column) => rows.some((row) => column.of(row) !== null));
   return known.concat(names.map((name) => ({
     key: name,
-    name: name.replaceAll("_", " "),
+    name: SCORE_NAMES[name] ?? name.replaceAll("_", " "),
     text: rows.some((row) => typeof row.scores[name] === "string"),
     of: (row) => row.scores[name] ?? null,
   })));

@@ -6,7 +6,8 @@ const $ = (id) => document.getElementById(id);
 const MAPS = ["hot", "inferno", "magma", "plasma", "viridis", "turbo"];
 const ZERO_TO_MAX_TRANSPARENT_BELOW_MIN = 1;
 const SLICES = { axial: 0, coronal: 1, sagittal: 2, render: 4 };
-const state = { eye: null, volumes: null, bits: null, whole: [] };
+const NO_ILM = -32768; // not known at this A-scan
+const state = { eye: null, volumes: null, bits: null, ilm: null, whole: [] };
 let nv;
 let table;
 
@@ -16,6 +17,8 @@ function say(problem) {
 }
 
 function describe() {
+  $("back").hidden = !window.EXPLANATION;
+  $("back").href = window.EXPLANATION ?? "";
   document.title = $("title").textContent = window.VIEWER.title;
   $("note").textContent = window.VIEWER.note;
   const held = eyes.filter((eye) => eye.held_out).length;
@@ -119,13 +122,24 @@ function locate(where) {
   const code = state.eye.lesion ? nv.volumes[2].img[at] : 0;
   const value = (volume) => volume * heat.hdr.scl_slope;
   const words = [
-    `x ${where.mm[0].toFixed(2)} mm, y ${where.mm[1].toFixed(2)} mm, depth ${(-where.mm[2]).toFixed(3)} mm`,
+    `x ${where.mm[0].toFixed(2)} mm, y ${where.mm[1].toFixed(2)} mm, depth ${(-where.mm[2]).toFixed(3)} mm of the scan`
+      + belowIlm(-where.mm[2], state.ilm?.[x + nx * y]),
     `map ${value(state.whole[1][at]).toPrecision(3)}, strongest here ${state.eye.strongest.toPrecision(3)},`
       + ` of all eyes ${strongest.toPrecision(3)}`,
   ];
-  if (state.eye.slabs.length) words.push(`slab ${inside.join(", ") || "none"}`);
+  if (state.eye.slabs.length) words.push(`slab ${inside.length ? slabName(inside[0]) : "none"}`);
   if (state.eye.lesion) words.push(`lesion ${code ? findings[code] ?? code : "none"}`);
   $("place").textContent = words.join("  ·  ");
+}
+
+function slabName(name) {
+  return name.replaceAll("_", " to ");
+}
+
+function belowIlm(depth, ilm) {
+  if (ilm === undefined || ilm === NO_ILM) return "";
+  const um = Math.round(1000 * depth - ilm);
+  return ` (${Math.abs(um)} µm ${um < 0 ? "above" : "below"} the ILM)`;
 }
 
 function nameTiles() {
@@ -145,9 +159,10 @@ async function pick(eye) {
   history.replaceState(null, "", `#eye=${encodeURIComponent(eye.subject)}`);
   const volumes = await loadEye(eye);
   if (table.current !== eye) return; // another one was chosen meanwhile
-  Object.assign(state, { eye, volumes, bits: volumes.slabs ? await voxelsOf(volumes.slabs) : null });
+  Object.assign(state, { eye, volumes, bits: volumes.slabs ? await voxelsOf(volumes.slabs) : null,
+    ilm: volumes.ilm ? await voxelsOf(volumes.ilm, Int16Array) : null });
   options($("image"), eye.images.map((name) => [name, name.toUpperCase()]));
-  options($("slab"), [["", "whole volume"], ...eye.slabs.map((name, i) => [String(i), name.replaceAll("_", " to ")])]);
+  options($("slab"), [["", "whole volume"], ...eye.slabs.map((name, i) => [String(i), slabName(name)])]);
   $("slab").parentElement.hidden = !eye.slabs.length;
   $("lesion-label").hidden = !eye.lesion;
   nameTiles();

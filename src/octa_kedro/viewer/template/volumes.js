@@ -26,10 +26,10 @@ function bytesOf(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer;
 }
 
-// The voxels of a volume of 8-bit numbers.
-async function voxelsOf(base64) {
+// The voxels of a volume of numbers of a type, 8 bits if it is not named.
+async function voxelsOf(base64, Numbers = Uint8Array) {
   const unpacked = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(unpacked).arrayBuffer(), HEADER);
+  return new Numbers(await new Response(unpacked).arrayBuffer(), HEADER);
 }
 
 // Voxels outside the slab as zero; bit `slab` of `bits` says which are inside, and null stands for the whole volume.

@@ -1,0 +1,1 @@
+"""HTML pages of results, each complete in one file."""
