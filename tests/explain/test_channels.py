@@ -19,7 +19,7 @@ FAMILIES = [
     ({"name": "cv3fc2"}, (16, 24, 32)),
     ({"name": "densenet121", "width": 0.125}, (32, 40, 48)),
     ({"name": "efficientnet_b0", "width": 0.25}, (32, 40, 48)),
-    ({"name": "resnet10t", "convolution": "acs"}, (16, 16, 24)),
+    ({"name": "resnet10", "widths": (4, 4, 8, 8)}, (16, 24, 32)),
     ({"name": "resnet10t", "spatial_dims": 2}, (48, 32)),
 ]
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.explain.localisation import peak_voxel
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.volume import scan_affine
@@ -51,6 +52,20 @@ def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(proje
     image = loaded.load("processed_volumes")["v1"]()
     assert image.extent_mm == pytest.approx((24, 28, 32))
     assert loaded.load("explainability.training_3d.maps").keys() == {f"v{i}" for i in range(10, 24)}
+
+
+@pytest.mark.slow
+def test_the_map_of_a_trained_network_finds_what_was_planted(project: Path, folder: Path):
+    """End to end with the environment's own settings: no surfaces, no slab, the default method."""
+    params = {"source": {"path": str(folder)}, "evaluation": {"resamples": 100}}
+    params["training_3d"] = {"model": {"name": "resnet10", "width": 0.25}, "max_epochs": 40, "stop": {"patience": 40}}
+    run(project, env="nifti_folder", params=params)
+    loaded = catalog(project, env="nifti_folder")
+    maps = loaded.load("explainability.training_3d.maps")
+    peaks = {subject: peak_voxel(maps[subject]().array) for subject in (f"v{i}" for i in range(17, 24, 2))}
+    # The cube is 4 to 7 of 12, 14 and 16 voxels; the maps have 32 along each axis.
+    low, high = (np.asarray([n * 32 / size for size in (12, 14, 16)]) for n in (4, 8))
+    assert all((low - 1 <= peak).all() and (peak <= high).all() for peak in map(np.asarray, peaks.values()))
 
 
 def test_folds_are_drawn_without_a_split_and_a_file_carries_lists(project: Path, folder: Path):
