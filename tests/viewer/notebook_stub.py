@@ -18,7 +18,8 @@ const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeA
 const models = {};
 class Model {
   constructor(id, { state, buffers = [] }) {
-    Object.assign(this, { model_id: id, state, listeners: {}, widget_manager: { get_model: async (one) => models[one] } });
+    const widget_manager = { get_model: async (one) => models[one] };
+    Object.assign(this, { model_id: id, state, listeners: {}, widget_manager });
     for (const { path, data } of buffers) {
       const inner = path.slice(0, -1).reduce((place, key) => place[key], state);
       inner[path.at(-1)] = new DataView(bytes(data).buffer);
