@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from octa_kedro.viewer.page import link_back, write_viewer
+from octa_kedro.viewer.widget import show_eye
 from tests.viewer.eyes import PEAK, SHAPE, small_eye
+from tests.viewer.notebook_stub import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = [
@@ -65,3 +67,12 @@ def test_the_page_tells_the_depth_below_the_ilm_and_leads_back_to_the_results(tm
     assert re.search(r'<a id="back" href="../results.html">', page)
     other, _ = open_page(index, "b", tmp_path / "profile")
     assert "below the ILM" not in other
+
+
+def test_the_notebook_widget_draws_the_eye_and_its_map(tmp_path):
+    index = write_page(tmp_path / "cell.html", show_eye(small_eye()))
+    page, picture = open_page(index, "", tmp_path / "profile")
+    assert 'data-state="drawn"' in page, re.findall(r'data-state="[^"]*"', page)
+    views = picture[:450]  # above the colour bars
+    assert ((views[..., 0] > 1.3 * views[..., 2] + 30) & (views[..., 0] < 250)).sum() > 300  # the map
+    assert ((np.ptp(views, axis=2) < 10) & (views[..., 0] > 60)).sum() > 5000  # the eye

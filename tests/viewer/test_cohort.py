@@ -35,3 +35,9 @@ def test_a_spread_is_shown_where_there_is_one():
     assert eye_of(DEPTHS, spread=0.25).spread == 0.25
     assert eye_of(DEPTHS, spread=float("nan")).spread is None
     assert eye_of(DEPTHS).spread is None
+
+
+def test_whether_a_peak_hit_is_told_as_yes_or_no():
+    assert eye_of(DEPTHS).scores["peak_in_lesion"] is True
+    assert eye_of(DEPTHS, peak_in_slab=0.0).scores["peak_in_slab"] is False
+    assert np.isnan(eye_of(DEPTHS, peak_in_slab=float("nan")).scores["peak_in_slab"])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,11 +56,16 @@ class ViewerPage:
                 heat=heat,
                 octa=self.volumes[subject](),
                 lesion=self.lesions[subject]() if subject in self.lesions else None,
-                scores={name: row[name] for name in SCORES},
+                scores={name: _score(name, row[name]) for name in SCORES},
                 slabs=_slabs(surfaces, heat),
                 ilm=_ilm(surfaces),
                 spread=None if spread is None or pd.isna(spread) else float(spread),
             )
+
+
+def _score(name: str, value: Any) -> Any:
+    """Whether a peak hit is yes or no; other scores are numbers."""
+    return bool(value) if name.startswith("peak_in") and not pd.isna(value) else value
 
 
 def _ilm(surfaces: PlaneStack | None) -> NDArray[np.floating] | None:

@@ -51,6 +51,7 @@ def show_eye(eye: ViewedEye, config: ViewerConfig | None = None, *, image: str =
         is_orientation_text_visible=False,  # its letters are those of a head
         multiplanar_show_render=ShowRender.ALWAYS,
         is_colorbar=True,
+        crosshair_width=1,
     )
     viewer.load_volumes(volumes)
     return viewer

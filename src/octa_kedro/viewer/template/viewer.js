@@ -74,7 +74,8 @@ function outline(volume) {
   const codes = [...Array(256).keys()];
   const all = (value) => codes.map((code) => (code === 0 ? 0 : value));
   volume.setColormapLabel({ I: codes, R: all(60), G: all(255), B: all(120), A: all(255), labels: codes.map(String) });
-  nv.opts.atlasOutline = 0.8; // opacity of the outline, so that the map is seen under it
+  // NiiVue outlines in 3D: a slice along a flat face of the lesion is filled. So the map has to be seen through it.
+  nv.opts.atlasOutline = 0.35; // opacity
 }
 
 function add(name, look) {
