@@ -8,7 +8,7 @@ from octa_kedro.config import Config
 
 MethodName = Literal[
     "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "gradient_x_input", "smooth_grad",
-    "integrated_gradients", "occlusion",
+    "integrated_gradients", "occlusion", "donor_gradients", "donor_swap", "slab_occlusion", "slab_shapley",
 ]  # fmt: skip
 """The methods of `explain.methods.METHODS`; written out, since naming them must not import torch. A test compares."""
 
@@ -24,7 +24,9 @@ class ExplainConfig(Config):
     * Methods of gradients take `steps` gradients (integrated gradients, SmoothGrad) and are smoothed by gaussians with
       the standard deviations `smooth_depth_mm` and `smooth_lateral_mm` (2 voxels; 0: not at all).
     * Integrated gradients and occlusion compare with the eye blurred in plane by `baseline_blur_mm` (8 voxels).
-    * Occlusion's blocks are `occlusion_depth_mm` deep and `occlusion_lateral_mm` wide (8 voxels).
+    * Occlusion's and donor swap's blocks are `occlusion_depth_mm` deep and `occlusion_lateral_mm` wide (8 voxels).
+    * Methods that compare with healthy eyes take at most so many `donors` from the development eyes; the swap of blocks
+      takes one.
 
     `lesion_slabs` says in which slab a disease's lesions lie, and `finding_names` what the values of lesion masks
     mean, for scoring.
@@ -43,6 +45,7 @@ class ExplainConfig(Config):
     smooth_grad_noise: PositiveFloat = 0.1
     occlusion_depth_mm: PositiveFloat | None = None
     occlusion_lateral_mm: PositiveFloat | None = None
+    donors: PositiveInt = 4
     lesion_slabs: dict[str, str] = Field({"DR": "ILM_OPL", "RVO": "ILM_OPL", "CNV": "OPL_BM", "CSC": "OPL_BM"})
     finding_names: dict[int, str] | None = None
     device: str = "auto"
@@ -50,6 +53,7 @@ class ExplainConfig(Config):
 
 NOT_IN_MAPS = {
     "device": "says where a map is computed, not what it shows",
+    "donors": "says how many donors are looked for; a map of a method that needs some is named by which they are",
     "lesion_slabs": "is for scoring maps only",
     "finding_names": "is for scoring maps only",
 }

@@ -78,6 +78,11 @@ def blurred_replacement(
     return np.where(inside, smooth(eye.array, inside, (sigma_mm / x, sigma_mm / y, 0)), eye.array).astype(np.float32)
 
 
+def require_usable_surfaces(surfaces: PlaneStack) -> None:
+    """DataError unless `surfaces` reach from ILM to BM, without gaps and in order."""
+    _ordered_depths(surfaces, _common_names(surfaces, surfaces))
+
+
 def _sample_columns(
     rows: NDArray[np.float32], available: NDArray[np.bool_], index: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

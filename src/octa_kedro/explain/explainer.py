@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from octa_kedro.errors import CheckpointError, ConfigError, DataError
+from octa_kedro.explain.anatomy import Anatomy
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer, choose_layers, measure_layers
 from octa_kedro.explain.methods import METHODS, Method
+from octa_kedro.explain.needs import require_known
 from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.slab_methods import slab_values
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import from_tensor, to_tensor
 from octa_kedro.preprocessing.patches import join_patches
@@ -38,10 +42,12 @@ class Explainer:
             self._model = restore_model(self.checkpoint).to(pick_device(self.config.device)).requires_grad_(False)
         return self._model
 
-    def request(self, image: Volume | PlaneStack) -> MapRequest:
+    def request(self, image: Volume | PlaneStack, anatomy: Anatomy | None = None) -> MapRequest:
         """What is asked of the network for inputs like `image`; sizes are those of what the network sees.
 
-        Layers are measured once for each shape and spacing. ConfigError for a class that the network does not have."""
+        `anatomy` is what methods that need it know of the eye. Layers are measured once for each shape and spacing.
+        ConfigError for a class that the network does not have.
+        """
         classes = self.checkpoint.card.classes
         if self.config.target_class >= len(classes):
             raise ConfigError(
@@ -54,10 +60,10 @@ class Explainer:
         spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
         masked = self.checkpoint.card.processing.mask_slab is not None
         if not self._method(image).layers:
-            return MapRequest(self.model, self.config, spacing, masked=masked)
+            return MapRequest(self.model, self.config, spacing, masked=masked, anatomy=anatomy)
         if (shape, spacing) not in self._layers:
             self._layers[shape, spacing] = choose_layers(measure_layers(self.model, shape, spacing), self.config)
-        return MapRequest(self.model, self.config, spacing, self._layers[shape, spacing], masked)
+        return MapRequest(self.model, self.config, spacing, self._layers[shape, spacing], masked, anatomy)
 
     def describe(self, image: Volume | PlaneStack) -> dict[str, Any]:
         """How maps of inputs like `image` are made: method, its title, layers, stride (input voxels) and cell size
@@ -74,9 +80,13 @@ class Explainer:
             "slabs": list(self.checkpoint.card.slabs),
         }
 
-    def explain(self, image: Volume | PlaneStack) -> Volume | PlaneStack:
-        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together."""
-        request, method, slabs = self.request(image), self._method(image), self.checkpoint.card.slabs
+    def explain(self, image: Volume | PlaneStack, anatomy: Anatomy | None = None) -> Volume | PlaneStack:
+        """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together.
+
+        ConfigError if the method needs more of the `anatomy` than is known; nothing is computed then.
+        """
+        self._require_anatomy(image, anatomy)
+        request, method, slabs = self.request(image, anatomy), self._method(image), self.checkpoint.card.slabs
         device = next(self.model.parameters()).device
         who = f"{image.source or 'an image'}, network of fold {self.checkpoint.card.fold}"
         try:
@@ -97,6 +107,22 @@ class Explainer:
         raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
         return PlaneStack(raw[..., None], image.affine, (name,), image.laterality, image.source)
 
+    def slab_values(self, eye: Volume, anatomy: Anatomy) -> NDArray[np.float64]:
+        """The Shapley value of each slab (`slab_methods.PLAYERS`) in logit, whichever method the maps are made by."""
+        require_known(
+            "slab_shapley", eye.source, flat=False, surfaces=anatomy.known_surfaces, donors=len(anatomy.donors)
+        )
+        device = next(self.model.parameters()).device
+        return slab_values(self.request(eye, anatomy), to_tensor(eye)[None].to(device))
+
+    def _require_anatomy(self, image: Volume | PlaneStack, anatomy: Anatomy | None) -> None:
+        who = image.source or "an image"
+        if anatomy is not None and anatomy.eye is not image:
+            raise DataError(f"{who}: the anatomy given with it is that of {anatomy.eye.source or 'another image'}")
+        surfaces, donors = ((), 0) if anatomy is None else (anatomy.known_surfaces, len(anatomy.donors))
+        flat = isinstance(image, PlaneStack)
+        require_known(self._method_name(image), who, flat=flat, surfaces=surfaces, donors=donors)
+
     def _method_name(self, image: Volume | PlaneStack) -> str:
         return self.config.method_3d if isinstance(image, Volume) else self.config.method_2d
 
@@ -111,9 +137,11 @@ class Explainer:
         return cut_patches(image, card.slabs, card.patches)
 
 
-def mean_map(explainers: Sequence[Explainer], image: Volume | PlaneStack) -> Volume | PlaneStack:
+def mean_map(
+    explainers: Sequence[Explainer], image: Volume | PlaneStack, anatomy: Anatomy | None = None
+) -> Volume | PlaneStack:
     """The mean of several networks' raw maps of one eye, as their probabilities are averaged too."""
-    maps = [explainer.explain(image) for explainer in explainers]
+    maps = [explainer.explain(image, anatomy) for explainer in explainers]
     average = np.stack([one.array for one in maps]).mean(axis=0, dtype=np.float32)
     if isinstance(maps[0], Volume):
         return maps[0].with_array(average)

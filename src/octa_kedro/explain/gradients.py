@@ -46,6 +46,22 @@ def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np
     return _channels(_mean_gradient(request, path) * (image - baseline))
 
 
+def donor_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """Expected gradients (Erion et al. 2021, arXiv 1906.10670): integrated gradients from several healthy eyes that are
+    warped onto this one, `steps` gradients in all.
+
+    The k-th gradient lies at (k + 1/2) / steps of the way from the donors in turn, so the cost does not grow with their
+    number. If that divides `steps`, the evidence sums to what the margin gains from the mean healthy eye to the eye, up
+    to the error of the midpoint rule."""
+    steps, donors = request.config.steps, request.donors(image)
+    evidence = torch.zeros_like(image)
+    for turn, donor in enumerate(donors[:steps]):
+        places = [(k + 0.5) / steps for k in range(turn, steps, len(donors))]
+        path = [donor + place * (image - donor) for place in places]
+        evidence += len(path) / steps * _mean_gradient(request, path) * (image - donor)
+    return _channels(evidence)
+
+
 def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
     """An image ``(1, C, [D,] H, W)`` whose depth slices are blurred by `baseline_blur_mm`: an eye without what
     is local."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.explain import cams, gradients, occlusion
+from octa_kedro.explain import cams, gradients, occlusion, slab_methods, swaps
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.smoothing import smooth
 
@@ -20,13 +21,15 @@ class Method:
 
     `function` takes a request and one image ``(1, C, [D,] H, W)`` and returns evidence for the class ``([D,] H, W)``,
     which may be negative. Methods that look at `layers` have maps as coarse as these; the others have one voxel as
-    their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`.
+    their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`. What a method
+    `needs` beside the image (`MapRequest.anatomy`), an eye in 3D may have: the eye's slabs, or healthy donors.
     """
 
     function: Callable[[MapRequest, torch.Tensor], NDArray[np.float32]]
     title: str
     layers: bool = False
     smoothed: bool = False
+    needs: tuple[Literal["slabs", "donors"], ...] = ()
 
     def __call__(self, request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
         """Evidence for the class, not negative, larger = more; raw, not scaled."""
@@ -48,4 +51,10 @@ METHODS: Mapping[str, Method] = {
     "smooth_grad": Method(gradients.smooth_grad, "SmoothGrad x input", smoothed=True),
     "integrated_gradients": Method(gradients.integrated_gradients, "integrated gradients", smoothed=True),
     "occlusion": Method(occlusion.occlusion, "occlusion by blurred blocks"),
+    "donor_gradients": Method(
+        gradients.donor_gradients, "integrated gradients from healthy eyes", smoothed=True, needs=("donors",)
+    ),
+    "donor_swap": Method(swaps.donor_swap, "blocks swapped with a healthy eye", needs=("donors",)),
+    "slab_occlusion": Method(slab_methods.slab_occlusion, "slabs of healthy eyes put in", needs=("slabs", "donors")),
+    "slab_shapley": Method(slab_methods.slab_shapley, "Shapley values of slabs", needs=("slabs", "donors")),
 }

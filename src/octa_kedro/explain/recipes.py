@@ -1,14 +1,16 @@
 """Maps of all eyes of a model, as recipes whose ingredients are everything that a map depends on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import pandas as pd
 
-from octa_kedro.errors import LeakError
+from octa_kedro.errors import ConfigError, LeakError
 from octa_kedro.explain.config import NOT_IN_MAPS, ExplainConfig
+from octa_kedro.explain.context import Context, Contexts
 from octa_kedro.explain.explainer import Explainer
-from octa_kedro.explain.making import MAP, map_parts
+from octa_kedro.explain.making import MAP, SLAB_VALUES, map_parts, slab_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY
 from octa_kedro.preprocessing.processed_as import require_processed_as
@@ -18,6 +20,8 @@ from octa_kedro.results.recipe import Job, Recipe
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
 from octa_kedro.training.guard import patients_in
+
+log = logging.getLogger(__name__)
 
 NOT_OF_NETWORKS = {
     **dict.fromkeys(("fold", "epoch", "metrics", "parameters"), "tells how the network was trained"),
@@ -29,10 +33,15 @@ NOT_OF_NETWORKS = {
 
 
 def map_job(
-    images: Mapping[str, Stored], splits: pd.DataFrame, checkpoints: Sequence[Checkpoint], config: ExplainConfig
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+    surfaces: Mapping[str, Stored] | None = None,
 ) -> Job:
     """The maps of `map_recipes`, made one after the other: they share the device that the networks are on."""
-    return Job(map_recipes(images, splits, checkpoints, config), MAP, ExecutionConfig(workers=1), threads=None)
+    recipes = map_recipes(images, splits, checkpoints, config, surfaces)
+    return Job(recipes, MAP, ExecutionConfig(workers=1), threads=None)
 
 
 def map_recipes(
@@ -40,36 +49,94 @@ def map_recipes(
     splits: pd.DataFrame,
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
+    surfaces: Mapping[str, Stored] | None = None,
 ) -> dict[str, Recipe]:
     """A raw map (part `making.MAP`) for every subject that some checkpoint has not learnt from.
 
     An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
     every fold's, a development eye by that of the fold that validated it. LeakError if a held-out subject was
-    learnt from.
+    learnt from; ConfigError for a method that needs more than `surfaces` and the development eyes give.
     """
+    contexts, recipes = _contexts(images, splits, checkpoints, config, surfaces), {}
+    for subject, chosen in _explained_by(images, splits, checkpoints, config):
+        flat = chosen[0].checkpoint.card.model.spatial_dims == 2
+        context = contexts.of(subject, config.method_2d if flat else config.method_3d)
+        key = map_key(chosen, images[subject], config, context)
+        recipes[subject] = Recipe(partial(map_parts, chosen, images[subject], context), {MAP: key})
+    return recipes
+
+
+def slab_value_job(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+    surfaces: Mapping[str, Stored],
+) -> Job:
+    """The Shapley values of the slabs (part `making.SLAB_VALUES`) of held-out eyes, by all networks of a 3D model.
+
+    Eyes whose surfaces are not known, or that no healthy development eye fits, are left out; the log says why.
+    """
+    contexts, recipes, why = _contexts(images, splits, checkpoints, config, surfaces), {}, ""
+    held_out = set(splits.loc[splits["held_out"].astype(bool), "subject"].astype(str))
+    for subject, chosen in _explained_by(images, splits, checkpoints, config):
+        if subject not in held_out:
+            continue
+        try:
+            context = contexts.of(subject, "slab_shapley")
+        except ConfigError as error:
+            why = why or str(error)
+            continue
+        key = hash_of(
+            step="slab values",
+            image=images[subject].sha256,
+            networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in chosen],
+            target_class=config.target_class,
+            **context.hashes(),
+        )
+        recipes[subject] = Recipe(partial(slab_parts, chosen, images[subject], context), {SLAB_VALUES: key})
+    if left := len(held_out) - len(recipes):
+        log.info("%d of %d held-out eyes get no values of their slabs, the first: %s", left, len(held_out), why)
+    return Job(recipes, SLAB_VALUES, ExecutionConfig(workers=1), threads=None)
+
+
+def _contexts(
+    images: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    checkpoints: Sequence[Checkpoint],
+    config: ExplainConfig,
+    surfaces: Mapping[str, Stored] | None,
+) -> Contexts:
+    mask_slab = checkpoints[0].card.processing.mask_slab
+    return Contexts(images, surfaces or {}, splits, count=config.donors, mask_slab=mask_slab)
+
+
+def _explained_by(
+    images: Mapping[str, Stored], splits: pd.DataFrame, checkpoints: Sequence[Checkpoint], config: ExplainConfig
+) -> Iterator[tuple[str, list[Explainer]]]:
+    """Each subject with the networks that may be asked about it."""
     for checkpoint in checkpoints:
         require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     explainers = [Explainer(checkpoint, config) for checkpoint in checkpoints]
     patients = patients_in(splits)
-    recipes = {}
     for subject, held_out in zip(splits["subject"].astype(str), splits["held_out"], strict=True):
         chosen = [e for e in explainers if not e.checkpoint.card.has_learnt_from(subject, patients)]
         if held_out and len(chosen) < len(explainers):
             raise LeakError(f"held-out subject {subject} was learnt from; train again with these splits")
-        if not chosen:
-            continue  # always in training (predefined splits): no network can be asked about it honestly
-        key = map_key(chosen, images[subject], config)
-        recipes[subject] = Recipe(partial(map_parts, chosen, images[subject]), {MAP: key})
-    return recipes
+        if chosen:  # else always in training (predefined splits): no network can be asked about it honestly
+            yield subject, chosen
 
 
-def map_key(explainers: Sequence[Explainer], image: Stored, config: ExplainConfig) -> str:
+def map_key(
+    explainers: Sequence[Explainer], image: Stored, config: ExplainConfig, context: Context | None = None
+) -> str:
     """Everything that the mean map of these networks depends on, code apart."""
     return hash_of(
         step="map",
         image=image.sha256,
         networks=[without(e.checkpoint.card, NOT_OF_NETWORKS) for e in explainers],
         config=without(config, NOT_IN_MAPS),
+        **(context or Context()).hashes(),
     )
 
 

@@ -26,15 +26,42 @@ log = logging.getLogger(__name__)
 
 @node_function
 def explain_model(
-    images: Mapping[str, Stored], splits: pd.DataFrame, config: ExplainConfig, **checkpoints: Checkpoint
+    images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    config: ExplainConfig,
+    **checkpoints: Checkpoint,
 ) -> tuple[Job, dict[str, Any]]:
     """All folds' checkpoints of a model -> a map per eye, and how they are made."""
     from octa_kedro.explain.explainer import Explainer
     from octa_kedro.explain.recipes import map_job
 
     loaded = list(checkpoints.values())
+    job = map_job(images, splits, loaded, config, surfaces)
     layer = Explainer(loaded[0], config).describe(next(iter(images.values()))())
-    return map_job(images, splits, loaded, config), {"model": model_of(next(iter(checkpoints)))} | layer
+    return job, {"model": model_of(next(iter(checkpoints)))} | layer
+
+
+@node_function
+def value_slabs(
+    images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    config: ExplainConfig,
+    **checkpoints: Checkpoint,
+) -> Job:
+    """All folds' checkpoints of a 3D model -> the Shapley values of the slabs of held-out eyes."""
+    from octa_kedro.explain.recipes import slab_value_job
+
+    return slab_value_job(images, splits, [*checkpoints.values()], config, surfaces)
+
+
+@node_function
+def tabulate_slabs(values: Mapping[str, Stored], layer: Mapping[str, Any], predictions: pd.DataFrame) -> pd.DataFrame:
+    """Shapley values of slabs beside the predictions, as a table."""
+    from octa_kedro.explain.slab_decision import tabulate_slabs as tabulate
+
+    return tabulate(values, _held_out(predictions, layer))
 
 
 @node_function
@@ -62,12 +89,15 @@ def score_maps(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
+    slabs: pd.DataFrame,
     plane_maps: Mapping[str, Stored] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
     """Does each 3D map find the lesion, better than controls do? -> scores by eye, their summary, by finding, by size
-    of the lesion, and as text (also logged). Of a 2D network's `plane_maps`, if any, a control is made."""
+    of the lesion, and as text (also logged), with what `slabs` carried the decisions. Of a 2D network's `plane_maps`,
+    if any, a control is made."""
     from octa_kedro.explain import cohort
     from octa_kedro.explain.hits_text import format_findings, format_hits
+    from octa_kedro.explain.slab_text import format_slabs
     from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
 
     model = str(layer["model"])
@@ -81,7 +111,9 @@ def score_maps(
     by_finding = summarise_findings(findings, draw, target_class=config.target_class)
     sizes = summarise_sizes(scores, draw, target_class=config.target_class)
     hits, marked = format_hits(summary, evaluation.level), format_findings(by_finding)
+    carried = format_slabs(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=config.target_class)
     text = f"{layer['title']} maps\n\n{hits}\n\nBy finding\n{marked}\n"
+    text += f"\nWhich slabs carried the decisions (Shapley values compared with healthy eyes)\n{carried}\n"
     log.info("do the maps find the lesions?\n%s", text)
     return scores, summary, by_finding, sizes, text
 
@@ -123,18 +155,22 @@ def draw_volume_maps(
     lesions: Mapping[str, Stored],
     predictions: pd.DataFrame,
     evaluation: EvaluationConfig,
+    slabs: pd.DataFrame,
+    config: ExplainConfig,
     plane_maps: Mapping[str, Stored] | None = None,
     plane_layer: Mapping[str, Any] | None = None,
 ) -> dict[str, EyePicture]:
     """A figure and an animated sweep per held-out eye of a 3D model, beside its map by a 2D model, if there is one."""
     from octa_kedro.explain.cohort import Surroundings
     from octa_kedro.explain.drawing import PlaneMaps, draw_maps, draw_sweeps
+    from octa_kedro.explain.slab_decision import decisions
 
     plane = None
     if plane_maps is not None and plane_layer is not None:
         plane = PlaneMaps(plane_maps, tuple(plane_layer["slabs"]))
     around, rows = Surroundings(surfaces, lesions, enface), _held_out(predictions, layer)
-    figures = draw_maps(images, maps, rows, around, **_how(layer, evaluation), plane=plane)
+    decided = decisions(slabs, evaluation.threshold, config.target_class)
+    figures = draw_maps(images, maps, rows, around, **_how(layer, evaluation), plane=plane, decisions=decided)
     return figures | draw_sweeps(images, maps, rows, around)
 
 
