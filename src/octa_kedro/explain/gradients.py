@@ -50,14 +50,16 @@ def donor_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.floa
     """Expected gradients (Erion et al. 2021, arXiv 1906.10670): integrated gradients from several healthy eyes that are
     warped onto this one, `steps` gradients in all.
 
-    The k-th gradient lies at (k + 1/2) / steps of the way from the donors in turn, so the cost does not grow with their
-    number. If that divides `steps`, the evidence sums to what the margin gains from the mean healthy eye to the eye, up
-    to the error of the midpoint rule."""
+    The k-th gradient lies at (k + 1/2) / steps of the way from one of the donors, which take turns, every second time
+    in reverse order; so the cost does not grow with their number. If that divides `steps`, the evidence sums to what
+    the margin gains from the healthy eyes, on average, to the eye, up to the error of the midpoint rule."""
     steps, donors = request.config.steps, request.donors(image)
+    there_and_back = [*range(len(donors)), *reversed(range(len(donors)))]
+    turns = [there_and_back[k % len(there_and_back)] for k in range(steps)]
     evidence = torch.zeros_like(image)
-    for turn, donor in enumerate(donors[:steps]):
-        places = [(k + 0.5) / steps for k in range(turn, steps, len(donors))]
-        path = [donor + place * (image - donor) for place in places]
+    for turn in dict.fromkeys(turns):
+        donor = donors[turn]
+        path = [donor + (k + 0.5) / steps * (image - donor) for k in range(steps) if turns[k] == turn]
         evidence += len(path) / steps * _mean_gradient(request, path) * (image - donor)
     return _channels(evidence)
 

@@ -98,7 +98,7 @@ def _draw_decision(axes: Axes, decision: SlabDecision) -> float:
     axes.axvline(0, lw=0.8, color=EVEN_COLOUR)
     for row, share, value in zip(rows, shares, decision.value, strict=True):
         axes.text(max(share, 0) + 2.5, row, f"{value:+.1f}", fontsize=TICK, va="center", color=DECISION_COLOUR)
-    axes.text(116, -0.2, "blue: Shapley value, logit", fontsize=TICK, ha="right", va="center", color=DECISION_COLOUR)
+    axes.text(2.5, 0.22, "blue: Shapley value, logit", fontsize=TICK, va="center", color=DECISION_COLOUR)
     return min(0.0, 1.1 * float(shares.min()))
 
 

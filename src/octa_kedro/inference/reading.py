@@ -41,7 +41,8 @@ def reading_job(images: Mapping[str, Stored], networks: Sequence[Network], confi
     """A reading (`making.reading_parts`) of each eye, one after the other: they share the networks' device.
 
     CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
-    with other settings, for a class to explain that the networks do not know, and for a method that inference has not the means for.
+    with other settings, for a class to explain that the networks do not know, and for a method that compares with
+    healthy eyes.
     """
     require_explainable(networks, config)
     card = networks[0].card
