@@ -1,6 +1,6 @@
 """Which slabs of the retina carried a decision, by their Shapley values: of one eye, in a sentence, and of many."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,17 +44,20 @@ class SlabDecision:
             return f"No slab spoke for {self.word}. {together}"
         order = np.argsort(-self.value)
         carriers = [k for rank, k in enumerate(order) if rank == 0 or self.share[k] >= CARRIES]
-        named = " and ".join(
+        named = _listed(
             f"{PLAYERS[k]} ({self.value[k]:+.1f} logit, {100 * self.share[k]:.0f} % of what spoke for {self.word})"
             for k in carriers
         )
-        against = " and ".join(
-            f"{PLAYERS[k]} ({self.value[k]:+.1f})" for k in order[::-1] if self.share[k] <= -WORTH_SAYING
-        )
+        against = _listed(f"{PLAYERS[k]} ({self.value[k]:+.1f})" for k in order[::-1] if self.share[k] <= -WORTH_SAYING)
         against = f"; {against} spoke against it" if against else ""
         if self.decided:
             return f"The decision was carried by {named}{against}. {together}"
-        return f"The decision was against {self.word}, for which spoke {named}{against}. {together}"
+        return f"The network decided against {self.word}. {named} spoke for it{against}. {together}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    *first, last = list(parts) or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def shares(value: NDArray[np.float64]) -> NDArray[np.float64]:
