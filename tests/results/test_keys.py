@@ -44,6 +44,7 @@ OTHER_SETTINGS = {
     **dict.fromkeys(("occlusion_depth_mm", "occlusion_lateral_mm"), 0.2),
     "depth_cell_mm": None,
     "lateral_cell_mm": 0.1,
+    "donors": 2,
     "lesion_slabs": {"DR": "FULL"},
     "finding_names": {1: "drusen"},
     "checked_eyes": 1,

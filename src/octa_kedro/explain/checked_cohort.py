@@ -1,6 +1,7 @@
 """The checks of maps on a sample of held-out eyes, as tables: a row per eye, test and method, or per two maps."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from octa_kedro.explain import sanity
 from octa_kedro.explain.checks import (
     FAITHFULNESS_COLUMNS,
     CheckedEye,
-    Donor,
     Effort,
     heat_of,
     judge_faithfulness,
@@ -21,9 +21,11 @@ from octa_kedro.explain.checks import (
 )
 from octa_kedro.explain.cohort import judged_eyes
 from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.context import Contexts
 from octa_kedro.explain.controls import Eye, brightness
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.similarity import MEASURES, Mask
+from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint
@@ -34,32 +36,55 @@ CASCADE, EYES, NETWORKS, EYES_AND_NETWORKS = "random weights", "different eyes",
 of one eye by several networks, and its null, maps of different eyes by different networks."""
 OF_EYE = ("subject", "patient", "disease", "probability")
 SANITY_COLUMNS = ("comparison", *OF_EYE, "method", "level", "layer", "other", "first", "second", *MEASURES)
-DONORS, MOST_NETWORKS, PAIRS = 3, 3, 20
-"""Healthy eyes that are tried, networks whose maps are compared with each other, pairs of eyes in a null."""
+MOST_NETWORKS, PAIRS = 3, 20
+"""Networks whose maps are compared with each other, pairs of eyes in a null."""
 Heats = list[dict[str, NDArray[np.float32]]]
 
 
-def sample_eyes(predictions: pd.DataFrame, config: ExplainConfig, threshold: float) -> pd.DataFrame:
+def sample_eyes(
+    predictions: pd.DataFrame, config: ExplainConfig, target_class: int | str, threshold: float
+) -> pd.DataFrame:
     """The rows of `config.checked_eyes` held-out, correctly classified eyes of every disease of the explained class, or
     of all where there are fewer: always the same ones, drawn at random."""
-    usable = judged_eyes(predictions[predictions["part"] == HELD_OUT], config, threshold).sort_values("subject")
+    usable = judged_eyes(predictions[predictions["part"] == HELD_OUT], target_class, threshold).sort_values("subject")
     drawn = [rows.sample(min(config.checked_eyes, len(rows)), random_state=0) for _, rows in usable.groupby("disease")]
     return pd.concat(drawn, ignore_index=True) if drawn else usable
 
 
-def healthy_donors(images: Mapping[str, Stored], surfaces: Mapping[str, Stored], splits: pd.DataFrame) -> list[Donor]:
-    """The first DONORS development eyes of the negative class whose surfaces are known: eye and surfaces."""
-    healthy = splits[~splits["held_out"].astype(bool) & (splits["target"] == 0)]["subject"].astype(str)
-    usable = [subject for subject in sorted(healthy) if subject in images and subject in surfaces]
-    return [(images[subject](), surfaces[subject]()) for subject in usable[:DONORS]]
+class CheckedContexts:
+    """What is known of each eye: the donors its maps compare with, and one more, which takes its tissue's place where
+    there are enough."""
+
+    def __init__(
+        self,
+        images: Mapping[str, Stored],
+        surfaces: Mapping[str, Stored],
+        splits: pd.DataFrame,
+        explainer: Explainer,
+    ) -> None:
+        self.surfaces, self.config = surfaces, explainer.config
+        mask_slab = explainer.checkpoint.card.processing.mask_slab
+        self._contexts = Contexts(images, surfaces, splits, count=self.config.donors + 1, mask_slab=mask_slab)
+
+    def surfaces_of(self, subject: str) -> PlaneStack | None:
+        """The surfaces of an eye, None where they are not known."""
+        return self.surfaces[subject]() if subject in self.surfaces else None
+
+    def prepare(self, subject: str, volume: Volume, explainer: Explainer, target: int) -> CheckedEye:
+        """The eye, ready to be checked."""
+        context = self._contexts.of(subject, self.config.method_3d)
+        anatomy = replace(context, donors=context.donors[: self.config.donors]).read(volume)
+        spare = [healthy.donor for healthy in self._contexts.donors(subject)[-1:]]
+        around = self.surfaces_of(subject)
+        return prepare_eye(subject, anatomy, around, explainer, spare[0] if spare else None, target=target)
 
 
 def check_maps(
     eyes: pd.DataFrame,
     images: Mapping[str, Stored],
     surfaces: Mapping[str, Stored],
+    splits: pd.DataFrame,
     *,
-    donors: Sequence[Donor],
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
     effort: Effort | None = None,
@@ -72,18 +97,18 @@ def check_maps(
     `second`: their folds), and maps of different eyes, `subject` and `other`. Without eyes both tables are empty.
     """
     chosen, explainers = effort or Effort(), [Explainer(one, config) for one in checkpoints[:MOST_NETWORKS]]
+    contexts = CheckedContexts(images, surfaces, splits, explainers[0])
     faithfulness, compared = [], []
     heats: Heats = [{} for _ in explainers]
     masks: dict[str, Mask] = {}
-    for subject in eyes["subject"].astype(str):
-        around = surfaces[subject]() if subject in surfaces else None
-        eye = prepare_eye(subject, images[subject](), around, explainers[0], donors)
+    for subject, target in zip(eyes["subject"].astype(str), eyes["target"], strict=True):
+        eye = contexts.prepare(subject, images[subject](), explainers[0], int(target))
         for of_network, explainer in zip(heats, explainers, strict=True):
-            of_network[subject] = heat_of(explainer, eye.volume)
+            of_network[subject] = heat_of(explainer, eye)
         own: dict[str, NDArray[np.floating]] = {str(config.method_3d): heats[0][subject]}
         masks[subject] = eye.mask
-        bright = to_tensor(brightness(Eye(subject, eye.volume, around)))[0].numpy()
-        judged = judge_faithfulness(explainers[0].model, config.target_class, eye, own | {BRIGHTNESS: bright}, chosen)
+        bright = to_tensor(brightness(Eye(subject, eye.volume, contexts.surfaces_of(subject))))[0].numpy()
+        judged = judge_faithfulness(explainers[0].model, eye, own | {BRIGHTNESS: bright}, chosen)
         faithfulness.append(judged.assign(subject=subject))
         compared.append(cascade(explainers[0], eye, own, chosen))
     if not masks:
@@ -98,7 +123,7 @@ def check_maps(
 def cascade(explainer: Explainer, eye: CheckedEye, known: sanity.Maps, effort: Effort) -> pd.DataFrame:
     """`sanity.randomisation_curve` of one eye's map by a network, `known` as trained by the name of its method."""
     layers = len(sanity.layers_from_top(explainer.model, eye.image))
-    methods = dict.fromkeys(known, map_of_network(explainer, eye.volume))
+    methods = dict.fromkeys(known, map_of_network(explainer, eye))
     curve = sanity.randomisation_curve(
         explainer.model, eye.image, methods, eye.mask, levels=min(effort.levels, layers), known=known
     )

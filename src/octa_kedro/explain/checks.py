@@ -4,7 +4,8 @@ Cost of one eye beside its maps by several networks, with the default `Effort`: 
 forward passes for each of two replacements, 7 passes and 6 imputations for ROAD.
 """
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from octa_kedro.errors import CheckpointError, DataError
+from octa_kedro.explain.anatomy import Anatomy, Donor
 from octa_kedro.explain.controls import Eye
 from octa_kedro.explain.donors import donor_replacement
 from octa_kedro.explain.explainer import Explainer
@@ -28,7 +30,6 @@ BLUR, DONOR, ROAD = "blur", "healthy donor", "ROAD"
 """The tests of faithfulness, by what takes the tissue's place."""
 RETINA = "ILM_BM"
 FAITHFULNESS_COLUMNS = tuple(dict.fromkeys(("test", *SWAP_COLUMNS, *ROAD_COLUMNS)))
-Donor = tuple[Volume, PlaneStack]
 
 
 @dataclass(frozen=True)
@@ -48,33 +49,45 @@ class Effort:
 @dataclass(frozen=True)
 class CheckedEye:
     """An eye as the network sees it: `image` ``(1, 1, D, H, W)``, the `mask` ``(D, H, W)`` of its retina (of all tissue
-    where no surfaces are known), and images whose tissue is replaced, by BLUR or DONOR."""
+    where no surfaces are known), and images whose tissue is replaced, by BLUR or DONOR. The class with index `target`
+    is explained; `anatomy` is what the method of its maps needs to know of the eye."""
 
     subject: str
     volume: Volume
+    target: int
+    anatomy: Anatomy
     image: torch.Tensor
     mask: Mask
     replacements: Mapping[str, torch.Tensor]
 
 
 def prepare_eye(
-    subject: str, volume: Volume, surfaces: PlaneStack | None, explainer: Explainer, donors: Sequence[Donor]
+    subject: str,
+    anatomy: Anatomy,
+    surfaces: PlaneStack | None,
+    explainer: Explainer,
+    donor: Donor | None = None,
+    *,
+    target: int,
 ) -> CheckedEye:
-    """An eye ready to be checked; the first of `donors` that fits replaces its tissue, none does without surfaces."""
-    request, image = explainer.request(volume), to_tensor(volume)[None]
+    """An eye ready to be checked. The tissue of `donor`, which should be none of those that its maps compare with,
+    takes the place of its own; without one or without usable `surfaces` that test is left out."""
+    volume = anatomy.eye
+    request, image = explainer.request(volume, target, anatomy), to_tensor(volume)[None]
     mask = to_stored_axes(Eye(subject, volume, surfaces).retina(), None, ())[0] & request.tissue(image)
     replacements = {BLUR: blurred(request, image)}
     slab = explainer.checkpoint.card.processing.mask_slab or RETINA
-    swapped = None if surfaces is None else _from_donor(volume, surfaces, donors, slab)
-    if swapped is not None:
-        replacements[DONOR] = to_tensor(swapped)[None]
-    return CheckedEye(subject, volume, image, mask, replacements)
+    if surfaces is not None and donor is not None:
+        with contextlib.suppress(DataError):  # a surface with gaps
+            swapped = donor_replacement(volume, surfaces, *donor, mask_slab=slab)
+            replacements[DONOR] = to_tensor(volume.with_array(swapped))[None]
+    return CheckedEye(subject, volume, target, anatomy, image, mask, replacements)
 
 
-def judge_faithfulness(model: nn.Module, target: int, eye: CheckedEye, heats: Heats, effort: Effort) -> pd.DataFrame:
+def judge_faithfulness(model: nn.Module, eye: CheckedEye, heats: Heats, effort: Effort) -> pd.DataFrame:
     """Deletion and insertion by every replacement, and ROAD, of maps ``(D, H, W)`` and of random rankings:
     FAITHFULNESS_COLUMNS, NaN where a test has no such figure."""
-    scorer, removal = Scorer(model, target), effort.removal
+    scorer, removal = Scorer(model, eye.target), effort.removal
     tables = [
         judge_swaps(scorer, eye.image, other, heats, eye.mask, steps=effort.steps, removal=removal).assign(test=name)
         for name, other in eye.replacements.items()
@@ -83,28 +96,19 @@ def judge_faithfulness(model: nn.Module, target: int, eye: CheckedEye, heats: He
     return pd.concat([*tables, road.assign(test=ROAD)], ignore_index=True)[list(FAITHFULNESS_COLUMNS)]
 
 
-def map_of_network(explainer: Explainer, volume: Volume) -> Method:
+def map_of_network(explainer: Explainer, eye: CheckedEye) -> Method:
     """The map ``(D, H, W)`` of one eye as a function of the network, for `sanity.randomisation_curve`: layers and all
     else are taken from that network. Of a network whose gradients are all 0 it is 0 everywhere."""
 
     def explain(network: nn.Module, _image: torch.Tensor) -> NDArray[np.float32]:
         try:
-            return heat_of(explainer.with_network(network), volume)
+            return heat_of(explainer.with_network(network), eye)
         except CheckpointError:
-            return np.zeros(volume.array.shape[::-1], np.float32)
+            return np.zeros(eye.mask.shape, np.float32)
 
     return explain
 
 
-def heat_of(explainer: Explainer, volume: Volume) -> NDArray[np.float32]:
+def heat_of(explainer: Explainer, eye: CheckedEye) -> NDArray[np.float32]:
     """One network's map of an eye as ``(D, H, W)``."""
-    return to_tensor(explainer.explain(volume))[0].numpy()
-
-
-def _from_donor(eye: Volume, surfaces: PlaneStack, donors: Sequence[Donor], slab: str) -> Volume | None:
-    for donor, donor_surfaces in donors:
-        try:
-            return eye.with_array(donor_replacement(eye, surfaces, donor, donor_surfaces, mask_slab=slab))
-        except DataError:
-            continue  # a surface with gaps, or another grid: the next may do
-    return None
+    return to_tensor(explainer.explain(eye.volume, eye.target, eye.anatomy))[0].numpy()

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.explain import localisation
-from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.config import PREDICTED, ExplainConfig
 from octa_kedro.explain.controls import Eye
 from octa_kedro.explain.localisation import score_map
 from octa_kedro.explain.scoring import choose_thresholds, curve_of, methods_of
@@ -65,10 +65,12 @@ class _Scored:
     lesion: Volume | None
 
 
-def judged_eyes(predictions: pd.DataFrame, config: ExplainConfig, threshold: float) -> pd.DataFrame:
-    """The rows of eyes of the explained class that are classified correctly: those whose scores are summarised."""
-    explained = predictions["target"] == config.target_class
-    return predictions[explained & ((predictions["probability"] >= threshold) == (predictions["target"] > 0))]
+def judged_eyes(predictions: pd.DataFrame, target_class: int | str, threshold: float) -> pd.DataFrame:
+    """The rows of diseased eyes of the explained class (PREDICTED: of any) that are classified correctly: those whose
+    scores are summarised."""
+    explained = (predictions["target"] == target_class) | (target_class == PREDICTED)
+    diseased = predictions["target"] > 0
+    return predictions[explained & diseased & (predictions["probability"] >= threshold)]
 
 
 def score_maps(

@@ -60,6 +60,11 @@ def warp_depths(depth_mm: NDArray, target: NDArray, source: NDArray) -> NDArray[
     return warped + np.maximum(depth_mm - target[:, -1:], 0)
 
 
+def require_usable_surfaces(surfaces: PlaneStack) -> None:
+    """DataError unless `surfaces` reach from ILM to BM, without gaps and in order."""
+    _ordered_depths(surfaces, _common_names(surfaces, surfaces))
+
+
 def _sample_columns(
     rows: NDArray[np.float32], available: NDArray[np.bool_], index: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

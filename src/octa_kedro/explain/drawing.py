@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from octa_kedro.explain.cohort import Surroundings
 from octa_kedro.explain.overlay import UNIT, PlaneMap, plane_figure, volume_figure
+from octa_kedro.explain.slab_decision import SlabDecision
 from octa_kedro.explain.sweep import sweep_gif
 from octa_kedro.explain.target import evidence_for
 from octa_kedro.explain.titles import eye_title
@@ -52,13 +53,14 @@ def draw_maps(
     model: str = "",
     unit: str = UNIT,
     plane: PlaneMaps | None = None,
+    decisions: Mapping[str, SlabDecision] | None = None,
 ) -> dict[str, EyePicture]:
     """A figure for each eye in `rows` (columns subject, disease, target, probability), all on one scale.
 
     `slabs` are the en-face maps a 2D network sees; beside a 3D network's map stands that of a 2D network if `plane`
-    has one. An eye is predicted diseased from `threshold` on; `model` is a readable name, `unit` what the colours
-    measure. The scale is the highest raw value among the eyes, so that a map is bright only where its evidence is
-    strong beside that of other eyes.
+    has one, and which slabs carried its decision, where `decisions` has the eye. An eye is predicted diseased from
+    `threshold` on; `model` is a readable name, `unit` what the colours measure. The scale is the highest raw value
+    among the eyes, so that a map is bright only where its evidence is strong beside that of other eyes.
     """
     shown = [row for row in rows.to_dict("records") if str(row["subject"]) in maps]
     scale = _highest(maps, shown)
@@ -77,7 +79,8 @@ def draw_maps(
         flat = None
         if plane is not None and enface is not None and subject in plane.maps:
             flat = PlaneMap(enface.only(plane.slabs), plane.maps[subject](), flat_scale)
-        return volume_figure(image, heat, enface, surfaces, lesion, plane=flat, **common)
+        decision = (decisions or {}).get(subject)
+        return volume_figure(image, heat, enface, surfaces, lesion, plane=flat, decision=decision, **common)
 
     return {f"{row['subject']}.png": EyePicture(partial(draw, row)) for row in shown}
 

@@ -6,13 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from octa_kedro.errors import CheckpointError, DataError
+from octa_kedro.explain.anatomy import Anatomy
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer, choose_layers, coarse_note, measure_layers
 from octa_kedro.explain.methods import METHODS, Method
+from octa_kedro.explain.needs import require_known
 from octa_kedro.explain.request import MapRequest
+from octa_kedro.explain.slab_methods import slab_values
 from octa_kedro.explain.target import PREDICTED, class_index
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import from_tensor, to_tensor
@@ -25,10 +29,12 @@ log = logging.getLogger(__name__)
 
 
 class Explainer:
-    """Maps from one checkpoint; the network is restored once, on first use."""
+    """Maps from one checkpoint; the network is restored once, on first use.
+
+    A method of 3D maps that is still AUTO is the one that needs nothing but the eye (`ExplainConfig.settled`)."""
 
     def __init__(self, checkpoint: Checkpoint, config: ExplainConfig) -> None:
-        self.checkpoint, self.config = checkpoint, config
+        self.checkpoint, self.config = checkpoint, config.settled(donors=False)
         self._model: nn.Module | None = None
         self._layers: dict[tuple[tuple[int, ...], tuple[float, ...]], tuple[list[Layer], str]] = {}
 
@@ -52,16 +58,20 @@ class Explainer:
         ConfigError for a class that the network does not have."""
         return class_index(self.config.target_class, self.checkpoint.card.classes)
 
-    def request(self, image: Volume | PlaneStack, target: int | None = None) -> MapRequest:
+    def request(
+        self, image: Volume | PlaneStack, target: int | None = None, anatomy: Anatomy | None = None
+    ) -> MapRequest:
         """What is asked of the network for inputs like `image`; sizes are those of what the network sees.
 
-        `target` is the index of the class, None that of the configuration. Layers are measured once for each shape and
-        spacing. ConfigError for a class that the network does not have."""
+        `target` is the index of the class, None that of the configuration; `anatomy` is what methods that need it know
+        of the eye. Layers are measured once for each shape and spacing. ConfigError for a class that the network does
+        not have."""
         target = self.target if target is None else target
         _, spacing = self._size(image)
-        masked = self.checkpoint.card.processing.mask_slab is not None
+        card = self.checkpoint.card
+        masked = card.processing.mask_slab is not None
         layers = self._chosen(image)[0]
-        return MapRequest(self.model, self.config, spacing, layers, masked, target)
+        return MapRequest(self.model, self.config, spacing, layers, masked, target, anatomy, card.fold)
 
     def _size(self, image: Volume | PlaneStack) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """Shape ``(C, [D,] H, W)`` and voxel size in millimetres ``([D,] H, W)`` of what the network sees."""
@@ -102,11 +112,16 @@ class Explainer:
             "note": "; ".join(filter(None, (warning, self._chosen(image)[1]))),
         }
 
-    def explain(self, image: Volume | PlaneStack, target: int | None = None) -> Volume | PlaneStack:
+    def explain(
+        self, image: Volume | PlaneStack, target: int | None = None, anatomy: Anatomy | None = None
+    ) -> Volume | PlaneStack:
         """The raw map of one eye on its image's grid and affine; of one seen in patches, their maps put together.
 
-        `target` is the index of the explained class, None that of the configuration."""
-        request, method, slabs = self.request(image, target), self._method(image), self.checkpoint.card.slabs
+        `target` is the index of the explained class, None that of the configuration. ConfigError if the method needs
+        more of the `anatomy` than is known; nothing is computed then.
+        """
+        self._require_anatomy(image, anatomy)
+        request, method, slabs = self.request(image, target, anatomy), self._method(image), self.checkpoint.card.slabs
         device = next(self.model.parameters()).device
         who = f"{image.source or 'an image'}, network of fold {self.checkpoint.card.fold}"
         try:
@@ -128,6 +143,22 @@ class Explainer:
         raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
         return PlaneStack(raw[..., None], image.affine, (name,), image.laterality, image.source)
 
+    def slab_values(self, eye: Volume, anatomy: Anatomy, target: int | None = None) -> NDArray[np.float64]:
+        """The Shapley value of each slab (`slab_methods.PLAYERS`) in logit, whichever method the maps are made by."""
+        require_known(
+            "slab_shapley", eye.source, flat=False, surfaces=anatomy.known_surfaces, donors=len(anatomy.donors)
+        )
+        device = next(self.model.parameters()).device
+        return slab_values(self.request(eye, target, anatomy), to_tensor(eye)[None].to(device))
+
+    def _require_anatomy(self, image: Volume | PlaneStack, anatomy: Anatomy | None) -> None:
+        who = image.source or "an image"
+        if anatomy is not None and anatomy.eye is not image:
+            raise DataError(f"{who}: the anatomy given with it is that of {anatomy.eye.source or 'another image'}")
+        surfaces, donors = ((), 0) if anatomy is None else (anatomy.known_surfaces, len(anatomy.donors))
+        flat = isinstance(image, PlaneStack)
+        require_known(self._method_name(image), who, flat=flat, surfaces=surfaces, donors=donors)
+
     def _method_name(self, image: Volume | PlaneStack) -> str:
         return self.config.method_3d if isinstance(image, Volume) else self.config.method_2d
 
@@ -143,11 +174,14 @@ class Explainer:
 
 
 def mean_map(
-    explainers: Sequence[Explainer], image: Volume | PlaneStack, target: int | None = None
+    explainers: Sequence[Explainer],
+    image: Volume | PlaneStack,
+    target: int | None = None,
+    anatomy: Anatomy | None = None,
 ) -> Volume | PlaneStack:
     """The mean of several networks' raw maps of one eye, as their probabilities are averaged too, for the class with
     index `target`, or that of the configuration."""
-    maps = [explainer.explain(image, target) for explainer in explainers]
+    maps = [explainer.explain(image, target, anatomy) for explainer in explainers]
     average = np.stack([one.array for one in maps]).mean(axis=0, dtype=np.float32)
     if isinstance(maps[0], Volume):
         return maps[0].with_array(average)

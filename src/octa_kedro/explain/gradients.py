@@ -5,7 +5,7 @@ units of logit per voxel: positive where a voxel speaks for the class.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -25,13 +25,8 @@ def gradient_x_input(request: MapRequest, image: torch.Tensor) -> NDArray[np.flo
 def smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
     """SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825) times input: the mean gradient of noisy copies of the image.
 
-    The noise, the same for every eye, has `smooth_grad_noise` of the image's range as its standard deviation."""
-    noise = torch.Generator().manual_seed(0)
-    width = request.config.smooth_grad_noise * float(image.max() - image.min())
-    noisy = (
-        image + width * torch.randn(image.shape, generator=noise).to(image.device) for _ in range(request.config.steps)
-    )
-    return channels_summed(mean_gradient(request, noisy) * image)
+    The noise has `smooth_grad_noise` of the image's range as its standard deviation."""
+    return channels_summed(mean_gradient(request, _noisy(request, image, [image] * request.config.steps)) * image)
 
 
 def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
@@ -46,12 +41,60 @@ def integrated_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np
     return channels_summed(mean_gradient(request, path) * (image - baseline))
 
 
+def donor_gradients(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """Expected gradients (Erion et al. 2021, arXiv 1906.10670): integrated gradients from several healthy eyes that are
+    warped onto this one, `steps` gradients in all.
+
+    The k-th gradient lies at (k + 1/2) / steps of the way from one of the donors, which take turns, every second time
+    in reverse order; so the cost does not grow with their number. If that divides `steps`, the evidence sums to what
+    the margin gains from the healthy eyes, on average, to the eye, up to the error of the midpoint rule."""
+    steps, donors = request.config.steps, request.donors(image)
+    turns, path = _turns(steps, len(donors)), _between(image, donors, steps)
+    evidence = torch.zeros_like(image)
+    for turn in dict.fromkeys(turns):
+        own = [point for point, whose in zip(path, turns, strict=True) if whose == turn]
+        evidence += len(own) / steps * mean_gradient(request, own) * (image - donors[turn])
+    return channels_summed(evidence)
+
+
+def donor_smooth_grad(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
+    """SmoothGrad along the paths of `donor_gradients`, times how the eye differs from the mean of its donors.
+
+    At every point of the paths there is noise as in `smooth_grad`: on phantoms it steadies the gradients of networks
+    that have learnt from few eyes. The evidence does not sum to a difference of margins."""
+    steps, donors = request.config.steps, request.donors(image)
+    healthy = torch.stack([donors[turn] for turn in _turns(steps, len(donors))]).mean(dim=0)
+    path = _noisy(request, image, _between(image, donors, steps))
+    return channels_summed(mean_gradient(request, path) * (image - healthy))
+
+
 def blurred(request: MapRequest, image: torch.Tensor) -> torch.Tensor:
     """An image ``(1, C, [D,] H, W)`` whose depth slices are blurred by `baseline_blur_mm`: an eye without what
     is local."""
     sigma = request.voxels(None, request.config.baseline_blur_mm, BLUR_VOXELS)[-2:]
     plain = blur_in_plane(image[0].cpu().numpy(), request.tissue(image), sigma)
     return torch.from_numpy(plain)[None].to(image.device)
+
+
+def _turns(steps: int, donors: int) -> list[int]:
+    """Which donor each step starts from: there and back, so that no donor has only early or only late points."""
+    there_and_back = [*range(donors), *reversed(range(donors))]
+    return [there_and_back[k % len(there_and_back)] for k in range(steps)]
+
+
+def _between(image: torch.Tensor, donors: Sequence[torch.Tensor], steps: int) -> list[torch.Tensor]:
+    """The midpoint of each step on the way from a donor to the image."""
+    starts = [donors[turn] for turn in _turns(steps, len(donors))]
+    return [start + (k + 0.5) / steps * (image - start) for k, start in enumerate(starts)]
+
+
+def _noisy(request: MapRequest, image: torch.Tensor, points: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Points with noise as wide as `smooth_grad_noise` of the image's range: the same for every eye, another one for
+    every network, so that the mean over networks averages it too."""
+    noise = torch.Generator().manual_seed(request.draw)
+    width = request.config.smooth_grad_noise * float(image.max() - image.min())
+    for point in points:
+        yield point + width * torch.randn(image.shape, generator=noise).to(image.device)
 
 
 def mean_gradient(request: MapRequest, images: Iterable[torch.Tensor]) -> torch.Tensor:

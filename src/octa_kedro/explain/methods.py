@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from octa_kedro.explain import cams, channels, gradients, guided, occlusion
+from octa_kedro.explain import cams, channels, gradients, guided, occlusion, slab_methods, swaps
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.smoothing import smooth
 
-SMOOTH_VOXELS = 2
+SMOOTH_VOXELS = 3
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Method:
     `function` takes a request and one image ``(1, C, [D,] H, W)`` and returns evidence for the class ``([D,] H, W)``,
     which may be negative. Methods that look at `layers` have maps as coarse as these; the others have one voxel as
     their finest detail, and are `smoothed` by `explainability.smooth_depth_mm` and `smooth_lateral_mm`. A `warning`
-    says what is known against a method; it is logged and stands beside its maps.
+    says what is known against a method; it is logged and stands beside its maps. What a method `needs` beside the image
+    (`MapRequest.anatomy`), an eye in 3D may have: the eye's slabs, or healthy donors.
     """
 
     function: Callable[[MapRequest, torch.Tensor], NDArray[np.float32]]
@@ -29,6 +31,7 @@ class Method:
     layers: bool = False
     smoothed: bool = False
     warning: str | None = None
+    needs: tuple[Literal["slabs", "donors"], ...] = ()
 
     def __call__(self, request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:
         """Evidence for the class, not negative, larger = more; raw, not scaled."""
@@ -58,4 +61,13 @@ METHODS: Mapping[str, Method] = {
     "guided_grad_cam": Method(
         guided.guided_grad_cam, "guided Grad-CAM", layers=True, smoothed=True, warning=guided.RANDOMISATION
     ),
+    "donor_smooth_grad": Method(
+        gradients.donor_smooth_grad, "SmoothGrad compared with healthy eyes", smoothed=True, needs=("donors",)
+    ),
+    "donor_gradients": Method(
+        gradients.donor_gradients, "integrated gradients from healthy eyes", smoothed=True, needs=("donors",)
+    ),
+    "donor_swap": Method(swaps.donor_swap, "blocks swapped with a healthy eye", needs=("donors",)),
+    "slab_occlusion": Method(slab_methods.slab_occlusion, "slabs of healthy eyes put in", needs=("slabs", "donors")),
+    "slab_shapley": Method(slab_methods.slab_shapley, "Shapley values of slabs", needs=("slabs", "donors")),
 }

@@ -30,6 +30,7 @@ from octa_kedro.explain.side_panels import (
     draw_slabs,
     key_entries,
 )
+from octa_kedro.explain.slab_decision import SlabDecision
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 
@@ -65,13 +66,15 @@ def volume_figure(
     unit: str = UNIT,
     mirrored: bool | None = None,
     plane: PlaneMap | None = None,
+    decision: SlabDecision | None = None,
 ) -> Figure:
     """An eye and a 3D network's map of it, to be read without a manual.
 
     Upper row: the B-scans along x and along y through the map's peak (of an empty map: through the grid's centre),
     the en-face slab, and the en-face slice at the peak's depth. Middle row: the same with the map over it, over the
     slab its maximum along depth. Lower row: evidence per depth and per slab, the map of the 2D network (`plane`) if
-    there is one, key and colour bar. Surfaces, lesion and en-face maps are left out where they are not known.
+    there is one, key and colour bar; beside the evidence per slab, which slabs carried the `decision`. Surfaces,
+    lesion, en-face maps and decision are left out where they are not known.
 
     The map is shown raw against the common `scale`, so that eyes can be compared: an eye with little evidence looks
     empty. `unit` names what the colours measure. `mirrored` says whether a left eye was mirrored: without it, a left
@@ -83,8 +86,8 @@ def volume_figure(
     ends = ends_of_x(image.laterality, mirrored)
     axis = depth_axis(image, surfaces)
     planes = Planes(image, heat, enface, surfaces, lesion)
-    lines = _wrapped(title, 4)
-    figure, axes = _panels(3, 4, len(lines))
+    lines, more = _wrapped(title, 4), [] if decision is None else _wrapped(decision.sentence, 4, LABEL)
+    figure, axes = _panels(3, 4, len(lines) + len(more))
     for column, cut in enumerate(cuts_of_volume(planes, at, axis, marked=not empty)):
         draw_eye(axes[0, column], cut)
         draw_map(axes[1, column], cut, scale)
@@ -98,8 +101,9 @@ def volume_figure(
         (2, "map: maximum along depth"),
     ):
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
-    _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends)
-    _headline(figure, lines, EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale))
+    _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends, decision=decision)
+    words = EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale)
+    _headline(figure, lines, "\n".join([words, *more]))
     return figure
 
 
@@ -142,9 +146,9 @@ def _width(columns: int) -> float:
     return MARGINS.left + MARGINS.right + columns * PANEL + (columns - 1) * MARGINS.across
 
 
-def _wrapped(title: str, columns: int) -> list[str]:
+def _wrapped(title: str, columns: int, points: float = HEADLINE) -> list[str]:
     """The title in lines that fit a figure of so many columns: a bold letter is .68 of its height wide at most."""
-    letters = int(_width(columns) * 72 / (0.68 * HEADLINE))
+    letters = int(_width(columns) * 72 / (0.68 * points))
     return [part for line in title.split("\n") for part in textwrap.wrap(line, letters)]
 
 
@@ -201,13 +205,14 @@ def _lower_row(
     unit: str,
     plane: PlaneMap | None,
     ends: tuple[str, str] | None,
+    decision: SlabDecision | None,
 ) -> None:
     heat, surfaces, lesion = planes.heat, planes.surfaces, planes.lesion
     truth = None if lesion is None else evidence_by_depth(lesion.with_array(np.asarray(lesion.array) > 0), surfaces)
     draw_depths(axes[0], evidence_by_depth(heat, surfaces), truth, surfaces, axis.ends)
     box, room = axes[1].get_position(), SLAB_WORDS / axes[1].figure.get_figwidth()
     axes[1].set_position((box.x0 + room, box.y0, box.width - room, box.height))
-    draw_slabs(axes[1], evidence_by_slab(heat, surfaces))
+    draw_slabs(axes[1], evidence_by_slab(heat, surfaces), decision)
     if plane is None:
         axes[2].axis("off")
     else:

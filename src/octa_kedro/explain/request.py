@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.errors import CheckpointError, ConfigError, DataError
+from octa_kedro.explain.anatomy import Anatomy
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.layers import Layer
 from octa_kedro.explain.smoothing import tissue
@@ -19,7 +20,8 @@ class MapRequest:
     """The evidence of `model` for the class with index `target`; where that is None, for `config.target_class`.
 
     `layers` are what methods of activation look at; `spacing_mm` is the size of an input voxel in tensor order
-    ``([D,] H, W)``; of `masked` volumes, processing has blackened all but a slab.
+    ``([D,] H, W)``; of `masked` volumes, processing has blackened all but a slab. `anatomy` is what is known of the
+    eye beside the image, for methods that need it; `draw` numbers the noise of those that add some.
     """
 
     model: nn.Module
@@ -28,6 +30,8 @@ class MapRequest:
     layers: Sequence[Layer] = ()
     masked: bool = False
     target: int | None = None
+    anatomy: Anatomy | None = None
+    draw: int = 0
 
     def tissue(self, image: torch.Tensor) -> NDArray[np.bool_]:
         """Where an image ``(1, C, [D,] H, W)`` shows tissue, as ``([D,] H, W)``."""
@@ -38,6 +42,20 @@ class MapRequest:
         lengths = (depth_mm, lateral_mm, lateral_mm)[-len(self.spacing_mm) :]
         pairs = zip(lengths, self.spacing_mm, strict=True)
         return tuple(otherwise if length is None else length / mm for length, mm in pairs)
+
+    def slabs(self) -> torch.Tensor:
+        """The slab of each voxel, `Anatomy.slabs`; DataError without surfaces."""
+        if self.anatomy is None or self.anatomy.surfaces is None:
+            raise DataError("the eye's surfaces are not known, but a method needs them")
+        return torch.from_numpy(self.anatomy.slabs)
+
+    def donors(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """The eye with each donor's tissue in it, `Anatomy.replacements`, where `image` is; DataError if there is
+        none."""
+        warped = () if self.anatomy is None else self.anatomy.replacements
+        if not warped:
+            raise DataError("no healthy donor eye is known, but a method needs one")
+        return [one.to(image.device) for one in warped]
 
     def margin(self, images: torch.Tensor) -> torch.Tensor:
         """The margin of the explained class for `images` ``(N, C, [D,] H, W)``, as ``(N,)``."""

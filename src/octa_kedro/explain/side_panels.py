@@ -18,10 +18,12 @@ from octa_kedro.explain.pictures import (
     um_ticks,
 )
 from octa_kedro.explain.profile import EDGES, SLAB_NAMES, DepthEvidence, SlabEvidence
+from octa_kedro.explain.slab_decision import PLAYERS, SlabDecision
 from octa_kedro.io.volume import PlaneStack
 
 EVIDENCE_COLOUR = "#D55E00"
 EVEN_COLOUR = "#000000"
+DECISION_COLOUR = "#0072B2"
 BAR_SHARE = 0.08
 """How much of its panel's height the colour bar takes."""
 SURFACE_WORDS = dict(zip(EDGES, ("ILM", "IPL", "OPL", "BM"), strict=True))
@@ -61,8 +63,9 @@ def depth_words(below_ilm: bool) -> str:
     return "\N{GREEK SMALL LETTER MU}m below the ILM" if below_ilm else "\N{GREEK SMALL LETTER MU}m of depth"
 
 
-def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
-    """A bar per slab: its share of the evidence; a black mark where the bar would end if the map were even."""
+def draw_slabs(axes: Axes, found: SlabEvidence, decision: SlabDecision | None = None) -> None:
+    """A bar per slab: its share of the evidence; a black mark where the bar would end if the map were even. Below it,
+    where a `decision` is known, the slab's Shapley value, as a share of the sum of the values without their signs."""
     axes.set_title("F  Evidence per slab", fontsize=TITLE, loc="left")
     rows = np.arange(len(SLAB_NAMES))
     known = ~np.isnan(found.share)
@@ -71,17 +74,35 @@ def draw_slabs(axes: Axes, found: SlabEvidence) -> None:
         axes.text(0.5, 0.5, why, ha="center", va="center", fontsize=LABEL, transform=axes.transAxes)
         axes.set(xticks=[], yticks=[])
         return
-    axes.barh(rows[known], 100 * found.share[known], height=0.62, color=EVIDENCE_COLOUR)
-    axes.vlines(100 * found.volume[known], rows[known] - 0.42, rows[known] + 0.42, color=EVEN_COLOUR, lw=2)
+    height, up = (0.62, 0.0) if decision is None else (0.36, 0.2)
+    axes.barh(rows[known] - up, 100 * found.share[known], height=height, color=EVIDENCE_COLOUR)
+    reach = 0.68 * height
+    axes.vlines(100 * found.volume[known], rows[known] - up - reach, rows[known] - up + reach, color=EVEN_COLOUR, lw=2)
     for row in rows:
         words = f"{100 * found.share[row]:.0f} %" if known[row] else "unknown"
         right = max(np.nan_to_num(found.share[row]), np.nan_to_num(found.volume[row]))
-        axes.text(100 * right + 2.5, float(row), words, fontsize=TICK, va="center")
-    axes.set(xlim=(0, 118), ylim=(len(rows) - 0.5, -0.5))
+        axes.text(100 * right + 2.5, row - up, words, fontsize=TICK, va="center")
+    left = 0.0 if decision is None else _draw_decision(axes, decision)
+    axes.set(xlim=(left, 118), ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlabel("% of the evidence (black: of voxels)", fontsize=LABEL)
     set_ticks(axes, "x", np.arange(0.0, 101, 25))
     axes.set_yticks(rows, labels=SLAB_NAMES)
     axes.tick_params("y", labelsize=TICK, length=0)
+
+
+def _draw_decision(axes: Axes, decision: SlabDecision) -> float:
+    """The Shapley value of each slab, as a bar and in logit; where the axis has to begin for the words to fit."""
+    shares = 100 * decision.value / max(float(np.abs(decision.value).sum()), 1e-12)
+    rows = np.array([SLAB_NAMES.index(name) for name in PLAYERS]) + 0.2
+    axes.barh(rows, shares, height=0.36, color=DECISION_COLOUR)
+    axes.axvline(0, lw=0.8, color=EVEN_COLOUR)
+    for row, share, value in zip(rows, shares, decision.value, strict=True):
+        axes.text(max(share, 0) + 2.5, row, f"{value:+.1f}", fontsize=TICK, va="center", color=DECISION_COLOUR)
+    axes.text(
+        0.98, 0.22, "blue: Shapley value, logit", fontsize=TICK, ha="right", va="center", color=DECISION_COLOUR,
+        transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
+    return min(0.0, 1.1 * float(shares.min()))
 
 
 def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]], scale: float, unit: str) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from octa_kedro.explain.profile import SLAB_NAMES, evidence_by_slab
 from octa_kedro.explain.scoring import MAP
-from octa_kedro.explain.summary import Bootstrap
+from octa_kedro.explain.summary import Bootstrap, explained_rightly
 from octa_kedro.results.stored import Stored
 
 SLAB_COLUMNS = ("disease", "slab", "eyes", "share", "share_low", "share_high", "voxels")
@@ -20,7 +20,7 @@ def slab_evidence(
     surfaces: Mapping[str, Stored],
     bootstrap: Bootstrap | None = None,
     *,
-    target_class: int = 1,
+    target_class: int | str = 1,
 ) -> pd.DataFrame:
     """Per disease and slab: mean `share` of the map's sum with an interval over patients, and `voxels`, the slab's mean
     share of the voxels, which `share` would equal if maps were even. Columns: SLAB_COLUMNS.
@@ -31,7 +31,7 @@ def slab_evidence(
     draw = bootstrap or Bootstrap()
     chosen = scores[scores["method"] == MAP]
     if len(chosen):
-        chosen = chosen[chosen["correct"].astype(bool) & (chosen["target"] == target_class)]
+        chosen = chosen[explained_rightly(chosen, target_class)]
     rows: list[dict[str, Any]] = []
     for disease, eyes in chosen.groupby("disease", sort=True):
         kept = eyes[[str(subject) in maps and str(subject) in surfaces for subject in eyes["subject"]]]

@@ -71,7 +71,7 @@ def summarise_hits(
         return pd.DataFrame(columns=list(SUMMARY_COLUMNS))
     rows: list[dict[str, Any]] = []
     pooled = pd.concat([usable, usable.assign(part=POOLED)], ignore_index=True)
-    empty = scores[_right(scores, target_class) & (scores["peak_value"] <= 0)]
+    empty = scores[explained_rightly(scores, target_class) & (scores["peak_value"] <= 0)]
     for (model, part, disease), group in pooled.groupby(["model", "part", "disease"], sort=True):
         for method in _map_first(group):
             chosen = group[group["method"] == method]
@@ -91,7 +91,7 @@ def summarise_findings(
     both parts: FINDING_COLUMNS."""
     draw = bootstrap or Bootstrap()
     rows: list[dict[str, Any]] = []
-    usable = findings[_right(findings, target_class)]
+    usable = findings[explained_rightly(findings, target_class)]
     for (model, method, disease, finding), group in usable.groupby(["model", "method", "disease", "finding"]):
         row = {"model": model, "method": method, "disease": disease, "finding": finding}
         row |= _proportion(group["peak_in_finding"], ("eyes", "hits", "rate", "low", "high"), draw.level)
@@ -130,7 +130,7 @@ def summarise_sizes(
     return pd.DataFrame(rows, columns=list(SIZE_COLUMNS))
 
 
-def _right(rows: pd.DataFrame, target_class: int | str) -> pd.Series:
+def explained_rightly(rows: pd.DataFrame, target_class: int | str) -> pd.Series:
     """Which rows are of correctly classified eyes of the class that their maps explain, and not of the negative one."""
     explained = rows[EXPLAINED] if target_class == PREDICTED else target_class
     return rows["correct"].astype(bool) & (rows["target"] == explained) & (rows["target"] != 0)
@@ -141,7 +141,7 @@ def _judged(scores: pd.DataFrame, target_class: int | str) -> pd.DataFrame:
     if scores.empty or "peak_in_slab" not in scores:
         return scores.iloc[:0]
     something = scores["peak_in_slab"].notna() | scores["peak_in_lesion"].notna()
-    return scores[_right(scores, target_class) & something]
+    return scores[explained_rightly(scores, target_class) & something]
 
 
 def _matching(rows: pd.DataFrame, group: Mapping[str, Any]) -> pd.DataFrame:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from octa_kedro.errors import CheckpointError
+from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.explainer import Explainer
+from octa_kedro.explain.methods import METHODS
 from octa_kedro.explain.recipes import map_key
 from octa_kedro.explain.target import class_index
 from octa_kedro.inference.making import READING, reading_parts
@@ -24,6 +25,20 @@ def images_for(
     return volumes if networks[0].card.model.spatial_dims == 3 else enface
 
 
+def require_explainable(networks: Sequence[Network], config: ExplainConfig) -> None:
+    """ConfigError for a method that compares with healthy eyes: the development eyes of the mission are no part of an
+    inference, which needs a network and the eyes to read, and nothing else."""
+    dims = networks[0].card.model.spatial_dims
+    settled = config.settled(donors=False)
+    name = settled.method_3d if dims == 3 else settled.method_2d
+    if METHODS[name].needs:
+        others = [other for other, method in METHODS.items() if not method.needs]
+        raise ConfigError(
+            f"explainability.method_{dims}d is {name}, which needs healthy donor eyes, but inference has none; choose "
+            f"one of {', '.join(others)}"
+        )
+
+
 def reading_job(
     images: Mapping[str, Stored], networks: Sequence[Network], config: ExplainConfig, threshold: float
 ) -> Job:
@@ -32,8 +47,11 @@ def reading_job(
     `threshold` is the probability from which an eye is called diseased, where the predicted class is explained.
 
     CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
-    with other settings, and for a class to explain that the networks do not know.
+    with other settings, for a class to explain that the networks do not know, and for a method that compares with
+    healthy eyes.
     """
+    require_explainable(networks, config)
+    config = config.settled(donors=False)
     card = networks[0].card
     class_index(config.target_class, card.classes)
     require_processed_as(images, card.processing, who="the checkpoint")

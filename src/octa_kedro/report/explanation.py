@@ -96,7 +96,7 @@ def explanation_page(
         sections=[
             *(section for section in scored if section is not None),
             *more,
-            *eye_sections(own, places.figures, places.viewer, target_class=config.target_class),
+            *eye_sections(own, places.figures, places.viewer, target_class=layer["target_class"]),
             Section("How to read the scores", terms=TERMS),
         ],
         caution="" if masks else PLAUSIBILITY,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.explain.summary import explained_rightly
 from octa_kedro.explain.titles import short_probability
 from octa_kedro.report.sections import Cell, Link, Picture, Section, Table
 
@@ -14,7 +15,7 @@ PARTS = {"held_out": "held out", "out_of_fold": "out of fold"}
 RANKS = {3: ("best", "median", "worst"), 2: ("better", "worse"), 1: ("the only one",)}
 
 
-def eye_sections(own: pd.DataFrame, figures: Path, viewer: Path, *, target_class: int) -> list[Section]:
+def eye_sections(own: pd.DataFrame, figures: Path, viewer: Path, *, target_class: int | str) -> list[Section]:
     """Pictures of single eyes, and the list of all; `own` has a row per eye, the scores of the network's own map.
 
     Eyes are ranked by voxel AP, where a disease has no masks by the strength of their peak. Only correctly classified
@@ -22,7 +23,7 @@ def eye_sections(own: pd.DataFrame, figures: Path, viewer: Path, *, target_class
     """
     if own.empty:
         return []
-    right = own[own["correct"].astype(bool) & (own["target"] == target_class)]
+    right = own[explained_rightly(own, target_class)]
     pictured = right[[(figures / f"{subject}.png").is_file() for subject in right["subject"]]]
     pictures = []
     for _, eyes in pictured.groupby("disease", sort=True):

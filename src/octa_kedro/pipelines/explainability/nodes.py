@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 @node_function
 def explain_model(
     images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
     splits: pd.DataFrame,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
@@ -38,19 +39,45 @@ def explain_model(
 ) -> tuple[Job, dict[str, Any]]:
     """All folds' checkpoints of a model -> a map per eye, and how they are made (what speaks against it is logged)."""
     from octa_kedro.explain.explainer import Explainer
-    from octa_kedro.explain.recipes import map_job
+    from octa_kedro.explain.recipes import map_job, settle_method
 
     loaded = list(checkpoints.values())
     model = model_of(next(iter(checkpoints)))
-    layer = Explainer(loaded[0], config).describe(next(iter(images.values()))())
+    settled = settle_method(images, splits, loaded, config, surfaces)
+    layer = Explainer(loaded[0], settled).describe(next(iter(images.values()))())
     if layer["note"]:
         log.warning("maps of %s: %s", model, layer["note"])
-    return map_job(images, splits, loaded, config, evaluation.threshold), {"model": model} | layer
+    job = map_job(images, splits, loaded, settled, evaluation.threshold, surfaces)
+    return job, {"model": model} | layer
+
+
+@node_function
+def value_slabs(
+    images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    splits: pd.DataFrame,
+    config: ExplainConfig,
+    evaluation: EvaluationConfig,
+    **checkpoints: Checkpoint,
+) -> Job:
+    """All folds' checkpoints of a 3D model -> the Shapley values of the slabs of held-out eyes."""
+    from octa_kedro.explain.recipes import slab_value_job
+
+    return slab_value_job(images, splits, [*checkpoints.values()], config, evaluation.threshold, surfaces)
+
+
+@node_function
+def tabulate_slabs(values: Mapping[str, Stored], layer: Mapping[str, Any], predictions: pd.DataFrame) -> pd.DataFrame:
+    """Shapley values of slabs beside the predictions, as a table."""
+    from octa_kedro.explain.slab_decision import tabulate_slabs as tabulate
+
+    return tabulate(values, _held_out(predictions, layer))
 
 
 @node_function
 def explain_at_random(
     images: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
     splits: pd.DataFrame,
     layer: Mapping[str, Any],
     predictions: pd.DataFrame,
@@ -62,8 +89,10 @@ def explain_at_random(
     from octa_kedro.explain.cohort import judged_eyes
     from octa_kedro.explain.recipes import random_map_job
 
-    judged = judged_eyes(predictions[predictions["model"] == layer["model"]], config, evaluation.threshold)
-    return random_map_job(images, splits, judged["subject"].astype(str), checkpoint, config)
+    rows = predictions[predictions["model"] == layer["model"]]
+    judged = judged_eyes(rows, layer["target_class"], evaluation.threshold)["subject"].astype(str)
+    settled = config.model_copy(update={"method_3d": layer["method"]})
+    return random_map_job(images, splits, judged, checkpoint, settled, surfaces)
 
 
 @node_function
@@ -81,10 +110,10 @@ def check_maps(
     from octa_kedro.explain import checked_cohort
 
     rows = predictions[predictions["model"] == layer["model"]]
-    eyes = checked_cohort.sample_eyes(rows, config, evaluation.threshold)
-    donors = checked_cohort.healthy_donors(images, surfaces, splits)
+    eyes = checked_cohort.sample_eyes(rows, config, layer["target_class"], evaluation.threshold)
     networks = list(checkpoints.values())
-    return checked_cohort.check_maps(eyes, images, surfaces, donors=donors, checkpoints=networks, config=config)
+    settled = config.model_copy(update={"method_3d": layer["method"]})
+    return checked_cohort.check_maps(eyes, images, surfaces, splits, checkpoints=networks, config=settled)
 
 
 @node_function
@@ -130,13 +159,16 @@ def score_maps(
     predictions: pd.DataFrame,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
+    slabs: pd.DataFrame,
     plane_maps: Mapping[str, Stored] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
     """Does each 3D map find the lesion, better than controls do? -> scores by eye, their summary, by finding, by size
-    of the lesion, and as text (also logged). Of a 2D network's `plane_maps`, if any, a control is made."""
+    of the lesion, and as text (also logged), with what `slabs` carried the decisions. Of a 2D network's `plane_maps`,
+    if any, a control is made."""
     from octa_kedro.explain import cohort
     from octa_kedro.explain.hits_text import format_findings, format_hits
     from octa_kedro.explain.random_network import RANDOM_WEIGHTS
+    from octa_kedro.explain.slab_text import format_slabs
     from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
     from octa_kedro.explain.titles import explained_words
 
@@ -153,7 +185,9 @@ def score_maps(
     sizes = summarise_sizes(scores, draw, target_class=layer["target_class"])
     explained, note = explained_words(layer), f"\nNote: {layer['note']}" if layer["note"] else ""
     hits, marked = format_hits(summary, evaluation.level), format_findings(by_finding)
+    carried = format_slabs(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=layer["target_class"])
     text = f"{layer['title']} maps of {explained}{note}\n\n{hits}\n\nBy finding\n{marked}\n"
+    text += f"\nWhich slabs carried the decisions (Shapley values compared with healthy eyes)\n{carried}\n"
     log.info("do the maps find the lesions?\n%s", text)
     return scores, summary, by_finding, sizes, text
 
@@ -197,18 +231,22 @@ def draw_volume_maps(
     lesions: Mapping[str, Stored],
     predictions: pd.DataFrame,
     evaluation: EvaluationConfig,
+    slabs: pd.DataFrame,
+    config: ExplainConfig,
     plane_maps: Mapping[str, Stored] | None = None,
     plane_layer: Mapping[str, Any] | None = None,
 ) -> dict[str, EyePicture]:
     """A figure and an animated sweep per held-out eye of a 3D model, beside its map by a 2D model, if there is one."""
     from octa_kedro.explain.cohort import Surroundings
     from octa_kedro.explain.drawing import PlaneMaps, draw_maps, draw_sweeps
+    from octa_kedro.explain.slab_decision import decisions
 
     plane = None
     if plane_maps is not None and plane_layer is not None:
         plane = PlaneMaps(plane_maps, tuple(plane_layer["slabs"]))
     around, rows = Surroundings(surfaces, lesions, enface), _held_out(predictions, layer)
-    figures = draw_maps(images, maps, rows, around, **_how(layer, evaluation), plane=plane)
+    decided = decisions(slabs, evaluation.threshold)
+    figures = draw_maps(images, maps, rows, around, **_how(layer, evaluation), plane=plane, decisions=decided)
     return figures | draw_sweeps(images, maps, rows, around)
 
 
@@ -234,7 +272,7 @@ def report_maps(
     from octa_kedro.report.sections import table_section
 
     draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
-    slabs = slab_evidence(scores, maps, surfaces, draw, target_class=config.target_class)
+    slabs = slab_evidence(scores, maps, surfaces, draw, target_class=layer["target_class"])
     return explanation_page(
         Scores(scores, summary, findings, sizes, slabs),
         layer,

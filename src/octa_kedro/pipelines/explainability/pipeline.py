@@ -6,6 +6,7 @@ from octa_kedro.pipelines.training.pipeline import IMAGES
 from octa_kedro.structure import Structure
 
 PREDICTIONS = "evaluation.predictions"
+SURFACES = "processed_surfaces"
 PARAMETERS = "params:explainability"
 THRESHOLD = "params:evaluation"  # what counts as classified correctly is decided in one place
 
@@ -18,9 +19,17 @@ def create_pipeline(structure: Structure) -> Pipeline:
 def _model(structure: Structure, model: str) -> Pipeline:
     images = IMAGES[structure.models[model]]
     checkpoints = {keyword(model, fold): f"{model}.fold_{fold}.checkpoint" for fold in structure.fold_numbers}
+    known = {
+        "images": images,
+        "surfaces": SURFACES,
+        "splits": "splits",
+        "config": PARAMETERS,
+        "evaluation": THRESHOLD,
+        **checkpoints,
+    }
     explain = Node(
         nodes.explain_model,
-        {"images": images, "splits": "splits", "config": PARAMETERS, "evaluation": THRESHOLD, **checkpoints},
+        known,
         ["maps", "layer"],
         name="explain",
         tags=["gpu"],
@@ -31,7 +40,10 @@ def _model(structure: Structure, model: str) -> Pipeline:
         "maps_over_scan",
         name="place_over_scans",
     )
-    looks = _volume_nodes(images, structure, checkpoints) if structure.models[model] == 3 else _plane_nodes(images)
+    if structure.models[model] == 3:
+        looks = [*_slab_nodes(known), *_volume_nodes(images, structure, checkpoints)]
+    else:
+        looks = _plane_nodes(images)
     template = Pipeline([explain, place, *looks], tags=["explainability"])
     return Pipeline(
         template,
@@ -42,15 +54,24 @@ def _model(structure: Structure, model: str) -> Pipeline:
     )
 
 
+def _slab_nodes(known: dict[str, str]) -> list[Node]:
+    return [
+        Node(nodes.value_slabs, known, "slab_values", name="value_slabs", tags=["gpu"]),
+        Node(nodes.tabulate_slabs, ["slab_values", "layer", PREDICTIONS], "slabs", name="tabulate_slabs"),
+    ]
+
+
 def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]) -> list[Node]:
     common = {
         "images": images,
         "maps": "maps",
         "layer": "layer",
-        "surfaces": "processed_surfaces",
+        "surfaces": SURFACES,
         "lesions": "processed_lesions",
         "predictions": PREDICTIONS,
         "evaluation": THRESHOLD,
+        "config": PARAMETERS,
+        "slabs": "slabs",
     }
     flat = next((model for model in structure.explain if structure.models[model] == 2), None)
     if flat is not None:
@@ -59,13 +80,13 @@ def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]
     return [
         Node(
             nodes.score_maps,
-            common | {"config": PARAMETERS, "random_maps": "random_maps"},
+            common | {"random_maps": "random_maps"},
             ["scores", "summary", "findings", "sizes", "report"],
             name="score_maps",
         ),
         Node(
             nodes.view_maps,
-            [images, "maps", "layer", "processed_surfaces", "processed_lesions", "scores", PARAMETERS],
+            [images, "maps", "layer", SURFACES, "processed_lesions", "scores", PARAMETERS],
             "viewer",
             name="view_maps",
         ),
@@ -78,6 +99,7 @@ def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]
 def _check_nodes(images: str, checkpoints: dict[str, str]) -> list[Node]:
     judged = {
         "images": images,
+        "surfaces": SURFACES,
         "splits": "splits",
         "layer": "layer",
         "predictions": PREDICTIONS,
@@ -95,7 +117,7 @@ def _check_nodes(images: str, checkpoints: dict[str, str]) -> list[Node]:
         ),
         Node(
             nodes.check_maps,
-            judged | {"surfaces": "processed_surfaces", **checkpoints},
+            judged | checkpoints,
             ["faithfulness", "sanity"],
             name="check_maps",
             tags=["gpu"],
@@ -113,7 +135,7 @@ def _reported() -> dict[str, str]:
     """What the page shows; a table by a further keyword becomes a section of its own (see `nodes.report_maps`)."""
     tables = {name: name for name in ("scores", "summary", "findings", "sizes")}
     places = {"viewer": "viewer", "figures": "figures"}
-    around = {"maps": "maps", "layer": "layer", "surfaces": "processed_surfaces"}
+    around = {"maps": "maps", "layer": "layer", "surfaces": SURFACES}
     return tables | places | around | {"config": PARAMETERS, "evaluation": THRESHOLD}
 
 

@@ -26,14 +26,22 @@ if TYPE_CHECKING:
 
 @node_function
 def choose_settings(
-    source: Source, models: ModelFolder, config: InferenceConfig, cohort: CohortConfig, execution: ExecutionConfig
+    source: Source,
+    models: ModelFolder,
+    config: InferenceConfig,
+    cohort: CohortConfig,
+    execution: ExecutionConfig,
+    explanation: ExplainConfig,
 ) -> tuple[CohortConfig, ProcessingConfig, ExecutionConfig]:
     """How the mission's steps are to go: all eyes of the source (or the one that is asked for) without labels,
     processed as the networks' training eyes were, and an eye that cannot be is put aside."""
     from octa_kedro.inference.cohort import unlabelled
     from octa_kedro.inference.networks import processing_of
+    from octa_kedro.inference.reading import require_explainable
 
-    processing = processing_of(models.take(config))
+    networks = models.take(config)
+    require_explainable(networks, explanation)
+    processing = processing_of(networks)
     return (
         unlabelled(source, cohort, processing, config.subject),
         processing,

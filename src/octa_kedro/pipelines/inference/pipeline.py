@@ -30,7 +30,7 @@ def _processed() -> list[Node]:
     return [
         Node(
             nodes.choose_settings,
-            ["source", "models", INFERENCE, "params:cohort", "params:execution"],
+            ["source", "models", INFERENCE, "params:cohort", "params:execution", EXPLAIN],
             SETTINGS,
             name="choose_settings",
         ),
