@@ -32,9 +32,9 @@ class ExplainConfig(Config):
 
     * Methods of activation look at `layers`: names, or ``auto``: the last layer whose cells are at most
       `depth_cell_mm` deep (3D) or `lateral_cell_mm` wide (2D), or simply the last where that is None.
-    * Methods of gradients take `steps` gradients, SmoothGrad with noise of `smooth_grad_noise` of the image's range, and
-      are smoothed by gaussians with the standard deviations `smooth_depth_mm` and `smooth_lateral_mm` (3 voxels; 0: not
-      at all).
+    * Methods of gradients take `steps` gradients, SmoothGrad with noise of `smooth_grad_noise` of the image's range.
+      They are smoothed by gaussians with the standard deviations `smooth_depth_mm` and `smooth_lateral_mm` (3 voxels;
+      0: not at all).
     * Integrated gradients and occlusion compare with the eye blurred in plane by `baseline_blur_mm` (8 voxels).
     * Occlusion's and donor swap's blocks are `occlusion_depth_mm` deep and `occlusion_lateral_mm` wide (8 voxels).
     * Methods that compare with healthy eyes take at most so many `donors` from the development eyes; the swap of blocks

@@ -62,20 +62,22 @@ def map_job(
     splits: pd.DataFrame,
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
+    *,
     threshold: float = 0.5,
     surfaces: Mapping[str, Stored] | None = None,
 ) -> Job:
     """The maps of `map_recipes`, made one after the other: they share the device that the networks are on."""
-    recipes = map_recipes(images, splits, checkpoints, config, threshold, surfaces)
+    recipes = map_recipes(images, splits, checkpoints, config, threshold=threshold, surfaces=surfaces)
     return Job(recipes, MAP, ExecutionConfig(workers=1), threads=None)
 
 
 def random_map_job(
     images: Mapping[str, Stored],
     splits: pd.DataFrame,
-    subjects: Iterable[str],
     checkpoint: Checkpoint,
     config: ExplainConfig,
+    *,
+    subjects: Iterable[str],
     surfaces: Mapping[str, Stored] | None = None,
 ) -> Job:
     """Maps of some `subjects` by a network like that of `checkpoint` with random weights, made as `map_job` makes them:
@@ -90,6 +92,7 @@ def map_recipes(
     splits: pd.DataFrame,
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
+    *,
     threshold: float = 0.5,
     surfaces: Mapping[str, Stored] | None = None,
 ) -> dict[str, Recipe]:
@@ -114,6 +117,7 @@ def slab_value_job(
     splits: pd.DataFrame,
     checkpoints: Sequence[Checkpoint],
     config: ExplainConfig,
+    *,
     threshold: float,
     surfaces: Mapping[str, Stored],
 ) -> Job:

@@ -1,7 +1,7 @@
 """Evidence slab by slab: what the network decides when slabs of the eye are exchanged for those of healthy eyes.
 
 Players are the slabs between and below the surfaces (PLAYERS). A slab that is absent is the donor's, warped so that
-its layers lie on the eye's (`donors.donor_replacement`), and values are the mean over the donors. A healthy eye is the
+its layers lie on the eye's (`donors.donor_replacement`), and values are the mean over DONORS of them. A healthy eye is the
 choice rather than the eye blurred in plane: a network takes a blurred choroid for a diseased one, and on normal eyes
 the values of the blurred eye sum to -2 logit, those of healthy eyes to about 0. What lies above the ILM, and A-scans
 without surfaces, are the eye's throughout.
@@ -19,7 +19,8 @@ from octa_kedro.explain.profile import SLAB_NAMES
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.slab_decision import PLAYERS
 
-BATCH = 8
+BATCH, DONORS = 8, 2
+"""Images that are seen at once; healthy eyes that are put in, of those that fit: each costs 16 passes."""
 _LABELS = tuple(SLAB_NAMES.index(name) for name in PLAYERS)
 
 
@@ -64,7 +65,7 @@ def _margins(request: MapRequest, image: torch.Tensor, coalitions: Collection[fr
     always = ~torch.isin(labels, torch.tensor(_LABELS, device=image.device))
     kept = [always | torch.isin(labels, torch.tensor([*some], device=image.device)) for some in coalitions]
     sums = np.zeros(len(kept))
-    donors = request.donors(image)
+    donors = request.donors(image)[:DONORS]
     with torch.no_grad():
         for donor in donors:
             for first in range(0, len(kept), BATCH):

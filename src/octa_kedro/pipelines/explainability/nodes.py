@@ -47,7 +47,7 @@ def explain_model(
     layer = Explainer(loaded[0], settled).describe(next(iter(images.values()))())
     if layer["note"]:
         log.warning("maps of %s: %s", model, layer["note"])
-    job = map_job(images, splits, loaded, settled, evaluation.threshold, surfaces)
+    job = map_job(images, splits, loaded, settled, threshold=evaluation.threshold, surfaces=surfaces)
     return job, {"model": model} | layer
 
 
@@ -63,7 +63,8 @@ def value_slabs(
     """All folds' checkpoints of a 3D model -> the Shapley values of the slabs of held-out eyes."""
     from octa_kedro.explain.recipes import slab_value_job
 
-    return slab_value_job(images, splits, [*checkpoints.values()], config, evaluation.threshold, surfaces)
+    networks = [*checkpoints.values()]
+    return slab_value_job(images, splits, networks, config, threshold=evaluation.threshold, surfaces=surfaces)
 
 
 @node_function
@@ -92,7 +93,7 @@ def explain_at_random(
     rows = predictions[predictions["model"] == layer["model"]]
     judged = judged_eyes(rows, layer["target_class"], evaluation.threshold)["subject"].astype(str)
     settled = config.model_copy(update={"method_3d": layer["method"]})
-    return random_map_job(images, splits, judged, checkpoint, settled, surfaces)
+    return random_map_job(images, splits, checkpoint, settled, subjects=judged, surfaces=surfaces)
 
 
 @node_function
