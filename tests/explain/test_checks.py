@@ -1,6 +1,7 @@
 """Checks of maps on a few eyes: which eyes, which tables, and what they conclude."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import torch
 from torch import nn
 
 from octa_kedro.explain import checked_cohort
+from octa_kedro.explain.anatomy import Anatomy
 from octa_kedro.explain.checked_cohort import CASCADE, EYES, EYES_AND_NETWORKS, NETWORKS
-from octa_kedro.explain.checks import BLUR, DONOR, ROAD, map_of_network
+from octa_kedro.explain.checks import BLUR, DONOR, ROAD, map_of_network, prepare_eye
 from octa_kedro.explain.checks_figure import randomisation_figure
 from octa_kedro.explain.checks_text import conclude_faithfulness, conclude_sanity, format_checks
 from octa_kedro.explain.config import ExplainConfig
@@ -21,12 +23,13 @@ from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.training.checkpoint import Checkpoint
+from tests.explain.test_draw_maps import keep
 from tests.explain.test_patches import checkpoint
 
 SHAPE = (24, 20, 32)
 AFFINE = scan_affine(SHAPE, (3.0, 3.0, 1.0))
 CONFIG = ExplainConfig(device="cpu", checked_eyes=2, steps=1)
-METHOD = CONFIG.method_3d
+METHOD = CONFIG.settled(donors=False).method_3d
 DRAW = Bootstrap(resamples=200)
 
 
@@ -57,34 +60,32 @@ def network(fold: int) -> Checkpoint:
 
 def test_the_sample_is_of_correct_held_out_eyes_of_every_disease_and_always_the_same():
     table = predictions(part=["out_of_fold"] * 2 + ["held_out"] * 10, probability=[0.9] * 4 + [0.1] * 2 + [0.9] * 6)
-    chosen = checked_cohort.sample_eyes(table, CONFIG, 0.5)
+    chosen = checked_cohort.sample_eyes(table, CONFIG, 1, 0.5)
     assert chosen["disease"].value_counts().to_dict() == {"CNV": 2, "DR": 2}
     assert not set(chosen["subject"]) & {"0", "1", "4", "5"}
-    again = checked_cohort.sample_eyes(table.sample(frac=1, random_state=1), CONFIG, 0.5)
+    again = checked_cohort.sample_eyes(table.sample(frac=1, random_state=1), CONFIG, 1, 0.5)
     assert again["subject"].tolist() == chosen["subject"].tolist()
-    everything = checked_cohort.sample_eyes(table, CONFIG.model_copy(update={"checked_eyes": 99}), 0.5)
+    everything = checked_cohort.sample_eyes(table, CONFIG.model_copy(update={"checked_eyes": 99}), 1, 0.5)
     assert len(everything) == 8
-    assert checked_cohort.sample_eyes(table, CONFIG.model_copy(update={"checked_eyes": 0}), 0.5).empty
-    assert checked_cohort.sample_eyes(table.assign(target=0), CONFIG, 0.5).empty
+    assert checked_cohort.sample_eyes(table, CONFIG.model_copy(update={"checked_eyes": 0}), 1, 0.5).empty
+    assert checked_cohort.sample_eyes(table.assign(target=0), CONFIG, 1, 0.5).empty
 
 
-def test_donors_are_healthy_development_eyes_with_surfaces():
-    splits = pd.DataFrame({"subject": list("abcd"), "held_out": [True, False, False, False], "target": [0, 1, 0, 0]})
-    images = {name: lambda n=n: eye(n) for n, name in enumerate("abcd")}
-    donors = checked_cohort.healthy_donors(images, {"a": surfaces, "b": surfaces, "d": surfaces}, splits)
-    assert [volume.source for volume, _ in donors] == ["eye 3"]
+NOBODY = pd.DataFrame({"subject": ["0"], "held_out": [True], "target": [1]})
 
 
 @pytest.fixture(scope="module")
-def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two networks, three eyes, of which the last has no surfaces."""
+def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two networks, three eyes, of which the last has no surfaces, and a healthy development eye."""
     torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("eyes")
     rows = predictions().head(3).assign(patient=["p", "p", "q"])
-    images = {str(n): lambda n=n: eye(n) for n in range(3)}
-    around = {"0": surfaces, "1": surfaces}
-    return checked_cohort.check_maps(
-        rows, images, around, donors=[(eye(9), surfaces())], checkpoints=[network(1), network(2)], config=CONFIG
+    images = {str(n): keep(folder, f"eye_{n}", eye(n)) for n in (0, 1, 2, 9)}
+    around = {name: keep(folder, f"surfaces_{name}", surfaces()) for name in ("0", "1", "9")}
+    splits = pd.DataFrame(
+        {"subject": ["0", "1", "2", "9"], "held_out": [True, True, True, False], "target": [1, 1, 1, 0]}
     )
+    return checked_cohort.check_maps(rows, images, around, splits, checkpoints=[network(1), network(2)], config=CONFIG)
 
 
 def test_faithfulness_has_every_test_of_every_eye(tables: tuple[pd.DataFrame, pd.DataFrame]):
@@ -110,18 +111,16 @@ def test_sanity_has_every_comparison_with_its_null(tables: tuple[pd.DataFrame, p
 
 
 def test_without_eyes_there_are_empty_tables_and_a_text_that_says_why():
-    nothing = checked_cohort.check_maps(
-        predictions().head(0), {}, {}, donors=[], checkpoints=[network(1)], config=CONFIG
-    )
+    nothing = checked_cohort.check_maps(predictions().head(0), {}, {}, NOBODY, checkpoints=[network(1)], config=CONFIG)
     assert [table.empty for table in nothing] == [True, True]
     assert "not checked" in format_checks(*nothing, DRAW, title="3D network")
     assert randomisation_figure(nothing[1], DRAW, title="3D network").axes
 
 
-def test_one_eye_and_one_network_have_no_null():
-    images = {"0": lambda: eye(0)}
+def test_one_eye_and_one_network_have_no_null(tmp_path: Path):
+    images = {"0": keep(tmp_path, "0", eye(0))}
     faithfulness, sanity = checked_cohort.check_maps(
-        predictions().head(1), images, {}, donors=[], checkpoints=[network(1)], config=CONFIG
+        predictions().head(1), images, {}, NOBODY, checkpoints=[network(1)], config=CONFIG
     )
     assert set(sanity["comparison"]) == {CASCADE}
     text = format_checks(faithfulness, sanity, DRAW, title="3D network")
@@ -134,8 +133,9 @@ def test_a_network_without_gradients_has_an_empty_map():
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return (0 * super().forward(images)).flatten(1)[:, :2]
 
-    volume = eye(0)
-    heat = map_of_network(Explainer(network(1), CONFIG), volume)(Deaf(1, 1, 1), torch.zeros(1))
+    explainer = Explainer(network(1), CONFIG)
+    seen = prepare_eye("0", Anatomy(eye(0)), None, explainer, target=1)
+    heat = map_of_network(explainer, seen)(Deaf(1, 1, 1), torch.zeros(1))
     assert heat.shape == SHAPE[::-1]
     assert not heat.any()
 

@@ -10,12 +10,12 @@ import torch
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.explain.anatomy import Anatomy
-from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.config import WITH_DONORS, WITHOUT_DONORS, ExplainConfig
 from octa_kedro.explain.context import Contexts
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, SLAB_VALUES
 from octa_kedro.explain.methods import METHODS
-from octa_kedro.explain.recipes import map_recipes, slab_value_job
+from octa_kedro.explain.recipes import map_recipes, settle_method, slab_value_job
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.config import ModelConfig
@@ -95,7 +95,7 @@ def test_keys_hold_surfaces_and_donors_only_where_a_method_needs_them(name: str,
 
     def key(known: dict[str, Stored]) -> str:
         config = ExplainConfig.model_validate({"method_3d": name})
-        return map_recipes(images, splits, [checkpoint()], config, known)["1"].ingredients[MAP]
+        return map_recipes(images, splits, [checkpoint()], config, surfaces=known)["1"].ingredients[MAP]
 
     before = key(surfaces)
     for subject, matters in (("1", True), ("3", True), ("2", False), ("5", False)):
@@ -112,10 +112,10 @@ def test_what_a_method_needs_is_asked_for_before_anything_is_computed(name: str,
     without_one = {s: one for s, one in surfaces.items() if s != "5"}
     match = f"method_3d is {name}, which needs surfaces, but subject 5 has no .*BM; choose one of grad_cam, .*occlusion"
     with pytest.raises(ConfigError, match=match):
-        map_recipes(images, splits, [checkpoint()], config, without_one)
+        map_recipes(images, splits, [checkpoint()], config, surfaces=without_one)
     diseased = splits.assign(target=1)
     with pytest.raises(ConfigError, match=f"{name}, which needs healthy donor eyes, but none fits subject 1"):
-        map_recipes(images, diseased, [checkpoint()], config, surfaces)
+        map_recipes(images, diseased, [checkpoint()], config, surfaces=surfaces)
 
 
 @pytest.mark.parametrize("name", NEEDING)
@@ -126,13 +126,13 @@ def test_an_explainer_refuses_too(name: str):
     with pytest.raises(ConfigError, match=f"{name}, which needs surfaces, but an eye has no"):
         explainer.explain(known.eye)
     with pytest.raises(ConfigError, match="healthy donor eyes"):
-        explainer.explain(known.eye, replace(known, donors=()))
+        explainer.explain(known.eye, anatomy=replace(known, donors=()))
     with pytest.raises(DataError, match="is that of an eye"):
-        explainer.explain(eye_of(donor, "another"), known)
+        explainer.explain(eye_of(donor, "another"), anatomy=known)
     flat = PlaneStack(np.ones((32, 32, 1), np.float32), np.eye(4), ("ILM_OPL",), source="a flat eye")
     with pytest.raises(ConfigError, match=f"method_2d is {name}, which needs a volume, but a flat eye is seen in en-f"):
         explainer.explain(flat)
-    heat = explainer.explain(known.eye, known)
+    heat = explainer.explain(known.eye, anatomy=known)
     assert isinstance(heat, Volume)
     assert heat.array.shape == known.eye.array.shape
 
@@ -142,23 +142,37 @@ def test_a_method_without_needs_runs_where_no_surfaces_are_known(eyes, splits: p
     assert recipes["1"].make([MAP])[MAP].item.array.any()
 
 
+def test_the_automatic_method_compares_with_donors_where_every_eye_can_be(eyes, splits: pd.DataFrame, caplog):
+    images, surfaces = eyes
+    named = settle_method(images, splits, [checkpoint()], ExplainConfig(), surfaces)
+    assert named.method_3d == WITH_DONORS
+    fewer = {s: one for s, one in surfaces.items() if s != "5"}
+    with caplog.at_level("INFO"):
+        assert settle_method(images, splits, [checkpoint()], ExplainConfig(), fewer).method_3d == WITHOUT_DONORS
+    assert "subject 5 has no ILM, BM" in caplog.text
+    chosen = ExplainConfig(method_3d="grad_cam")
+    assert settle_method(images, splits, [checkpoint()], chosen, surfaces) == chosen
+
+
 def test_slab_values_are_those_of_held_out_eyes_that_have_surfaces(eyes, splits: pd.DataFrame, caplog):
     images, surfaces = eyes
     explained = ExplainConfig(donors=1)
-    job = slab_value_job(images, splits, [checkpoint(), checkpoint()], explained, surfaces)
+    job = slab_value_job(images, splits, [checkpoint(), checkpoint()], explained, threshold=0.5, surfaces=surfaces)
     assert list(job.recipes) == ["1", "5"]
     planes = job.recipes["1"].make([SLAB_VALUES])[SLAB_VALUES].item
     assert planes.array.shape == (2, 1, 4)
     known = Anatomy(images["1"](), surfaces["1"](), (contexts(eyes, splits, 1).donors("1")[0].donor,))
     np.testing.assert_allclose(planes.array[1, 0], Explainer(checkpoint(), explained).slab_values(known.eye, known))
     with caplog.at_level("INFO"):
-        assert not slab_value_job(images, splits, [checkpoint()], explained, {}).recipes
+        assert not slab_value_job(images, splits, [checkpoint()], explained, threshold=0.5, surfaces={}).recipes
     assert "2 of 2 held-out eyes get no values of their slabs" in caplog.text
 
 
 def test_slab_values_do_not_depend_on_how_maps_are_made(eyes, splits: pd.DataFrame):
     keys = [
-        slab_value_job(eyes[0], splits, [checkpoint()], config, eyes[1]).recipes["1"].ingredients[SLAB_VALUES]
+        slab_value_job(eyes[0], splits, [checkpoint()], config, threshold=0.5, surfaces=eyes[1])
+        .recipes["1"]
+        .ingredients[SLAB_VALUES]
         for config in (ExplainConfig(), ExplainConfig(steps=9), ExplainConfig(target_class=0))
     ]
     assert keys[0] == keys[1] != keys[2]

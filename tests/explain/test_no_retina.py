@@ -12,7 +12,7 @@ import yaml
 from torch import nn
 
 from octa_kedro.explain.cohort import Surroundings, score_maps
-from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.config import AUTO, ExplainConfig
 from octa_kedro.explain.explainer import Explainer, mean_map
 from octa_kedro.explain.hits_text import format_hits
 from octa_kedro.explain.localisation import peak_voxel
@@ -82,7 +82,8 @@ def found() -> dict[str, Volume]:
 
 def test_the_environment_takes_the_last_layer_and_the_default_method():
     assert settings()["depth_cell_mm"] is None
-    assert settings()["method_3d"] == "integrated_gradients"
+    assert settings()["method_3d"] == AUTO
+    assert Explainer(trained(), ExplainConfig.model_validate(settings())).config.method_3d == "integrated_gradients"
 
 
 def test_the_peak_lies_in_the_blob(found: dict[str, Volume]):

@@ -20,6 +20,7 @@ from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from tests.explain.test_draw_maps import keep
 
 CNV = np.array([0.1, -0.3, 2.1, 0.4])
+FACTS = {"explained": 1, "explained_class": "disease"}
 
 
 def predictions() -> pd.DataFrame:
@@ -39,25 +40,29 @@ def predictions() -> pd.DataFrame:
 def table(tmp_path: Path) -> pd.DataFrame:
     values = {"1": CNV, "2": [0.0, 0.0, 0.5, 0.2], "3": [1.0, 0.2, 1.1, 0.0]}
     stored = {
-        subject: keep(tmp_path, subject, PlaneStack(np.stack([one, 2 * np.array(one)])[:, None], np.eye(4), PLAYERS))
+        subject: keep(
+            tmp_path, subject, PlaneStack(np.stack([one, 2 * np.array(one)])[:, None], np.eye(4), PLAYERS), **FACTS
+        )
         for subject, one in values.items()
     }
     return tabulate_slabs(stored, predictions())
 
 
 def test_the_sentence_names_what_carried_the_decision_and_what_spoke_against_it():
-    said = SlabDecision(CNV, decided=True).sentence
+    said = SlabDecision(CNV, decided=True, word="disease").sentence
     assert said == (
         "The decision was carried by OPL-BM (+2.1 logit, 81 % of what spoke for disease); IPL-OPL (-0.3) spoke against "
         "it. All slabs together: +2.3 logit compared with healthy eyes."
     )
-    two = SlabDecision(np.array([1.0, 0.9, 0.0, 0.0]), decided=True).sentence
+    two = SlabDecision(np.array([1.0, 0.9, 0.0, 0.0]), decided=True, word="disease").sentence
     assert "carried by ILM-IPL (+1.0 logit, 53 % of what spoke for disease) and IPL-OPL (+0.9" in two
-    other = SlabDecision(CNV, decided=False).sentence
+    other = SlabDecision(CNV, decided=False, word="disease").sentence
     assert other.startswith(
         "The network decided against disease. OPL-BM (+2.1 logit, 81 % of what spoke for disease) sp"
     )
-    assert SlabDecision(-np.abs(CNV), decided=False).sentence.startswith("No slab spoke for disease. All")
+    assert SlabDecision(-np.abs(CNV), decided=False, word="disease").sentence.startswith(
+        "No slab spoke for disease. All"
+    )
 
 
 def test_the_table_holds_the_mean_over_networks_and_its_range(table: pd.DataFrame):
@@ -78,7 +83,9 @@ def test_an_empty_table_can_be_stored_and_read(tmp_path: Path):
 
 def test_decisions_follow_the_threshold_and_the_explained_class(table: pd.DataFrame):
     assert [one.decided for one in decisions(table, 0.5).values()] == [True, False, True]
-    assert [one.decided for one in decisions(table, 0.5, target_class=0).values()] == [False, True, False]
+    of_normal = table.assign(explained=0, explained_class="NORMAL")
+    assert [one.decided for one in decisions(of_normal, 0.5).values()] == [False, True, False]
+    assert {one.word for one in decisions(of_normal, 0.5).values()} == {"NORMAL"}
     np.testing.assert_allclose(decisions(table, 0.5)["1"].value, 1.5 * CNV)
 
 
@@ -103,7 +110,14 @@ def test_the_figure_shows_values_and_sentence():
     surfaces = PlaneStack(np.stack([np.full(shape[:2], d) for d in depths.values()], axis=2), affine, tuple(depths))
     image = Volume(np.random.default_rng(0).random(shape), affine, "OCTA")
     figure = volume_figure(
-        image, image, None, surfaces, None, title="eye", scale=1.0, decision=SlabDecision(CNV, decided=True)
+        image,
+        image,
+        None,
+        surfaces,
+        None,
+        title="eye",
+        scale=1.0,
+        decision=SlabDecision(CNV, decided=True, word="disease"),
     )
     bars = figure.axes[9].patches
     assert [bar.get_width() for bar in bars[-4:]] == pytest.approx(100 * CNV / 2.9)

@@ -91,9 +91,9 @@ def test_a_class_by_its_name_has_the_map_of_its_index():
 def test_the_threshold_matters_to_maps_of_the_predicted_class_alone():
     images, checkpoints = {"c": Stored(Path("c.nii"), "0", {})}, [Checkpoint({}, CARD)]
     keys = {
-        (target, threshold): map_recipes(images, SPLITS, checkpoints, ExplainConfig(target_class=target), threshold)[
-            "c"
-        ].ingredients[MAP]
+        (target, threshold): map_recipes(
+            images, SPLITS, checkpoints, ExplainConfig(target_class=target), threshold=threshold
+        )["c"].ingredients[MAP]
         for target in (1, "predicted")
         for threshold in (0.4, 0.5)
     }

@@ -105,7 +105,7 @@ def check_maps(
         eye = contexts.prepare(subject, images[subject](), explainers[0], int(target))
         for of_network, explainer in zip(heats, explainers, strict=True):
             of_network[subject] = heat_of(explainer, eye)
-        own: dict[str, NDArray[np.floating]] = {str(config.method_3d): heats[0][subject]}
+        own: dict[str, NDArray[np.floating]] = {explainers[0].config.method_3d: heats[0][subject]}
         masks[subject] = eye.mask
         bright = to_tensor(brightness(Eye(subject, eye.volume, contexts.surfaces_of(subject))))[0].numpy()
         judged = judge_faithfulness(explainers[0].model, eye, own | {BRIGHTNESS: bright}, chosen)

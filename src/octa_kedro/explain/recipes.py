@@ -103,6 +103,7 @@ def map_recipes(
     eye is called diseased, where the predicted class is explained. LeakError if a held-out subject was learnt from;
     ConfigError for a method that needs more than `surfaces` and the development eyes give.
     """
+    config = config.settled(donors=False)
     contexts, recipes = _contexts(images, splits, checkpoints, config, surfaces), {}
     for subject, chosen in _explained_by(images, splits, checkpoints, config):
         flat = chosen[0].checkpoint.card.model.spatial_dims == 2

@@ -1,10 +1,10 @@
 """Evidence slab by slab: what the network decides when slabs of the eye are exchanged for those of healthy eyes.
 
 Players are the slabs between and below the surfaces (PLAYERS). A slab that is absent is the donor's, warped so that
-its layers lie on the eye's (`donors.donor_replacement`), and values are the mean over DONORS of them. A healthy eye is the
-choice rather than the eye blurred in plane: a network takes a blurred choroid for a diseased one, and on normal eyes
-the values of the blurred eye sum to -2 logit, those of healthy eyes to about 0. What lies above the ILM, and A-scans
-without surfaces, are the eye's throughout.
+its layers lie on the eye's (`donors.donor_replacement`), and values are the mean over DONORS of them. A healthy eye is
+the choice rather than the eye blurred in plane: a network takes a blurred choroid for a diseased one, and on normal
+eyes the values of the blurred eye sum to -2 logit, those of healthy eyes to about 0. What lies above the ILM, and
+A-scans without surfaces, are the eye's throughout.
 """
 
 import itertools
