@@ -2,40 +2,25 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from octa_kedro.errors import ConfigError
 from octa_kedro.explain.explainer import Explainer, mean_map
-from octa_kedro.explain.target import called_class, facts_of, mean_over_networks
+from octa_kedro.explain.target import facts_of
 from octa_kedro.results.result import Result
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.predict import class_probabilities
 
 MAP = "map"
 
 
-def map_parts(
-    explainers: Sequence[Explainer], threshold: float, image: Stored, _parts: Sequence[str]
-) -> dict[str, Result]:
-    """The mean of several networks' raw maps of one eye, with the facts of `target.facts_of`. `threshold` is the
-    probability from which an eye is called diseased, for maps of the predicted class."""
+def map_parts(explainers: Sequence[Explainer], image: Stored, _parts: Sequence[str]) -> dict[str, Result]:
+    """The mean of several networks' raw maps of one eye for the class of the configuration, with the facts
+    of `target.facts_of`."""
     target = explainers[0].target
     if target is None:
-        target = predicted_class(probabilities(explainers, image), threshold)
-    classes = explainers[0].checkpoint.card.classes
-    return {MAP: Result(mean_map(explainers, image(), target), facts=facts_of(target, classes))}
+        raise ConfigError("explainability.target_class: which class is predicted is known to predicted_map_parts alone")
+    return map_for(explainers, image, target)
 
 
-def probabilities(explainers: Sequence[Explainer], image: Stored) -> NDArray[np.float64]:
-    """What each network says of one eye, ``(networks, classes)``."""
-    return np.stack(
-        [
-            class_probabilities(one.model, one.checkpoint.card, {"eye": image}, ["eye"], device=one.config.device)[0]
-            for one in explainers
-        ]
-    )
-
-
-def predicted_class(shares: NDArray[np.float64], threshold: float) -> int:
-    """The index of the class that the mean of the networks, ``(networks, classes)``, predicts: the same for all."""
-    return called_class(mean_over_networks(shares), threshold)
+def map_for(explainers: Sequence[Explainer], image: Stored, target: int) -> dict[str, Result]:
+    """The same for the class with index `target`."""
+    facts = facts_of(target, explainers[0].checkpoint.card.classes)
+    return {MAP: Result(mean_map(explainers, image(), target), facts=facts)}

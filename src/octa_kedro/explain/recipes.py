@@ -10,6 +10,7 @@ from octa_kedro.explain.config import NOT_IN_MAPS, PREDICTED, ExplainConfig
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
+from octa_kedro.explain.predicted import predicted_map_parts
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.config import ExecutionConfig
@@ -66,7 +67,12 @@ def map_recipes(
         if not chosen:
             continue  # always in training (predefined splits): no network can be asked about it honestly
         key = map_key(chosen, images[subject], config, threshold)
-        recipes[subject] = Recipe(partial(map_parts, chosen, threshold, images[subject]), {MAP: key})
+        make = (
+            partial(map_parts, chosen)
+            if chosen[0].target is not None
+            else partial(predicted_map_parts, chosen, threshold)
+        )
+        recipes[subject] = Recipe(partial(make, images[subject]), {MAP: key})
     return recipes
 
 
