@@ -3,7 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from octa_kedro.explain.making import map_parts
+from octa_kedro.explain.making import map_parts, slab_parts
+from octa_kedro.explain.predicted import predicted_map_parts, predicted_slab_parts
 from octa_kedro.inference.making import reading_parts
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.release import Octa500Release
@@ -29,6 +30,9 @@ KINDS: dict[str, tuple[object, ...]] = {
     "classifier": (fit_classifier,),
     "autoencoder": (fit_autoencoder,),
     "map": (map_parts, write_result),
+    "predicted map": (predicted_map_parts, write_result),
+    "slab values": (slab_parts, write_result),
+    "predicted slab values": (predicted_slab_parts, write_result),
     "reading": (reading_parts, write_result),
     "study": (run_trial, fit_classifier),
 }

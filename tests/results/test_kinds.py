@@ -16,15 +16,16 @@ from tests.results.kinds import KINDS, OTHER_SOURCE, kind_code
 
 TRAININGS = {"classifier", "autoencoder", "study"}
 EYES = {"inspection", "reference", "processed"}
-MAPS = {"map", "reading"}
+PREDICTING = {"reading", "predicted map", "predicted slab values"}
+MAPS = {"map", "slab values", *PREDICTING}
 # Module, what is edited there, and the kinds of result that must be made anew: no other may.
 TRIAL = {
     "what a 2D network sees": ("preprocessing.patches", "def split_patches", TRAININGS | MAPS),
     "how maps are cut": ("training.data.patches", "def cut_patches", TRAININGS | MAPS),
     "the method of explanation": ("explain.gradients", "def integrated_gradients", MAPS),
-    "views at prediction": ("training.data.views", "def views_of", {"classifier", "study", "reading"}),
+    "views at prediction": ("training.data.views", "def views_of", {"classifier", "study", *PREDICTING}),
     "the device": ("training.engine.devices", "def pick_device", TRAININGS | MAPS),
-    "what chooses the epoch": ("evaluation.metrics", "def ", TRAININGS | {"reading"}),
+    "what chooses the epoch": ("evaluation.metrics", "def ", TRAININGS | PREDICTING),
     "the network": ("models.native", "def ", TRAININGS | MAPS),
     "resampling": ("preprocessing.resampling", "def ", TRAININGS | EYES | MAPS),
     "registration": ("preprocessing.registration", "def ", {"reference", "processed"}),

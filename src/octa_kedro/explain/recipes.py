@@ -14,6 +14,7 @@ from octa_kedro.explain.context import Context, Contexts
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, SLAB_VALUES, map_parts, slab_parts
 from octa_kedro.explain.over_scan import OVER_SCAN, over_scan_parts
+from octa_kedro.explain.predicted import predicted_map_parts, predicted_slab_parts
 from octa_kedro.explain.random_network import random_checkpoint
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY
 from octa_kedro.preprocessing.processed_as import require_processed_as
@@ -109,7 +110,9 @@ def map_recipes(
         flat = chosen[0].checkpoint.card.model.spatial_dims == 2
         context = contexts.of(subject, config.method_2d if flat else config.method_3d)
         key = map_key(chosen, images[subject], config, threshold, context)
-        recipes[subject] = Recipe(partial(map_parts, chosen, threshold, images[subject], context), {MAP: key})
+        target = chosen[0].target
+        make = partial(predicted_map_parts, chosen, threshold) if target is None else partial(map_parts, chosen, target)
+        recipes[subject] = Recipe(partial(make, images[subject], context), {MAP: key})
     return recipes
 
 
@@ -142,8 +145,11 @@ def slab_value_job(
             **_asked(chosen, threshold),
             **context.hashes(),
         )
-        parts = partial(slab_parts, chosen, threshold, images[subject], context)
-        recipes[subject] = Recipe(parts, {SLAB_VALUES: key})
+        target = chosen[0].target
+        make = (
+            partial(predicted_slab_parts, chosen, threshold) if target is None else partial(slab_parts, chosen, target)
+        )
+        recipes[subject] = Recipe(partial(make, images[subject], context), {SLAB_VALUES: key})
     if left := len(held_out) - len(recipes):
         log.info("%d of %d held-out eyes get no values of their slabs, the first: %s", left, len(held_out), why)
     return Job(recipes, SLAB_VALUES, ExecutionConfig(workers=1), threads=None)

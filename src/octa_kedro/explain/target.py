@@ -3,12 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from octa_kedro.errors import ConfigError
-from octa_kedro.evaluation.predictions import mean_of_networks
 from octa_kedro.explain.config import PREDICTED
 
 EXPLAINED, EXPLAINED_CLASS = "explained", "explained_class"
@@ -30,23 +25,6 @@ def class_index(target: int | str, classes: Sequence[str]) -> int | None:
     if target == PREDICTED:
         return None
     raise ConfigError(f"explainability.target_class is {target}, but {known}; give a name, an index or {PREDICTED}")
-
-
-def called_class(mean: NDArray[np.float64], threshold: float) -> int:
-    """What an eye with the mean probabilities `mean` ``(classes,)`` is called: of two classes the second where its
-    probability reaches `threshold`, of more the most probable."""
-    return int(mean[1] >= threshold) if len(mean) == 2 else int(mean.argmax())
-
-
-def mean_over_networks(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over networks of probabilities ``(networks, classes)``, as evaluation takes it over folds: of two
-    classes, that of the second."""
-    two = shares.shape[1] == 2
-    columns = {"probability": shares[:, 1]} if two else {f"probability_{n}": one for n, one in enumerate(shares.T)}
-    mean = mean_of_networks(pd.DataFrame({"subject": "", **columns}), ["subject"]).iloc[0]
-    if two:
-        return np.asarray([1 - mean["probability"], mean["probability"]], float)
-    return np.asarray([mean[name] for name in columns], float)
 
 
 def facts_of(target: int, classes: Sequence[str]) -> dict[str, Any]:

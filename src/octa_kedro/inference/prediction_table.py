@@ -10,7 +10,8 @@ import pandas as pd
 
 from octa_kedro import __version__
 from octa_kedro.cohort.flow import read_flow
-from octa_kedro.explain.target import EXPLAINED_CLASS, PREDICTED, called_class, class_index, mean_over_networks
+from octa_kedro.explain.predicted import called_class, mean_over_networks
+from octa_kedro.explain.target import EXPLAINED_CLASS, PREDICTED, class_index
 from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
 from octa_kedro.inference.making import LAYER, PROBABILITIES
 from octa_kedro.inference.networks import Network
