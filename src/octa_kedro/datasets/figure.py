@@ -1,6 +1,7 @@
 """Figures in the catalog."""
 
 import base64
+import gc
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NewType, Protocol
@@ -11,6 +12,10 @@ from octa_kedro.io.files import replacing
 
 ImagePreview = NewType("ImagePreview", str)
 """What kedro-viz knows a picture by: the name of this type."""
+
+
+COLLECT_EVERY = 10
+"""Figures. Those of matplotlib are cycles of objects: Python would keep hundreds before it looks for them."""
 
 
 class Drawn(Protocol):
@@ -38,13 +43,14 @@ class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], Path])
     def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
         """Write each file atomically."""
         path = Path(self._get_save_path())
-        if isinstance(data, Mapping):
-            path.mkdir(parents=True, exist_ok=True)  # also where there is nothing to draw
-        for file, figure in (
-            {path / name: one for name, one in data.items()} if isinstance(data, Mapping) else {path: data}
-        ).items():
-            with replacing(file) as partial:
-                figure.savefig(partial, format="png")
+        if not isinstance(data, Mapping):
+            return _write(path, data)
+        path.mkdir(parents=True, exist_ok=True)  # also where there is nothing to draw
+        for number, (name, figure) in enumerate(data.items(), 1):
+            _write(path / name, figure)
+            if number % COLLECT_EVERY == 0:
+                gc.collect()
+        return None
 
     def preview(self) -> ImagePreview:
         """The picture (of several the first) for kedro-viz."""
@@ -57,3 +63,8 @@ class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], Path])
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "version": self._version}
+
+
+def _write(file: Path, figure: Drawn) -> None:
+    with replacing(file) as partial:
+        figure.savefig(partial, format="png")

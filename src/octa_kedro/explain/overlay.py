@@ -95,11 +95,8 @@ def volume_figure(
             _label(axes[row, column], cut, ends if column != 1 else UP, axis, first=column in (0, 2), last=row == 1)
     for column, words in enumerate(_titles(planes, at, axis)):
         axes[0, column].set_title(words, fontsize=TITLE, loc="left")
-    for column, words in (
-        (0, "the same with the map"),
-        (1, _stretch_words(image, axis)),
-        (2, "map: maximum along depth"),
-    ):
+    below = {0: "the same with the map", 1: _stretch_words(image, axis), 2: "map: maximum along depth"}
+    for column, words in below.items():
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends, decision=decision)
     words = EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale)

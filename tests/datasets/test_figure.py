@@ -1,0 +1,39 @@
+"""Figures in the catalog."""
+
+import weakref
+from pathlib import Path
+
+from octa_kedro.datasets.figure import COLLECT_EVERY, FigureDataset
+
+
+class Cycle:
+    """As a figure of matplotlib, it holds itself: only the garbage collector frees it."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+class Lazy:
+    """Draws when it is saved, and notes how many earlier drawings are still in memory."""
+
+    def __init__(self, alive: weakref.WeakSet, most: list[int]) -> None:
+        self.alive, self.most = alive, most
+
+    def savefig(self, fname: Path, **_options: str) -> None:
+        self.alive.add(Cycle())
+        self.most.append(len(self.alive))
+        fname.write_bytes(b"picture")
+
+
+def test_few_drawings_are_in_memory_at_a_time(tmp_path: Path):
+    alive, most = weakref.WeakSet(), []
+    FigureDataset(filepath=str(tmp_path / "many")).save({f"{k}.png": Lazy(alive, most) for k in range(50)})
+    assert max(most) <= COLLECT_EVERY
+    assert len(list((tmp_path / "many").iterdir())) == 50
+
+
+def test_a_page_is_told_where_the_pictures_lie_even_if_there_are_none(tmp_path: Path):
+    figures = FigureDataset(filepath=str(tmp_path / "none"))
+    figures.save({})
+    assert figures.load() == tmp_path / "none"
+    assert figures.load().is_dir()
