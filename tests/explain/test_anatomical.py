@@ -1,5 +1,6 @@
 """Methods that compare with healthy eyes: exact values, signs and places."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import nn
 
 from octa_kedro.errors import DataError
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.gradients import donor_gradients
+from octa_kedro.explain.gradients import donor_gradients, donor_smooth_grad
 from octa_kedro.explain.methods import METHODS
 from octa_kedro.explain.request import MapRequest
 from octa_kedro.explain.slab_methods import PLAYERS, slab_occlusion, slab_shapley, slab_values
@@ -121,6 +122,34 @@ def test_gradients_from_donors_sum_to_what_the_margin_gains_on_average():
         gain = request.margin(image) - request.margin(torch.cat(donors)).mean()
     # The gradient of a square is linear, and the places of each donor's gradients have their mean half way.
     assert donor_gradients(request, image).sum() == pytest.approx(float(gain), rel=1e-4)
+
+
+@pytest.mark.parametrize("noise", [0.0001, 0.2])
+def test_smoothed_gradients_from_donors_are_those_of_their_formula(noise: float):
+    torch.manual_seed(0)
+    model = build_model(ModelConfig(name="resnet10", widths=(4, 4, 8, 8))).eval()
+    shape = (12, 20, 16)
+    image, donors = uniform(1, shape), [uniform(2, shape), uniform(3, shape)]
+    request = asked(model, image, *donors, steps=3, smooth_grad_noise=noise)
+    generator, width = torch.Generator().manual_seed(0), noise * float(image.max() - image.min())
+    gradients = []
+    for k, start in enumerate((donors[0], donors[1], donors[1])):
+        at = start + (k + 0.5) / 3 * (image - start) + width * torch.randn(image.shape, generator=generator)
+        at.requires_grad_()
+        logits = model(at)
+        gradients.append(torch.autograd.grad(logits[0, 1] - logits[0, 0], at)[0])
+    healthy = (donors[0] + 2 * donors[1]) / 3
+    expected = (torch.stack(gradients).mean(0) * (image - healthy))[0, 0].numpy()
+    found = donor_smooth_grad(request, image)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_each_network_has_noise_of_its_own():
+    image, donor = planted_eye(), 0.2 + 0.2 * uniform(5)
+    first = asked(Planted(), image, donor)
+    other = donor_smooth_grad(replace(first, draw=2), image)
+    np.testing.assert_array_equal(donor_smooth_grad(first, image), donor_smooth_grad(first, image))
+    assert not np.array_equal(donor_smooth_grad(first, image), other)
 
 
 def test_a_swap_is_the_mean_of_deletion_and_insertion():

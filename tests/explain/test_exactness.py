@@ -19,7 +19,7 @@ from tests.explain.networks import request
 SHAPES = {3: (12, 20, 16), 2: (28, 20)}
 RAW = {
     "smooth_depth_mm": 0, "smooth_lateral_mm": 0, "steps": 3, "baseline_blur_mm": 0.03,
-    "occlusion_depth_mm": 0.05, "occlusion_lateral_mm": 0.07,
+    "occlusion_depth_mm": 0.05, "occlusion_lateral_mm": 0.07, "smooth_grad_noise": 0.1,
 }  # fmt: skip
 STRIDE = 4  # of the first stage, which is looked at
 TARGET, OTHER = 1, 0
@@ -229,8 +229,8 @@ REFERENCES: dict[str, Callable[[int], torch.Tensor]] = {
     "guided_backprop": guided,
     "guided_grad_cam": lambda dims: guided(dims) * REFERENCES["grad_cam"](dims),
 }
-OF_THE_EYE: set[str] = set()
-"""Methods that need more of an eye than its image; their own tests compare them."""
+OF_THE_EYE = {name for name, method in METHODS.items() if method.needs}
+"""Methods that need more of an eye than its image; test_anatomical.py compares them."""
 
 
 def test_every_method_has_its_formula_here():

@@ -12,6 +12,7 @@ from octa_kedro.cohort.splits import fold_table, make_splits
 from octa_kedro.errors import LeakError
 from octa_kedro.explain import explainer as explainer_module
 from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.context import Context
 from octa_kedro.explain.explainer import Explainer, mean_map
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.random_network import random_checkpoint
@@ -103,7 +104,7 @@ def test_a_map_is_the_mean_of_the_networks_maps(monkeypatch: pytest.MonkeyPatch)
     first = explainers[0].explain(image)
     assert first.array.any()
     np.testing.assert_allclose(mean_map(explainers, image).array, 3 * first.array, rtol=1e-5)
-    stored = map_parts(explainers, lambda: image, [MAP])[MAP].item
+    stored = map_parts(explainers, 1, lambda: image, Context(), [MAP])[MAP].item
     np.testing.assert_array_equal(stored.array, mean_map(explainers, image).array)
 
 
@@ -119,7 +120,7 @@ def test_random_maps_are_made_of_the_eyes_asked_for_and_outlive_a_training(
     splits: pd.DataFrame, networks: list[Checkpoint], images: dict[str, Stored]
 ):
     chosen = list(images)[:3]
-    jobs = [random_map_job(images, splits, chosen, network, CONFIG) for network in networks[:2]]
+    jobs = [random_map_job(images, splits, network, CONFIG, subjects=chosen) for network in networks[:2]]
     keys = [{subject: recipe.ingredients[MAP] for subject, recipe in job.recipes.items()} for job in jobs]
     assert list(keys[0]) == chosen
     assert keys[0] == keys[1]

@@ -12,6 +12,7 @@ from torch import nn
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain import explainer as explainer_module
 from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.context import Context
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.predicted import called_class, mean_over_networks, predicted_map_parts
@@ -100,7 +101,7 @@ def test_the_mean_of_the_networks_decides_not_each_of_them():
 def test_all_networks_explain_the_class_that_their_mean_predicts(monkeypatch: pytest.MonkeyPatch, image: Any):
     """The first network alone says NORMAL, for which brightness is no evidence."""
     found = explainers(monkeypatch, -1.0, 6.0, target_class="predicted", method_3d="gradient_x_input")
-    result = predicted_map_parts(found, 0.5, image, [MAP])[MAP]
+    result = predicted_map_parts(found, 0.5, image, Context(), [MAP])[MAP]
     assert (result.facts["explained"], result.facts["explained_class"]) == (1, "DISEASED")
     expected = np.mean([one.explain(image(), 1).array for one in found], axis=0)
     np.testing.assert_array_equal(result.item.array, expected)
@@ -109,7 +110,9 @@ def test_all_networks_explain_the_class_that_their_mean_predicts(monkeypatch: py
 
 def test_a_higher_threshold_explains_the_negative_class(monkeypatch: pytest.MonkeyPatch, image: Any):
     found = explainers(monkeypatch, 0.5, target_class="predicted", method_3d="gradient_x_input")
-    normal, diseased = (predicted_map_parts(found, threshold, image, [MAP])[MAP] for threshold in (0.99, 0.5))
+    normal, diseased = (
+        predicted_map_parts(found, threshold, image, Context(), [MAP])[MAP] for threshold in (0.99, 0.5)
+    )
     assert normal.facts["explained_class"] == "NORMAL"
     assert not normal.item.array.any()  # brightness is evidence against it
     assert diseased.item.array.any()
@@ -134,10 +137,9 @@ def test_a_map_of_one_network_needs_to_know_which_class_was_predicted(monkeypatc
 
 
 def test_a_map_of_a_fixed_class_says_which(monkeypatch: pytest.MonkeyPatch, image: Any):
-    result = map_parts(explainers(monkeypatch, -9.0, target_class="DISEASED"), image, [MAP])[MAP]
+    found = explainers(monkeypatch, -9.0, target_class="DISEASED")
+    result = map_parts(found, 1, image, Context(), [MAP])[MAP]
     assert result.facts == {"explained": 1, "explained_class": "DISEASED"}  # though NORMAL is predicted
-    with pytest.raises(ConfigError, match="which class is predicted"):
-        map_parts(explainers(monkeypatch, 0.0, target_class="predicted"), image, [MAP])
 
 
 def test_an_empty_map_names_its_class(monkeypatch: pytest.MonkeyPatch, image: Any, caplog: pytest.LogCaptureFixture):
