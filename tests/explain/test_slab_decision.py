@@ -15,7 +15,7 @@ from octa_kedro.explain.slab_decision import (
     slabs_within,
     tabulate_slabs,
 )
-from octa_kedro.explain.slab_text import NOTHING, format_slabs
+from octa_kedro.explain.slab_text import NOTHING, carried_diseases, format_slabs
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from tests.explain.test_draw_maps import keep
 
@@ -78,7 +78,7 @@ def test_an_empty_table_can_be_stored_and_read(tmp_path: Path):
     empty.to_csv(tmp_path / "slabs.csv", index=False)
     again = pd.read_csv(tmp_path / "slabs.csv")
     assert decisions(again, 0.5) == {}
-    assert format_slabs(again, {}, 0.5) == NOTHING
+    assert format_slabs(carried_diseases(again, {}, 0.5)) == NOTHING
 
 
 def test_decisions_follow_the_threshold_and_the_explained_class(table: pd.DataFrame):
@@ -90,7 +90,7 @@ def test_decisions_follow_the_threshold_and_the_explained_class(table: pd.DataFr
 
 
 def test_the_text_counts_eyes_whose_lesions_slab_carried_the_decision(table: pd.DataFrame):
-    text = format_slabs(table, {"CNV": "OPL_BM", "DR": "ILM_OPL"}, 0.5)
+    text = format_slabs(carried_diseases(table, {"CNV": "OPL_BM", "DR": "ILM_OPL"}, 0.5))
     assert "training_3d, CNV, 1 held-out eyes" in text  # the other one was classified wrongly
     assert "The lesion's slab (OPL-BM) has the highest value in 1 of 1 eyes" in text
     assert "The lesion's slab (ILM-IPL and IPL-OPL) has the highest value in 0 of 1 eyes" in text

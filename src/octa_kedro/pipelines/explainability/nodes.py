@@ -169,7 +169,7 @@ def score_maps(
     from octa_kedro.explain import cohort
     from octa_kedro.explain.hits_text import format_findings, format_hits
     from octa_kedro.explain.random_network import RANDOM_WEIGHTS
-    from octa_kedro.explain.slab_text import format_slabs
+    from octa_kedro.explain.slab_text import carried_diseases, format_slabs
     from octa_kedro.explain.summary import Bootstrap, summarise_findings, summarise_hits, summarise_sizes
     from octa_kedro.explain.titles import explained_words
 
@@ -186,7 +186,9 @@ def score_maps(
     sizes = summarise_sizes(scores, draw, target_class=layer["target_class"])
     explained, note = explained_words(layer), f"\nNote: {layer['note']}" if layer["note"] else ""
     hits, marked = format_hits(summary, evaluation.level), format_findings(by_finding)
-    carried = format_slabs(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=layer["target_class"])
+    carried = format_slabs(
+        carried_diseases(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=layer["target_class"])
+    )
     text = f"{layer['title']} maps of {explained}{note}\n\n{hits}\n\nBy finding\n{marked}\n"
     text += f"\nWhich slabs carried the decisions (Shapley values compared with healthy eyes)\n{carried}\n"
     log.info("do the maps find the lesions?\n%s", text)
@@ -262,24 +264,29 @@ def report_maps(
     maps: Mapping[str, Stored],
     layer: Mapping[str, Any],
     surfaces: Mapping[str, Stored],
+    slabs: pd.DataFrame,
+    faithfulness: pd.DataFrame,
+    sanity: pd.DataFrame,
+    randomisation_figure: Path,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
-    **tables: pd.DataFrame,
 ) -> ReportPage:
-    """Scores, figures and viewer of a 3D model -> a page of results to read; each of `tables` is a further section."""
+    """Scores, checks, figures and viewer of a 3D model -> a page of results to read."""
     from octa_kedro.explain.slab_evidence import slab_evidence
+    from octa_kedro.explain.slab_text import carried_diseases
     from octa_kedro.explain.summary import Bootstrap
+    from octa_kedro.report.checks import check_section, decision_section
     from octa_kedro.report.explanation import Places, Scores, explanation_page
-    from octa_kedro.report.sections import table_section
 
-    draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
-    slabs = slab_evidence(scores, maps, surfaces, draw, target_class=layer["target_class"])
+    draw, explained = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level), layer["target_class"]
+    carried = carried_diseases(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=explained)
+    evidence = slab_evidence(scores, maps, surfaces, draw, target_class=explained)
     return explanation_page(
-        Scores(scores, summary, findings, sizes, slabs),
+        Scores(scores, summary, findings, sizes, evidence),
         layer,
         config,
         Places(figures, viewer),
-        [table_section(name, table) for name, table in tables.items()],
+        [decision_section(carried, draw.level), check_section(faithfulness, sanity, draw, randomisation_figure)],
         level=evaluation.level,
     )
 

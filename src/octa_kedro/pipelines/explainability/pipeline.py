@@ -132,11 +132,12 @@ def _check_nodes(images: str, checkpoints: dict[str, str]) -> list[Node]:
 
 
 def _reported() -> dict[str, str]:
-    """What the page shows; a table by a further keyword becomes a section of its own (see `nodes.report_maps`)."""
+    """What the page shows."""
     tables = {name: name for name in ("scores", "summary", "findings", "sizes")}
     places = {"viewer": "viewer", "figures": "figures"}
     around = {"maps": "maps", "layer": "layer", "surfaces": SURFACES}
-    return tables | places | around | {"config": PARAMETERS, "evaluation": THRESHOLD}
+    checked = {name: name for name in ("slabs", "faithfulness", "sanity", "randomisation_figure")}
+    return tables | places | around | checked | {"config": PARAMETERS, "evaluation": THRESHOLD}
 
 
 def _plane_nodes(images: str) -> list[Node]:
