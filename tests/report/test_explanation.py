@@ -4,12 +4,11 @@ import re
 from html import unescape
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.report.explanation import PLAUSIBILITY, explanation_page
-from octa_kedro.report.sections import table_section
+from octa_kedro.report.sections import Section, Table
 from tests.report.links import links_of, target
 from tests.report.tables import LAYER, places, scores
 
@@ -87,7 +86,9 @@ def test_without_masks_the_page_says_that_maps_can_only_be_plausible(tmp_path):
 
 def test_no_text_of_a_table_becomes_markup(tmp_path):
     bad = "<script>alert(1)</script>&"
-    page = write(tmp_path, scores(label=bad), [table_section(bad, pd.DataFrame({bad: [bad]}))])
+    page = write(
+        tmp_path, scores(label=bad), [Section(bad, [bad], tables=[Table([bad], [[bad]], title=bad, note=bad)])]
+    )
     assert "<script>alert" not in page.read_text()
     assert f"{bad}: the map" in text_of(page)
 
@@ -97,12 +98,6 @@ def test_the_page_asks_nothing_of_a_network(tmp_path):
     namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
     assert set(re.findall(r"https?://[^\"'<> ]+", html)) <= namespaces
     assert "@import" not in html
-
-
-def test_further_tables_have_sections_of_their_own(tmp_path):
-    table = pd.DataFrame({"method": ["map", "edges"], "deletion_auc": [0.25, float("nan")], "eyes": [12, 3]})
-    text = text_of(write(tmp_path, more=[table_section("faithfulness", table)]))
-    assert "Faithfulness method deletion auc eyes map 0.25 12 edges \N{EN DASH} 3" in text
 
 
 @pytest.mark.parametrize(
