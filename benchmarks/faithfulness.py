@@ -10,45 +10,37 @@ brightness, which know no network, stand beside the methods: beating random rank
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from explanations import chosen_eyes
-from octa_kedro.explain.checked_cohort import cascade, healthy_donors
-from octa_kedro.explain.checks import Donor, Effort, heat_of, judge_faithfulness, prepare_eye
-from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.explain.checked_cohort import CheckedContexts, cascade
+from octa_kedro.explain.checks import CheckedEye, Effort, heat_of, judge_faithfulness
+from octa_kedro.explain.config import WITH_DONORS, ExplainConfig
 from octa_kedro.explain.controls import CONTROLS, Eye
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.ranking import Removal
-from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
 from scratch import run
 
 EFFORT = Effort(levels=4, steps=10, shares=(0.1, 0.3, 0.5, 0.7, 0.9), removal=Removal(draws=3))
-OF_NETWORK = ("integrated_gradients", "gradient_x_input", "grad_cam")
+OF_NETWORK = (WITH_DONORS, "integrated_gradients", "grad_cam")
 OF_NO_NETWORK = ("brightness", "edges")
 
 
-def judge_eye(
-    subject: str,
-    volume: Volume,
-    surfaces: PlaneStack,
-    explainers: Mapping[str, Explainer],
-    donors: Sequence[Donor],
-) -> pd.DataFrame:
+def judge_eye(eye: CheckedEye, explainers: Mapping[str, Explainer]) -> pd.DataFrame:
     """All tables of one eye: a row per test and method, and per method and randomisation level."""
     first = explainers[OF_NETWORK[0]]
-    eye = prepare_eye(subject, volume, surfaces, first, donors)
-    heats = {name: heat_of(explainer, volume) for name, explainer in explainers.items()}
+    heats = {name: heat_of(explainer, eye) for name, explainer in explainers.items()}
     curves = [cascade(one, eye, {name: heats[name]}, EFFORT) for name, one in explainers.items()]
     for name in OF_NO_NETWORK:
-        control = CONTROLS[name](Eye(subject, volume, surfaces))
+        control = CONTROLS[name](Eye(eye.subject, eye.volume, eye.anatomy.surfaces))
         if control is not None:
             heats[name] = to_tensor(control)[0].numpy()
-    judged = judge_faithfulness(first.model, first.config.target_class, eye, heats, EFFORT)
-    return pd.concat([judged.assign(subject=subject), *curves], ignore_index=True)
+    judged = judge_faithfulness(first.model, eye, heats, EFFORT)
+    return pd.concat([judged.assign(subject=eye.subject), *curves], ignore_index=True)
 
 
 def main() -> None:
@@ -59,14 +51,15 @@ def main() -> None:
     given = parser.parse_args()
     catalog = run(given.project, {}, node_names=["tabulate_folds"])
     images, surfaces = catalog["processed_volumes"].load(), catalog["processed_surfaces"].load()
-    donors = healthy_donors(images, surfaces, catalog["splits"].load())
     checkpoint = catalog["training_3d.fold_1.checkpoint"].load()
     explainers = {
         name: Explainer(checkpoint, ExplainConfig.model_validate({"method_3d": name, "device": "cpu"}))
         for name in OF_NETWORK
     }
+    first = explainers[OF_NETWORK[0]]
+    contexts = CheckedContexts(images, surfaces, catalog["splits"].load(), first)
     tables = [
-        judge_eye(subject, images[subject](), surfaces[subject](), explainers, donors)
+        judge_eye(contexts.prepare(subject, images[subject](), first, 1), explainers)
         for subject in chosen_eyes(catalog["evaluation.predictions"].load(), given.eyes)["subject"].astype(str)
     ]
     table = pd.concat(tables, ignore_index=True)

@@ -55,7 +55,7 @@ class ExplainConfig(Config):
     smooth_depth_mm: NonNegativeFloat | None = None
     smooth_lateral_mm: NonNegativeFloat | None = None
     baseline_blur_mm: PositiveFloat | None = None
-    smooth_grad_noise: PositiveFloat = 0.15
+    smooth_grad_noise: PositiveFloat = 0.05
     occlusion_depth_mm: PositiveFloat | None = None
     occlusion_lateral_mm: PositiveFloat | None = None
     donors: PositiveInt = 4
