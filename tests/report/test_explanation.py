@@ -114,6 +114,12 @@ def test_the_settings_of_the_method_are_told(tmp_path, config, said, not_said):
     assert not_said not in text[: text.index("Does the map")]
 
 
+def test_eyes_of_which_none_is_right_have_a_page(tmp_path):
+    given = scores()
+    wrong = type(given)(given.by_eye.assign(correct=False), *list(vars(given).values())[1:])
+    assert "Single eyes" not in text_of(write(tmp_path, wrong))
+
+
 def test_a_model_without_a_map_has_a_page_that_says_so(tmp_path):
     nothing = scores()
     empty = type(nothing)(*(table.iloc[:0] for table in vars(nothing).values()))

@@ -98,7 +98,8 @@ class Explainer:
         and the index of the explained one (or PREDICTED), and a note of what speaks against such maps, or nothing."""
         request, method = self.request(image), self._method(image)
         warning = f"{method.title} {method.warning}" if method.warning else ""
-        finest = min(request.layers, key=lambda layer: layer.cell_mm, default=None)
+        coarse = () if method.smoothed else request.layers  # what is smoothed has voxels, whatever layer it looks at
+        finest = min(coarse, key=lambda layer: layer.cell_mm, default=None)
         cell = finest.cell_mm if finest else request.spacing_mm
         return {
             "method": self._method_name(image),

@@ -39,8 +39,9 @@ TERMS = (
     ("IoU, Dice", "Overlap of lesion and map, where the map is cut off at Otsu's threshold. Dice*: held-out eyes, cut "
      "off where it was best on development eyes."),
     ("IoA, wIoA", "Share of the map above the threshold that lies inside the lesion, plain and weighted by strength."),
-    ("Controls", "Pictures made without any network, scored like a map: brightness, edges, the centre of the scan, "
-     "random values; and the 2D network's map drawn through all depths. A useful map exceeds them all."),
+    ("Controls", "Pictures that know nothing of what the network has learnt, scored like a map: brightness, edges, the "
+     "centre of the scan, random values, and maps of a network with random weights; and the 2D network's map drawn "
+     "through all depths. A useful map exceeds them all."),
     ("Held-out, out-of-fold", "Held-out eyes: no network was trained or chosen on them. Out-of-fold eyes took part in "
      "development; each is judged by the network that was not trained on it."),
 )  # fmt: skip

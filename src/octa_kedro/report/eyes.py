@@ -24,7 +24,7 @@ def eye_sections(own: pd.DataFrame, figures: Path, viewer: Path, *, target_class
     if own.empty:
         return []
     right = own[explained_rightly(own, target_class)]
-    pictured = right[[(figures / f"{subject}.png").is_file() for subject in right["subject"]]]
+    pictured = right[right["subject"].map(lambda subject: (figures / f"{subject}.png").is_file()).astype(bool)]
     pictures = []
     for _, eyes in pictured.groupby("disease", sort=True):
         score, words = ("voxel_ap", "voxel AP") if _known(eyes, "voxel_ap") else ("peak_value", "strongest evidence")
