@@ -9,7 +9,9 @@ from PIL import Image
 from octa_kedro.explain.summary import Bootstrap, summarise_hits, summarise_sizes
 from octa_kedro.report.explanation import Places, Scores
 
-LAYER = {"model": "training_3d", "method": "integrated_gradients", "title": "integrated gradients", "layer": "input",
+LAYER = {"model": "training_3d", "method": "integrated_gradients",
+         "parameters": ["steps", "baseline_blur_mm", "smooth_depth_mm", "smooth_lateral_mm"],
+         "title": "integrated gradients", "layer": "input",
          "cell_mm": [0.008, 0.05, 0.05], "classes": ["NORMAL", "DISEASED"], "target_class": 1, "note": ""}  # fmt: skip
 SLABS = pd.DataFrame(
     {"disease": "DR", "slab": ["ILM-IPL", "OPL-BM"], "eyes": 6, "share": [0.2, 0.7], "share_low": [0.1, 0.6],

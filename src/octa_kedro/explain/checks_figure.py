@@ -11,16 +11,17 @@ from octa_kedro.panels import Margins, figure_of_panels
 
 NAMES = {"spearman": "Rank correlation", "ssim": "Structural similarity"}
 """Of MEASURES, of a map with the map of the trained network."""
-MARGINS = Margins(left=0.7, right=0.15, top=0.5, bottom=1.25, across=0.75, down=0)
+MARGINS = Margins(left=0.7, right=0.15, top=0.65, bottom=1.25, across=0.75, down=0)
 COLOUR, NULL_COLOUR = "#0072B2", "0.55"
 
 
 def randomisation_figure(sanity: pd.DataFrame, bootstrap: Bootstrap, *, title: str) -> Figure:
     """A panel for each of MEASURES: grey lines are eyes, blue their mean with its interval over patients, and the band
     holds the null, maps of different eyes, from its 5th to its 95th percentile. Without eyes it only says so."""
-    figure, grid = figure_of_panels((9.0, 4.4), 1, len(MEASURES), MARGINS)
+    figure, grid = figure_of_panels((9.0, 4.55), 1, len(MEASURES), MARGINS)
     curves, null = (sanity[sanity["comparison"] == name] for name in (CASCADE, EYES))
-    figure.suptitle(f"{title}: likeness to the trained network's map, with ever more random weights", fontsize=11)
+    words = "likeness to the trained network's map, with ever more random weights"
+    figure.suptitle(f"{title}\n{words}", fontsize=11)
     for axes, measure in zip(grid[0], MEASURES, strict=True):
         axes.set_ylabel(NAMES[measure])
         if curves.empty:

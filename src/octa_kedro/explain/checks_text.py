@@ -40,8 +40,15 @@ def format_checks(faithfulness: pd.DataFrame, sanity: pd.DataFrame, bootstrap: B
     lines = [f"{title}: maps of {len(eyes)} held-out, correctly classified eyes ({diseases})", "", *_HEAD, ""]
     lines += _gain_table(faithfulness, bootstrap)
     lines += ["", f"In brackets: {100 * bootstrap.level:g} % intervals over patients.", "", "Conclusions"]
-    lines += [*conclude_faithfulness(faithfulness, bootstrap), *conclude_sanity(sanity, bootstrap)]
+    lines += [f"* {sentence}" for sentence in conclusions(faithfulness, sanity, bootstrap)]
     return "\n".join(lines) + "\n"
+
+
+def conclusions(faithfulness: pd.DataFrame, sanity: pd.DataFrame, bootstrap: Bootstrap) -> list[str]:
+    """All that follows from the checks, a sentence each; nothing where no eye was checked."""
+    if faithfulness.empty:
+        return []
+    return [*conclude_faithfulness(faithfulness, bootstrap), *conclude_sanity(sanity, bootstrap)]
 
 
 def conclude_faithfulness(table: pd.DataFrame, bootstrap: Bootstrap) -> list[str]:
@@ -95,11 +102,11 @@ def _conclude_test(rows: pd.DataFrame, words: str, bootstrap: Bootstrap) -> str:
     patients = patients_behind(own[own["gain"].notna()]).nunique()
     figures = f"{_signed(above_random)} to a random order, {_signed(above_bright)} to brightness"
     if patients < FEWEST_PATIENTS:
-        return f"* {words}: {patients} patients, too few for a conclusion; {FEWEST_PATIENTS} are needed ({figures})."
+        return f"{words}: {patients} patients, too few for a conclusion; {FEWEST_PATIENTS} are needed ({figures})."
     if not above_random[1] > 0:
-        return f"* {words}: the network does not use what the map marks more than any other place ({figures})."
+        return f"{words}: the network does not use what the map marks more than any other place ({figures})."
     also = "and more than what is bright" if above_bright[1] > 0 else "but not more than what is bright"
-    return f"* {words}: the network uses what the map marks more than any other place, {also} ({figures})."
+    return f"{words}: the network uses what the map marks more than any other place, {also} ({figures})."
 
 
 def _against_null(rows: pd.DataFrame, null: pd.DataFrame, bootstrap: Bootstrap, say: Sentence) -> str:
@@ -122,17 +129,17 @@ def _weights_sentence(end: Triple, null: Triple, gain: Triple, beside: str) -> s
     )
     if gain[1] > 0:
         return (
-            f"* Random weights: the map still looks alike ({figures}). Part of it shows the eye, not what was learnt: "
+            f"Random weights: the map still looks alike ({figures}). Part of it shows the eye, not what was learnt: "
             "read it with care."
         )
-    return f"* Random weights: the map changes with the weights ({figures})."
+    return f"Random weights: the map changes with the weights ({figures})."
 
 
 def _networks_sentence(own: Triple, null: Triple, gain: Triple) -> str:
     figures = f"rank correlation {format_interval(*own)}; maps of different eyes have {format_interval(*null)}"
     if gain[1] > 0:
-        return f"* Other folds: networks of different folds mark the same places of an eye ({figures})."
-    return f"* Other folds: networks of different folds agree on an eye no more than on different eyes ({figures})."
+        return f"Other folds: networks of different folds mark the same places of an eye ({figures})."
+    return f"Other folds: networks of different folds agree on an eye no more than on different eyes ({figures})."
 
 
 def _too_few(sentence: str, patients: int) -> str:

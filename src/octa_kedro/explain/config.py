@@ -18,6 +18,9 @@ WITH_DONORS: MethodName = "donor_smooth_grad"
 WITHOUT_DONORS: MethodName = "integrated_gradients"
 """The methods of 3D maps that AUTO stands for: where all eyes have surfaces and healthy donors, and elsewhere."""
 
+SMOOTH_VOXELS, BLUR_VOXELS, BLOCK_VOXELS = 3, 8, 8
+"""So many voxels stand for a length that is None: of smoothing, of the blur in plane, of the edges of blocks."""
+
 PREDICTED = "predicted"
 """The class to explain: of each eye the one that the mean of its networks predicts."""
 

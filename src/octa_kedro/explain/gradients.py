@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from octa_kedro.explain.config import BLUR_VOXELS
 from octa_kedro.explain.request import MapRequest, require_gradient
 from octa_kedro.explain.smoothing import blur_in_plane
 
-BATCH, BLUR_VOXELS = 8, 8
+BATCH = 8
 
 
 def gradient_x_input(request: MapRequest, image: torch.Tensor) -> NDArray[np.float32]:

@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from octa_kedro.explain.config import BLOCK_VOXELS
 from octa_kedro.explain.gradients import blurred
 from octa_kedro.explain.request import MapRequest
 
-BATCH, BLOCK_VOXELS = 8, 8
+BATCH = 8
 Block = tuple[slice, ...]
 
 

@@ -1,5 +1,6 @@
 """What stands beside the pictures of an eye: evidence per depth and per slab, the key, and the colour bar."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,8 @@ from octa_kedro.io.volume import PlaneStack
 EVIDENCE_COLOUR = "#D55E00"
 EVEN_COLOUR = "#000000"
 DECISION_COLOUR = "#0072B2"
+UNIT_WIDTH = 40
+"""Letters of a line below the colour bar."""
 BAR_SHARE = 0.08
 """How much of its panel's height the colour bar takes."""
 SURFACE_WORDS = dict(zip(EDGES, ("ILM", "IPL", "OPL", "BM"), strict=True))
@@ -114,7 +117,7 @@ def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]], scale: float, 
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_xticks([0, top / 2, top], labels=["0", f"{top / 2:.2g}", f"{top:.2g}"], fontsize=TICK)
-    axes.set_xlabel(unit, fontsize=LABEL)
+    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH), fontsize=LABEL)
     for row, (colour, style, words) in enumerate(entries):
         y = 0.95 - 0.13 * row
         if style == "+":

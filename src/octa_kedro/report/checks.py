@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from octa_kedro.evaluation.tables import format_interval
-from octa_kedro.explain.checks_text import conclude_faithfulness, conclude_sanity
 from octa_kedro.explain.slab_text import NOTHING, CarriedDisease
-from octa_kedro.explain.summary import Bootstrap
 from octa_kedro.report.sections import Picture, Section, Table
 
 CHECKED = (
@@ -21,17 +17,14 @@ CARRIED = (
 )
 
 
-def check_section(faithfulness: pd.DataFrame, sanity: pd.DataFrame, draw: Bootstrap, figure: Path) -> Section:
-    """Conclusions of the checks of maps (`checked_cohort.check_maps`), and the curves of the randomised weights."""
+def check_section(said: Sequence[str], figure: Path) -> Section:
+    """What the checks of maps conclude (`checks_text.conclusions`), and the curves of the randomised weights."""
     title = "What are the maps worth?"
-    if faithfulness.empty:
+    if not said:
         why = "No held-out eye of the explained class is classified correctly, or explainability.checked_eyes is 0."
         return Section(title, [f"Maps were not checked. {why}"])
-    said = [*conclude_faithfulness(faithfulness, draw), *conclude_sanity(sanity, draw)]
-    curves = Picture(
-        figure, "Likeness to the map of the trained network while weights are made random, layer by layer."
-    )
-    return Section(title, [CHECKED, *said], pictures=[curves])
+    words = "Likeness to the map of the trained network, while its weights are made random layer by layer."
+    return Section(title, [CHECKED, *said], pictures=[Picture(figure, words)])
 
 
 def decision_section(found: Sequence[CarriedDisease], level: float) -> Section:

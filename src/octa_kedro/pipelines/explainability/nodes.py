@@ -272,6 +272,7 @@ def report_maps(
     evaluation: EvaluationConfig,
 ) -> ReportPage:
     """Scores, checks, figures and viewer of a 3D model -> a page of results to read."""
+    from octa_kedro.explain.checks_text import conclusions
     from octa_kedro.explain.slab_evidence import slab_evidence
     from octa_kedro.explain.slab_text import carried_diseases
     from octa_kedro.explain.summary import Bootstrap
@@ -280,13 +281,14 @@ def report_maps(
 
     draw, explained = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level), layer["target_class"]
     carried = carried_diseases(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=explained)
+    said = conclusions(faithfulness, sanity, draw)
     evidence = slab_evidence(scores, maps, surfaces, draw, target_class=explained)
     return explanation_page(
         Scores(scores, summary, findings, sizes, evidence),
         layer,
         config,
         Places(figures, viewer),
-        [decision_section(carried, draw.level), check_section(faithfulness, sanity, draw, randomisation_figure)],
+        [decision_section(carried, draw.level), check_section(said, randomisation_figure)],
         level=evaluation.level,
     )
 
