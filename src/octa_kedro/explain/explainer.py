@@ -93,10 +93,12 @@ class Explainer:
         return self._layers[size]
 
     def describe(self, image: Volume | PlaneStack) -> dict[str, Any]:
-        """How maps of inputs like `image` are made: method, the parameters it looks at, its title, layers, stride
-        (input voxels) and cell size (millimetres, depth first in 3D) of the finest detail, the slabs that a 2D network
-        sees, the network's classes and the index of the explained one (or PREDICTED), and a note of what speaks against such
-        maps, or nothing."""
+        """How maps of inputs like `image` are made.
+
+        Method, the parameters it looks at, its title, layers, stride (input voxels) and cell size (millimetres, depth
+        first in 3D) of the finest detail, the slabs that a 2D network sees, the network's classes and the index of the
+        explained one (or PREDICTED), and a note of what speaks against such maps, or nothing.
+        """
         request, method = self.request(image), self._method(image)
         warning = f"{method.title} {method.warning}" if method.warning else ""
         coarse = () if method.smoothed else request.layers  # what is smoothed has voxels, whatever layer it looks at
