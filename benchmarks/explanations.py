@@ -7,7 +7,8 @@ For every seed a phantom of NORMAL, DR, CNV, CSC, AMD and RVO eyes is written in
 in three folds, unless that is there already. Then `--eyes` held-out eyes of each disease that the networks classify
 correctly are explained by every method, as the mean of the three networks, and scored against their lesion masks,
 beside the controls and the first method's maps of a network with random weights. The default method and its settings
-were chosen on 11 eyes of each of CNV, CSC and DR of seed 2; no setting was chosen on other seeds.
+were chosen on 11 eyes of each of CNV, CSC and DR of seed 2, and on the default mission (seed 1); no setting was chosen
+on other seeds.
 
 A method of yours is a file with a function ``explain(model, image, target_class, spacing_mm)``: a torch module, one
 image as a tensor (1, 1, depth, y, x), the index of the class, voxel sizes in millimetres (depth, y, x). It returns an
