@@ -30,7 +30,7 @@ from octa_kedro.explain.making import MAP
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
-from octa_kedro.pipelines.explainability import nodes
+from octa_kedro.pipelines.explainability import nodes, result_nodes
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
@@ -115,16 +115,18 @@ def run_steps(folder: Path, numbers: range) -> dict[str, float]:
     maps, layer = step("maps", make_maps)
     given = (eyes["images"], maps, layer, eyes["surfaces"], eyes["lesions"])
     scores, summary, findings, sizes, _ = step(
-        "scores", lambda: nodes.score_maps(*given, predictions, config, evaluation)
+        "scores", lambda: result_nodes.score_maps(*given, predictions, config, evaluation)
     )
     viewer = ViewerDataset(filepath=str(folder / "viewer"))
-    step("viewer", lambda: viewer.save(nodes.view_maps(*given, scores, config)))
+    step("viewer", lambda: viewer.save(result_nodes.view_maps(*given, scores, config)))
     figures = FigureDataset(filepath=str(folder / "figures"))
     drawn = (*given[:3], eyes["enface"], *given[3:], predictions, evaluation)
-    step("figures and sweeps", lambda: figures.save(nodes.draw_volume_maps(*drawn)))
+    step("figures and sweeps", lambda: figures.save(result_nodes.draw_volume_maps(*drawn)))
     page = PageDataset(filepath=str(folder / "page.html"))
     tables = (scores, summary, findings, sizes, viewer.load(), figures.load())
-    step("page", lambda: page.save(nodes.report_maps(*tables, maps, layer, eyes["surfaces"], config, evaluation)))
+    step(
+        "page", lambda: page.save(result_nodes.report_maps(*tables, maps, layer, eyes["surfaces"], config, evaluation))
+    )
     return grown
 
 

@@ -1,17 +1,18 @@
 """Pages of results in the catalog."""
 
-from __future__ import annotations
-
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from kedro.io import AbstractVersionedDataset, Version
 
-if TYPE_CHECKING:
-    from octa_kedro.report.page import ReportPage
+
+class Page(Protocol):
+    """What can be written to a path: atomically, so that nothing half written is ever in place."""
+
+    def write(self, path: Path) -> Path: ...
 
 
-class PageDataset(AbstractVersionedDataset["ReportPage", "Path"]):
+class PageDataset(AbstractVersionedDataset[Page, Path]):
     """An HTML file that is complete in itself, with relative links to what other entries of the catalog have saved."""
 
     def __init__(
@@ -24,7 +25,7 @@ class PageDataset(AbstractVersionedDataset["ReportPage", "Path"]):
         """The path of the page."""
         return Path(self._get_load_path())
 
-    def save(self, data: ReportPage) -> None:
+    def save(self, data: Page) -> None:
         """Write the page atomically."""
         data.write(Path(self._get_save_path()))
 

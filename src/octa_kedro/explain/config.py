@@ -30,8 +30,7 @@ class ExplainConfig(Config):
 
     `target_class` is the class whose evidence is mapped: its index, its name on the checkpoint's card, or PREDICTED.
     `method_3d` and `method_2d` name the method for volumes and for en-face maps; AUTO is WITH_DONORS where it can be,
-    else WITHOUT_DONORS. Lengths are in millimetres; where one
-    is None, it is so many voxels of the axis:
+    else WITHOUT_DONORS. Lengths are in millimetres; where one is None, it is so many voxels of the axis:
 
     * Methods of activation look at `layers`: names, or ``auto``: the last layer whose cells are at most
       `depth_cell_mm` deep (3D) or `lateral_cell_mm` wide (2D), or simply the last where that is None.

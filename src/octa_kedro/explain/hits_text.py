@@ -11,15 +11,16 @@ from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.summary import POOLED
 
 _PART_TITLES = {POOLED: "all eyes", "held_out": "held-out eyes", "out_of_fold": "out-of-fold eyes"}
-_INTERVALS = {
+INTERVALS = {
     "peak in lesion": ("lesion_rate", "lesion_low", "lesion_high"),
     "voxel AP": ("voxel_ap", "voxel_ap_low", "voxel_ap_high"),
     "depth hit": ("rate", "low", "high"),
 }
-_MEANS = {
+MEANS = {
     "energy": "mass_in_lesion", "IoU": "iou_otsu", "Dice": "dice_otsu", "Dice*": "dice_chosen", "IoA": "ioa_otsu",
     "wIoA": "wioa_otsu",
 }  # fmt: skip
+"""What scores are called, and their columns in a summary: value and interval, or mean."""
 _NOTES = (
     "Peak in lesion: share of eyes whose highest voxel lies in the lesion. Voxel AP: average precision of the map's "
     "values as a ranking of the retina's voxels.",
@@ -65,11 +66,11 @@ def _block(title: str, group: pd.DataFrame) -> str:
     own = group[group["method"] == MAP].to_dict("records")
     lines = [f"{title}: {_said(own[0])}" if own else title]
     width = max(len("method"), *(len(str(method)) for method in group["method"]))
-    heads = [*(f"{name:<18}" for name in _INTERVALS), *(f"{name:>6}" for name in _MEANS)]
+    heads = [*(f"{name:<18}" for name in INTERVALS), *(f"{name:>6}" for name in MEANS)]
     lines.append("  ".join([f"  {'method':<{width}}", *heads]))
     for row in group.to_dict("records"):
-        cells = [f"{format_interval(*(row[key] for key in keys)):<18}" for keys in _INTERVALS.values()]
-        cells += [f"{_number(row[key]):>6}" for key in _MEANS.values()]
+        cells = [f"{format_interval(*(row[key] for key in keys)):<18}" for keys in INTERVALS.values()]
+        cells += [f"{_number(row[key]):>6}" for key in MEANS.values()]
         lines.append("  ".join([f"  {row['method']:<{width}}", *cells]))
     if own and own[0]["conclusion"]:
         lines.append(f"  The map {own[0]['conclusion']}.")

@@ -31,6 +31,7 @@ from octa_kedro.explain.side_panels import (
     key_entries,
 )
 from octa_kedro.explain.slab_decision import SlabDecision
+from octa_kedro.explain.titles import strength_words
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 
@@ -99,7 +100,7 @@ def volume_figure(
     for column, words in below.items():
         axes[1, column].set_title(words, fontsize=TITLE, loc="left")
     _lower_row(axes[2], planes, axis, scale=scale, unit=unit, plane=plane, ends=ends, decision=decision)
-    words = EMPTY if empty else _peak_words(planes, at, axis) + _strength_words(heat.array, scale)
+    words = EMPTY if empty else _peak_words(planes, at, axis) + strength_words(heat.array, scale)
     _headline(figure, lines, "\n".join([words, *more]))
     return figure
 
@@ -135,7 +136,7 @@ def plane_figure(
         beside.set_title("the same with the map", fontsize=TITLE, loc="left")
     entries = key_entries(lesion=_has(lesion), surfaces=False, peak=not empty, cuts=False)
     draw_key(axes[0, -1], entries, scale, unit)
-    _headline(figure, lines, EMPTY if empty else _strength_words(heat.array, scale).strip())
+    _headline(figure, lines, EMPTY if empty else strength_words(heat.array, scale).strip())
     return figure
 
 
@@ -242,12 +243,3 @@ def _stretch_words(image: Volume, axis: DepthAxis) -> str:
     deep = axis.ends[1] - axis.ends[0]
     along_x, along_y = (f"{1000 * mm / deep:.2g}" for mm in image.extent_mm[:2])
     return f"depth drawn x {along_x}" if along_x == along_y else f"depth x {along_x} in A, x {along_y} in B"
-
-
-def _strength_words(heat: NDArray, scale: float) -> str:
-    """How strong the map is beside the colour bar's end."""
-    return (
-        f" The map's strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar."
-        if scale > 0
-        else ""
-    )

@@ -28,12 +28,13 @@ from octa_kedro.training.guard import patients_in
 log = logging.getLogger(__name__)
 
 NOT_OF_NETWORKS = {
-    **dict.fromkeys(("fold", "epoch", "metrics", "parameters"), "tells how the network was trained"),
+    **dict.fromkeys(("epoch", "metrics", "parameters"), "tells how the network was trained"),
     **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
     "familiar": "tells what the training eyes looked like",
     "code_version": "tells which release trained the network",
 }
-"""What a checkpoint's card says that changes no map; its weights are in the card by their hash."""
+"""What a checkpoint's card says that changes no map. Its weights are in the card by their hash; its fold numbers the
+noise of methods that add some (`MapRequest.draw`)."""
 
 
 def settle_method(

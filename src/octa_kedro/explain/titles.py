@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
+
 SIDES = {"OD": "right eye", "OS": "left eye"}
 
 
@@ -48,3 +50,12 @@ def explained_words(layer: Mapping[str, Any]) -> str:
     if isinstance(target, int):
         return f"evidence for the class {layer['classes'][target]}"
     return f"of each eye evidence for the class that it is predicted to be ({', '.join(layer['classes'])})"
+
+
+def strength_words(heat: NDArray, scale: float) -> str:
+    """How strong the map is beside the colour bar's end."""
+    return (
+        f" The map's strongest evidence is {100 * float(heat.max()) / scale:.0f} % of the colour bar."
+        if scale > 0
+        else ""
+    )

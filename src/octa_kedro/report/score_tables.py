@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.evaluation.tables import format_interval
+from octa_kedro.explain.hits_text import INTERVALS, MEANS
 from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.summary import POOLED
 from octa_kedro.report.charts import Dot, dot_chart
@@ -14,15 +15,6 @@ from octa_kedro.report.sections import Section, Table
 
 OWN = "the network's map"
 PARTS = {POOLED: "all eyes", "held_out": "held-out eyes only", "out_of_fold": "out-of-fold eyes only"}
-INTERVALS = {
-    "peak in lesion": ("lesion_rate", "lesion_low", "lesion_high"),
-    "voxel AP": ("voxel_ap", "voxel_ap_low", "voxel_ap_high"),
-    "depth hit": ("rate", "low", "high"),
-}
-MEANS = {
-    "energy": "mass_in_lesion", "IoU": "iou_otsu", "Dice": "dice_otsu", "Dice*": "dice_chosen", "wIoA": "wioa_otsu",
-    "IoA": "ioa_otsu",
-}  # fmt: skip
 
 
 def percent(share: float) -> str:

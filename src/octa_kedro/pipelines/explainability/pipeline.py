@@ -1,6 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
-from octa_kedro.pipelines.explainability import nodes
+from octa_kedro.pipelines.explainability import nodes, result_nodes
 from octa_kedro.pipelines.naming import keyword
 from octa_kedro.pipelines.training.pipeline import IMAGES
 from octa_kedro.structure import Structure
@@ -79,20 +79,20 @@ def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]
     beside = {} if flat is None else {"plane_layer": f"explainability.{flat}.layer"}
     return [
         Node(
-            nodes.score_maps,
+            result_nodes.score_maps,
             common | {"random_maps": "random_maps"},
             ["scores", "summary", "findings", "sizes", "report"],
             name="score_maps",
         ),
         Node(
-            nodes.view_maps,
+            result_nodes.view_maps,
             [images, "maps", "layer", SURFACES, "processed_lesions", "scores", PARAMETERS],
             "viewer",
             name="view_maps",
         ),
-        Node(nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
+        Node(result_nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
         *_check_nodes(images, checkpoints),
-        Node(nodes.report_maps, _reported(), "page", name="report_maps"),
+        Node(result_nodes.report_maps, _reported(), "page", name="report_maps"),
     ]
 
 
@@ -143,7 +143,7 @@ def _reported() -> dict[str, str]:
 def _plane_nodes(images: str) -> list[Node]:
     return [
         Node(
-            nodes.draw_plane_maps,
+            result_nodes.draw_plane_maps,
             [images, "maps", "layer", "processed_lesions", PREDICTIONS, THRESHOLD],
             "figures",
             name="draw_maps",
