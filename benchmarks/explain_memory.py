@@ -26,12 +26,13 @@ from octa_kedro.datasets.page import PageDataset
 from octa_kedro.datasets.viewer import ViewerDataset
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
-from octa_kedro.explain.making import MAP
+from octa_kedro.explain.making import MAP, SLAB_VALUES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.pipelines.explainability import nodes, result_nodes
 from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.results.recipe import Job
 from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored, write_result
@@ -42,7 +43,8 @@ AFFINE = scan_affine(SHAPE, (3.0, 3.0, 0.8))
 MODEL = "training_3d"
 HELD = np.prod(SHAPE) * (4 + 4 + 1) + 4 * 4 * SHAPE[0] * SHAPE[1]
 """Bytes of an eye's image, map, mask and surfaces."""
-WARM = 2
+WARM, DONORS = 2, 4
+"""Eyes that go through all steps before anything is measured; healthy development eyes beside those counted."""
 
 
 def write_eyes(folder: Path, numbers: range) -> dict[str, dict[str, Stored]]:
@@ -90,9 +92,13 @@ def forget_peak() -> None:
 
 def run_steps(folder: Path, numbers: range) -> dict[str, float]:
     """All steps on these eyes; how far the peak rose above its start in each, in MiB."""
-    eyes = write_eyes(folder, numbers)
-    subjects = list(eyes["images"])
-    splits = pd.DataFrame({"subject": subjects, "held_out": True})
+    eyes = write_eyes(folder, range(numbers.start, numbers.stop + DONORS))
+    everyone = list(eyes["images"])
+    subjects = everyone[:-DONORS]
+    splits = pd.DataFrame({"subject": everyone})
+    splits = splits.assign(
+        held_out=splits["subject"].isin(subjects), target=splits["subject"].isin(subjects).astype(int)
+    )
     predictions = pd.DataFrame(
         {"subject": subjects, "model": MODEL, "part": "held_out", "disease": "DR", "target": 1, "probability": 0.9}
     )
@@ -106,27 +112,38 @@ def run_steps(folder: Path, numbers: range) -> dict[str, float]:
         grown[name] = peak_mib()[0] - before
         return result
 
+    def stored(job: Job, part: str) -> Any:
+        store = Store(folder / part, compress=True)
+        return store.open_all(store.put_all(job, part))
+
     def make_maps() -> tuple[Any, dict[str, Any]]:
-        job, layer = nodes.explain_model(eyes["images"], splits, config, **{f"{MODEL}__fold_1__checkpoint": network})
-        store = Store(folder / "maps", compress=True)
-        return store.open_all(store.put_all(job, MAP)), layer | {"model": MODEL}
+        job, layer = nodes.explain_model(eyes["images"], eyes["surfaces"], splits, config, evaluation, **networks)
+        return stored(job, MAP), layer | {"model": MODEL}
 
     network = checkpoint()
+    networks = {f"{MODEL}__fold_1__checkpoint": network}
     maps, layer = step("maps", make_maps)
+    about = (eyes["images"], eyes["surfaces"], splits)
+    values = step("slab values", lambda: stored(nodes.value_slabs(*about, config, evaluation, **networks), SLAB_VALUES))
+    slabs = nodes.tabulate_slabs(values, layer, predictions)
+    judged = (*about, layer, predictions, config, evaluation)
+    random = step("random maps", lambda: stored(nodes.explain_at_random(*judged, network), MAP))
+    checked = nodes.check_maps(*judged, **networks)
+    _, curves = nodes.conclude_checks(*checked, layer, evaluation)
+    FigureDataset(filepath=str(folder / "curves.png")).save(curves)
     given = (eyes["images"], maps, layer, eyes["surfaces"], eyes["lesions"])
     scores, summary, findings, sizes, _ = step(
-        "scores", lambda: result_nodes.score_maps(*given, predictions, config, evaluation)
+        "scores", lambda: result_nodes.score_maps(*given, random, predictions, config, evaluation, slabs)
     )
     viewer = ViewerDataset(filepath=str(folder / "viewer"))
     step("viewer", lambda: viewer.save(result_nodes.view_maps(*given, scores, config)))
     figures = FigureDataset(filepath=str(folder / "figures"))
-    drawn = (*given[:3], eyes["enface"], *given[3:], predictions, evaluation)
+    drawn = (*given[:3], eyes["enface"], *given[3:], predictions, evaluation, slabs, config)
     step("figures and sweeps", lambda: figures.save(result_nodes.draw_volume_maps(*drawn)))
     page = PageDataset(filepath=str(folder / "page.html"))
-    tables = (scores, summary, findings, sizes, viewer.load(), figures.load())
-    step(
-        "page", lambda: page.save(result_nodes.report_maps(*tables, maps, layer, eyes["surfaces"], config, evaluation))
-    )
+    tables = (scores, summary, findings, sizes, viewer.load(), figures.load(), maps, layer, eyes["surfaces"], slabs)
+    more = (*checked, folder / "curves.png", config, evaluation)
+    step("page", lambda: page.save(result_nodes.report_maps(*tables, *more)))
     return grown
 
 
