@@ -88,6 +88,21 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.D
     return checked_cohort.check_maps(rows, images, around, splits, checkpoints=[network(1), network(2)], config=CONFIG)
 
 
+def test_a_donor_of_the_maps_does_not_take_the_place_of_the_tissue(tmp_path: Path):
+    images = {str(n): keep(tmp_path, f"eye_{n}", eye(n)) for n in (0, 8, 9)}
+    around = {name: keep(tmp_path, f"surfaces_{name}", surfaces()) for name in images}
+    splits = pd.DataFrame({"subject": [*images], "held_out": [True, False, False], "target": [1, 0, 0]})
+
+    def replaced(donors: int) -> set[str]:
+        config = CONFIG.model_copy(update={"method_3d": "donor_gradients", "donors": donors})
+        explainer = Explainer(network(1), config)
+        contexts = checked_cohort.CheckedContexts(images, around, splits, explainer)
+        return set(contexts.prepare("0", eye(0), explainer, 1).replacements)
+
+    assert replaced(1) == {BLUR, DONOR}
+    assert replaced(2) == {BLUR}
+
+
 def test_faithfulness_has_every_test_of_every_eye(tables: tuple[pd.DataFrame, pd.DataFrame]):
     table = tables[0]
     tests = table.groupby("subject")["test"].agg(set)

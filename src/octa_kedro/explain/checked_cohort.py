@@ -52,8 +52,9 @@ def sample_eyes(
 
 
 class CheckedContexts:
-    """What is known of each eye: the donors its maps compare with, and one more, which takes its tissue's place where
-    there are enough."""
+    """What is known of each eye: the donors its maps compare with, and another one that takes its tissue's place.
+
+    Where all healthy eyes are donors of the maps there is none: a test with one of them would favour the maps."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class CheckedContexts:
         """The eye, ready to be checked."""
         context = self._contexts.of(subject, self.config.method_3d)
         anatomy = replace(context, donors=context.donors[: self.config.donors]).read(volume)
-        spare = [healthy.donor for healthy in self._contexts.donors(subject)[-1:]]
+        spare = [healthy.donor for healthy in self._contexts.donors(subject)[len(anatomy.donors) :][-1:]]
         around = self.surfaces_of(subject)
         return prepare_eye(subject, anatomy, around, explainer, spare[0] if spare else None, target=target)
 
