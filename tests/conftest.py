@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import settings
 from PIL import Image
 
 from octa_kedro.io.volume import Volume, scan_affine
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
+# The same examples in every run, however slow the machine is; no folder of its own is written.
+settings.register_profile("octa", derandomize=True, deadline=None, database=None)
+settings.load_profile("octa")
 ABREAST = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 

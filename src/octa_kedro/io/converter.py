@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, Spacing, VendorScan, vendor_extra
+from octa_kedro.io.vendor_scan import SIDES, Modality, Spacing, VendorScan, require_modality, vendor_extra
 
+HELD: tuple[Modality, ...] = ("OCT",)
 IMG_DEPTH, IMG_DEPTH_MM = 1024, 2.0
 CUBE = re.compile(r"(\d+)\s?x\s?(\d+)(?!\s?(?:mm|\d))", re.IGNORECASE)
 FIELD = re.compile(r"(\d+)\s?x\s?(\d+)\s?mm", re.IGNORECASE)
 MACULAR_CUBE_MM = 6
 
 
-def read_e2e(path: Path) -> VendorScan:
+def read_e2e(path: Path, modality: Modality | None) -> VendorScan:
     """The one volume of a Heidelberg ``.e2e`` file.
 
     oct-converter returns the true spacing in depth only (its lateral values are defaults), so the table has to give
     ``field_x_mm`` and ``field_y_mm``. DataError if the file holds no volume or several.
     """
+    require_modality(path, modality, HELD)
     with vendor_extra(path):
         from oct_converter.readers import E2E  # noqa: PLC0415
     try:
@@ -34,8 +36,9 @@ def read_e2e(path: Path) -> VendorScan:
     return _scan(path, found[0], (None, None, float(pixels[1]) if pixels and len(pixels) > 1 else None))
 
 
-def read_img(path: Path) -> VendorScan:
+def read_img(path: Path, modality: Modality | None) -> VendorScan:
     """A raw Zeiss ``.img`` cube, 1024 voxels deep; only the file name gives its other sizes and its laterality."""
+    require_modality(path, modality, HELD)
     width, n = _cube(path, path.stat().st_size)
     with vendor_extra(path):
         from oct_converter.readers import IMG  # noqa: PLC0415
@@ -68,4 +71,4 @@ def _scan(path: Path, volume: Any, spacing: Spacing) -> VendorScan:
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise DataError(f"{path}: its B-scans have the sizes {sorted(shapes)}, but must have one; leave the eye out")
     array = np.stack([np.asarray(bscan) for bscan in volume.volume]).transpose(2, 0, 1)
-    return VendorScan(array, spacing, SIDES.get(str(volume.laterality or "")))
+    return VendorScan(array, spacing, "OCT", "stored", SIDES.get(str(volume.laterality or "")), unstated=("x", "y"))

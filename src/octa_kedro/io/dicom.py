@@ -6,23 +6,36 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, ScanSize, Spacing, VendorScan, vendor_extra
+from octa_kedro.io.vendor_scan import (
+    SIDES,
+    Axis,
+    Modality,
+    ScanSize,
+    Spacing,
+    VendorScan,
+    require_modality,
+    vendor_extra,
+)
+
+HELD: tuple[Modality, ...] = ("OCT",)
 
 
-def dicom_size(path: Path) -> ScanSize:
+def dicom_size(path: Path, modality: Modality | None) -> ScanSize:
     """Shape in voxels and spacing in millimetres, without decoding the frames."""
+    require_modality(path, modality, HELD)
     data = _open(path, pixels=False)
     shape = (int(data.Columns), int(data.get("NumberOfFrames", 1)), int(data.Rows))
     return ScanSize(shape, _spacing(data))
 
 
-def read_dicom(path: Path) -> VendorScan:
+def read_dicom(path: Path, modality: Modality | None) -> VendorScan:
     """The frames as B-scans ``[x, y, z]``, with the values that the file stores.
 
     If the file says on which row of the fundus picture each frame lies (Ophthalmic Frame Location), frames are sorted
     from inferior to superior; else they keep the file's order. DataError names a file that is not a multi-frame grey
     image or whose pixels cannot be decoded.
     """
+    require_modality(path, modality, HELD)
     data = _open(path, pixels=True)
     try:
         array = np.asarray(data.pixel_array)
@@ -34,7 +47,9 @@ def read_dicom(path: Path) -> VendorScan:
     placed = [row for row in rows if row is not None]
     if len(placed) == len(array):
         array = array[np.argsort([-row for row in placed], kind="stable")]
-    return VendorScan(array.transpose(2, 0, 1), _spacing(data), SIDES.get(_side(data)))
+    unstated: tuple[Axis, ...] = () if len(placed) == len(array) else ("x", "y")
+    side = SIDES.get(_side(data))
+    return VendorScan(array.transpose(2, 0, 1), _spacing(data), "OCT", "stored", side, unstated=unstated)
 
 
 def _open(path: Path, *, pixels: bool) -> Any:

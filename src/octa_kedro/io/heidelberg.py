@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, ScanSize, VendorScan
+from octa_kedro.io.vendor_scan import SIDES, Modality, ScanSize, VendorScan, require_modality
 
+HELD: tuple[Modality, ...] = ("OCT",)
 MAGIC = b"HSF-OCT"
 HEADER_BYTES = 2048
 # Version, SizeX, NumBScans, SizeZ, ScaleX, Distance, ScaleZ, SizeXSlo, SizeYSlo, ScaleXSlo, ScaleYSlo,
@@ -52,19 +53,21 @@ class BScanPlace(NamedTuple):
     segment_offset: int
 
 
-def vol_size(path: Path) -> ScanSize:
+def vol_size(path: Path, modality: Modality | None) -> ScanSize:
     """Shape in voxels and spacing in millimetres, from the header of a ``.vol`` file."""
+    require_modality(path, modality, HELD)
     with path.open("rb") as file:
         header = _header(path, file.read(HEADER_BYTES), path.stat().st_size)
     return ScanSize(header.shape, header.spacing)
 
 
-def read_vol(path: Path) -> VendorScan:
+def read_vol(path: Path, modality: Modality | None) -> VendorScan:
     """The scan of a ``.vol`` file in the grey levels that the vendor displays (8 bit), and its segmentation, if any.
 
     B-scans are sorted from inferior to superior and A-scans from left to right, by the positions in their headers.
     DataError names a file that is truncated, is not a volume scan, or whose B-scans run vertically.
     """
+    require_modality(path, modality, HELD)
     with path.open("rb") as file:
         size = path.stat().st_size
         if size < HEADER_BYTES:
@@ -93,7 +96,9 @@ def _read(path: Path, data: mmap.mmap, header: VolHeader) -> VendorScan:
         stack, surfaces = stack[..., ::-1], surfaces[..., ::-1]
     names = tuple(name for name, number in SEGMENTS.items() if np.isfinite(surfaces[:, number]).any())
     kept = surfaces[:, [SEGMENTS[name] for name in names]].transpose(2, 0, 1) if names else None
-    return VendorScan(stack.transpose(2, 0, 1), header.spacing, SIDES.get(header.position), kept, names)
+    return VendorScan(
+        stack.transpose(2, 0, 1), header.spacing, "OCT", "displayed", SIDES.get(header.position), kept, names
+    )
 
 
 def _header(path: Path, data: bytes, size: int) -> VolHeader:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, Spacing, VendorScan
+from octa_kedro.io.vendor_scan import SIDES, Modality, Spacing, VendorScan, require_modality
 
+HELD: tuple[Modality, ...] = ("OCT",)
 MAGIC = b"FOCT"
 HEADER_BYTES = 15
 JPEG_HEADER = struct.Struct("<BIIIIII")  # scan mode, 2 unknown, width, height, number of slices, unknown
@@ -24,11 +25,12 @@ EYE_CHUNKS = ("@CAPTURE_INFO_02", "@CAPTURE_INFO")
 EYES = {0: "R", 1: "L"}
 
 
-def read_fda(path: Path) -> VendorScan:
+def read_fda(path: Path, modality: Modality | None) -> VendorScan:
     """The structural volume with its spacing and side; B-scans stay in the order of the file.
 
     DataError names a file that is not an ``.fda`` file, is truncated or holds no volume.
     """
+    require_modality(path, modality, HELD)
     chunks = _chunks(path, path.read_bytes())
     try:
         if "@IMG_JPEG" in chunks:
@@ -42,7 +44,8 @@ def read_fda(path: Path) -> VendorScan:
         spacing = _spacing(chunks, width, n)
     except (struct.error, ValueError, IndexError, OSError, UnidentifiedImageError) as error:
         raise DataError(f"{path}: damaged .fda file ({error}); copy it again or leave the eye out") from error
-    return VendorScan(stack.transpose(2, 0, 1), spacing, SIDES.get(EYES.get(eye, "") if eye is not None else ""))
+    side = SIDES.get(EYES.get(eye, "") if eye is not None else "")
+    return VendorScan(stack.transpose(2, 0, 1), spacing, "OCT", "displayed", side, unstated=("x", "y"))
 
 
 def _chunks(path: Path, data: bytes) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """A source of scans in the file formats of the devices, one file per eye."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -17,13 +17,18 @@ from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
 from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.topcon import read_fda
-from octa_kedro.io.vendor_scan import ScanSize, Spacing, VendorScan
+from octa_kedro.io.vendor_scan import MODALITY_WORDS, Modality, Reader, Spacing, VendorScan
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable, scan_affine
 
-READERS: Mapping[str, Callable[[Path], VendorScan]] = MappingProxyType(
-    {".vol": read_vol, ".e2e": read_e2e, ".fda": read_fda, ".img": read_img, ".dcm": read_dicom}
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        ".vol": Reader(read_vol, vol_size),
+        ".e2e": Reader(read_e2e),
+        ".fda": Reader(read_fda),
+        ".img": Reader(read_img),
+        ".dcm": Reader(read_dicom, dicom_size),
+    }
 )
-HEADERS: Mapping[str, Callable[[Path], ScanSize]] = MappingProxyType({".vol": vol_size, ".dcm": dicom_size})
 
 
 class VendorFolder(Source):
@@ -61,25 +66,26 @@ class VendorFolder(Source):
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
         """See `Source.dimensions`; formats whose header does not give the size are read completely."""
         path = self.table.file(subject, modality)
-        if header := HEADERS.get(_suffix(path)):
-            shape, spacing = header(path)
+        wanted, reader = _modality(modality), _reader(path)
+        if reader.size is not None:
+            shape, spacing = reader.size(path, wanted)
         else:
-            scan = _read(path)
+            scan = _read(path, wanted)
             shape, spacing = scan.array.shape, scan.spacing
         return shape, self._extent(subject, path, shape, spacing)
 
     def volume(self, subject: str, modality: str) -> Volume:
-        """The scan of one modality, with the values that its file stores."""
+        """The scan of one modality; DataError if the eye's file does not hold it."""
         path = self.table.file(subject, modality)
-        scan = _read(path)
+        scan = _read(path, _modality(modality))
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
         side = self.table.laterality(subject) or scan.laterality
-        return require_usable(Volume(scan.array, affine, modality, side, str(path)))
+        return require_usable(Volume(scan.array, affine, scan.modality, side, str(path)))
 
     def surfaces(self, subject: str) -> PlaneStack | None:
-        """The segmentation in the file of the OCT, in millimetres; None if it holds none."""
+        """The segmentation in the file of the OCT (or in the only file), in millimetres; None if it holds none."""
         path = self.table.file(subject, "OCT")
-        scan = _read(path)
+        scan = _read(path, None)
         if scan.surfaces is None:
             return None
         depth = scan.array.shape[2]
@@ -113,13 +119,23 @@ def _suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _read(path: Path) -> VendorScan:
+def _reader(path: Path) -> Reader:
     if _suffix(path) not in READERS:
         raise DataError(f"{path}: no reader for {path.suffix or 'a file without ending'}; known: {', '.join(READERS)}")
-    stat = path.stat()
-    return _read_version(path, stat.st_mtime_ns, stat.st_size)
+    return READERS[_suffix(path)]
+
+
+def _modality(word: str) -> Modality:
+    if word not in MODALITY_WORDS:
+        raise DataError(f"modality {word!r} is unknown; choose {' or '.join(MODALITY_WORDS)}")
+    return word
+
+
+def _read(path: Path, modality: Modality | None) -> VendorScan:
+    reader, stat = _reader(path), path.stat()
+    return _read_version(reader, path, modality, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1)  # check, volume and surfaces of one eye are called one after another
-def _read_version(path: Path, modified: int, size: int) -> VendorScan:
-    return READERS[_suffix(path)](path)
+def _read_version(reader: Reader, path: Path, modality: Modality | None, modified: int, size: int) -> VendorScan:
+    return reader.read(path, modality)

@@ -1,31 +1,49 @@
-"""What the readers of vendors' files return, before the values of a subject table replace those of the file."""
+"""The contract of the readers of devices' files: what each has to say about a scan, or refuse the file.
 
-from collections.abc import Iterator
+A subject table may replace spacing and laterality afterwards (`io.vendor`); what a file holds it cannot change.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import Laterality
 
+Modality = Literal["OCT", "OCTA"]
+"""Structure (reflectance) or angiography (flow)."""
+
+Scale = Literal["displayed", "flow", "stored"]
+"""What the numbers are. `displayed`: grey levels as the device shows structure, on a logarithmic or root scale,
+brighter where more light comes back. `flow`: flow signal, on a linear scale. `stored`: the file does not say."""
+
+Axis = Literal["x", "y", "z"]
 Spacing = tuple[float | None, float | None, float | None]
 SIDES: dict[str, Laterality] = {"R": "OD", "OD": "OD", "L": "OS", "OS": "OS"}
+MODALITY_WORDS: dict[Modality, str] = {"OCT": "structure (OCT)", "OCTA": "angiography (OCTA)"}
 
 
 class VendorScan(NamedTuple):
-    """A scan ``[x, y, z]`` and its spacing in millimetres, None where the file does not give it.
+    """A raster of parallel horizontal B-scans ``[x, y, z]``; a file with any other pattern is refused by its reader.
 
-    `surfaces` ``[x, y, surface]`` are depths in voxels from 0 of the surfaces `names`, the uppermost first.
+    x runs from left to right on the fundus picture, y from inferior to superior, z into the eye. `unstated` names the
+    axes whose direction the file does not tell: they keep its order. `spacing` is in millimetres, None where the file
+    does not give it. `surfaces` ``[x, y, surface]`` are depths in voxels from 0 of the surfaces `names`, the uppermost
+    first. `modality` and `scale` are what the file says, and never what the caller would like.
     """
 
     array: NDArray
     spacing: Spacing
+    modality: Modality
+    scale: Scale
     laterality: Laterality | None = None
     surfaces: NDArray[np.float32] | None = None
     names: tuple[str, ...] = ()
+    unstated: tuple[Axis, ...] = ()
 
 
 class ScanSize(NamedTuple):
@@ -33,6 +51,33 @@ class ScanSize(NamedTuple):
 
     shape: tuple[int, int, int]
     spacing: Spacing
+
+
+class Reader(NamedTuple):
+    """The functions of one file format: of a path, and of the modality that is wanted (None: whichever it holds first).
+
+    `read` returns the scan. `size` returns its size without decoding the voxels, where the header tells it. Both raise
+    a DataError that names the file where it does not hold the modality (`require_modality`), or not what it promises.
+    """
+
+    read: Callable[[Path, Modality | None], VendorScan]
+    size: Callable[[Path, Modality | None], ScanSize] | None = None
+
+
+def require_modality(path: Path, wanted: Modality | None, held: Collection[Modality]) -> Modality:
+    """The modality to read from a file that holds those of `held`: `wanted`, or the first of them if that is None.
+
+    DataError if the file does not hold the one that is wanted: no modality stands in for another.
+    """
+    if wanted is None:
+        return next(iter(held))
+    if wanted not in held:
+        holds = " and ".join(MODALITY_WORDS[modality] for modality in held)
+        raise DataError(
+            f"{path}: holds {holds}, not {MODALITY_WORDS[wanted]}; name the right file in the table (path, oct_path), "
+            f"or process what it holds with --params processing.modality={next(iter(held))}"
+        )
+    return wanted
 
 
 @contextmanager
