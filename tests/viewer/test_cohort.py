@@ -1,10 +1,15 @@
 """What the page of a cohort shows of an eye."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from octa_kedro.io.hashing import sha256_of
+from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
-from octa_kedro.viewer.cohort import ViewerPage
+from octa_kedro.results.stored import Stored
+from octa_kedro.viewer.cohort import SCORES, ViewerPage
 
 SHAPE = (4, 3, 20)
 AFFINE = scan_affine(SHAPE, (3.0, 3.0, 1.0))
@@ -19,6 +24,19 @@ def eye_of(surfaces: dict[str, float], **columns):
     images = {"1": lambda: volume}
     page = ViewerPage(pd.DataFrame([row | columns]), images, images, {"1": lambda: planes}, {}, title="t")
     return next(iter(page._eyes()))
+
+
+def test_the_explained_class_is_told_where_maps_differ_in_it(tmp_path: Path):
+    volume = Volume(np.ones(SHAPE, np.float32), AFFINE, "OCTA")
+    write_nifti(tmp_path / "map.nii", volume.array, AFFINE)
+    sha = sha256_of(tmp_path / "map.nii")
+    words = {"laterality": None, "source": "", "modality": "OCTA"}
+    maps = {name: Stored(tmp_path / "map.nii", sha, words | {"explained_class": name}) for name in ("CNV", "DR")}
+    row = {"disease": "DR", "probability": 0.9, "part": "held_out"} | dict.fromkeys(SCORES, 1.0)
+    rows = pd.DataFrame([row | {"subject": name, "explained": k} for k, name in enumerate(maps)])
+    eyes = [*ViewerPage(rows, maps, maps, {}, {}, title="t")._eyes()]
+    assert [eye.scores["explained class"] for eye in eyes] == ["CNV", "DR"]
+    assert "explained class" not in eye_of(DEPTHS).scores
 
 
 def test_slabs_are_those_between_known_surfaces():

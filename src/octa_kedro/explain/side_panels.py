@@ -30,6 +30,8 @@ UNIT_WIDTH = 40
 BAR_SHARE = 0.08
 """How much of its panel's height the colour bar takes."""
 SURFACE_WORDS = dict(zip(EDGES, ("ILM", "IPL", "OPL", "BM"), strict=True))
+SHORTEST = -60.0
+"""Per cent: a bar to the left ends here, however much more spoke against the class; the number beside it says it."""
 
 
 def draw_depths(
@@ -68,7 +70,7 @@ def depth_words(below_ilm: bool) -> str:
 
 def draw_slabs(axes: Axes, found: SlabEvidence, decision: SlabDecision | None = None) -> None:
     """A bar per slab: its share of the evidence; a black mark where the bar would end if the map were even. Below it,
-    where a `decision` is known, the slab's Shapley value, as a share of the sum of the values without their signs."""
+    where a `decision` is known, the slab's Shapley value, as a share of all that spoke for the class."""
     axes.set_title("F  Evidence per slab", fontsize=TITLE, loc="left")
     rows = np.arange(len(SLAB_NAMES))
     known = ~np.isnan(found.share)
@@ -95,14 +97,16 @@ def draw_slabs(axes: Axes, found: SlabEvidence, decision: SlabDecision | None = 
 
 def _draw_decision(axes: Axes, decision: SlabDecision) -> float:
     """The Shapley value of each slab, as a bar and in logit; where the axis has to begin for the words to fit."""
-    shares = 100 * decision.value / max(float(np.abs(decision.value).sum()), 1e-12)
+    spoke = (decision.value > 0).any()  # else nothing did: then shares of what spoke against it
+    of_all = decision.share if spoke else decision.value / max(float(-decision.value.sum()), 1e-12)
+    shares = np.maximum(100 * of_all, SHORTEST)
     rows = np.array([SLAB_NAMES.index(name) for name in PLAYERS]) + 0.2
     axes.barh(rows, shares, height=0.36, color=DECISION_COLOUR)
     axes.axvline(0, lw=0.8, color=EVEN_COLOUR)
     for row, share, value in zip(rows, shares, decision.value, strict=True):
         axes.text(max(share, 0) + 2.5, row, f"{value:+.1f}", fontsize=TICK, va="center", color=DECISION_COLOUR)
     axes.text(
-        0.98, 0.22, "blue: Shapley value, logit", fontsize=TICK, ha="right", va="center", color=DECISION_COLOUR,
+        0.98, 0.22, "blue: Shapley value (logit)", fontsize=TICK, ha="right", va="center", color=DECISION_COLOUR,
         transform=axes.get_yaxis_transform(),
     )  # fmt: skip
     return min(0.0, 1.1 * float(shares.min()))

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from octa_kedro.explain.profile import SLAB_NAMES, slab_labels
+from octa_kedro.explain.target import EXPLAINED, EXPLAINED_CLASS
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.stored import Stored
 from octa_kedro.viewer.eye import ViewedEye
@@ -25,7 +26,8 @@ class ViewerPage:
     """A page that is written when it is saved, one eye after the other.
 
     `scores` has a row for each eye (subject, part, disease, probability and SCORES, and `spread` where there is more
-    than one network); volumes, maps, surfaces and lesion masks go by subject, the last two where they are known.
+    than one network, and `explained`, which is shown where it differs between eyes); volumes, maps, surfaces and lesion
+    masks go by subject, the last two where they are known.
     `findings` names the values of the masks.
     """
 
@@ -43,11 +45,13 @@ class ViewerPage:
         return write_viewer(folder, self._eyes(), title=self.title, findings=self.findings, note=self.note)
 
     def _eyes(self) -> Iterator[ViewedEye]:
+        several = EXPLAINED in self.scores and self.scores[EXPLAINED].nunique() > 1
         for row in self.scores.to_dict("records"):
             subject = str(row["subject"])
             heat = self.maps[subject]()
             surfaces = self.surfaces[subject]() if subject in self.surfaces else None
             spread = row.get("spread")
+            explained = {"explained class": str(self.maps[subject].meta[EXPLAINED_CLASS])} if several else {}
             yield ViewedEye(
                 subject=subject,
                 label=str(row["disease"]),
@@ -56,7 +60,7 @@ class ViewerPage:
                 heat=heat,
                 octa=self.volumes[subject](),
                 lesion=self.lesions[subject]() if subject in self.lesions else None,
-                scores={name: _score(name, row[name]) for name in SCORES},
+                scores=explained | {name: _score(name, row[name]) for name in SCORES},
                 slabs=_slabs(surfaces, heat),
                 ilm=_ilm(surfaces),
                 spread=None if spread is None or pd.isna(spread) else float(spread),
