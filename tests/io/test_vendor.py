@@ -1,19 +1,16 @@
-"""Vendors' files, written here byte by byte: Topcon .fda, Zeiss .img, DICOM; .e2e by a stand-in."""
+"""Vendors' files: DICOM, and what is common to all formats."""
 
-import io
-import struct
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.vendor import VendorFolder
+from octa_kedro.io.vendor_scan import Modality, Reader, VendorScan
 
 WIDTH, N, DEPTH = 5, 4, 12
 SHOWN = np.random.default_rng(0).integers(0, 256, (WIDTH, N, DEPTH)).astype(np.uint8)  # [x, y, z]
@@ -77,38 +74,11 @@ def test_bad_dicom_files_are_named(tmp_path: Path):
         VendorFolder(tmp_path).volume("b", "OCT")
 
 
-def fda_bytes(*, jpeg: bool, eye: int = 1, lengths: bool = True) -> bytes:
-    """The chunks of a Topcon file: side, lengths, and the B-scans lossless as JPEG 2000 or as raw 16 bit."""
-    bscans = SHOWN.transpose(1, 2, 0)
-    if jpeg:
-        volume = struct.pack("<BIIIIII", 2, 0, 0, WIDTH, DEPTH, N, 0)
-        for bscan in bscans:
-            Image.fromarray(np.ascontiguousarray(bscan)).save(file := io.BytesIO(), "JPEG2000")
-            volume += struct.pack("<i", len(file.getvalue())) + file.getvalue()
-    else:
-        volume = struct.pack("<BIIIIBI", 2, WIDTH, DEPTH, 16, N, 0, 0) + bscans.astype("<u2").tobytes()
-    chunks = {"@CAPTURE_INFO_02": bytes([eye]).ljust(118, b"\0")}
-    chunks["@IMG_JPEG" if jpeg else "@IMG_MOT_COMP_03"] = volume
-    if lengths:
-        chunks["@PARAM_SCAN_04"] = struct.pack("<IIIddddd", 0, 0, 0, 0.055, 0.12, 4.0, 0, 0) + b"\0\0"
-    body = b"".join(bytes([len(name)]) + name.encode() + struct.pack("<I", len(c)) + c for name, c in chunks.items())
-    return b"FOCTFDA" + struct.pack("<II", 1, 0) + body + b"\0"
-
-
-@pytest.mark.parametrize("jpeg", [True, False])
-def test_a_topcon_file_has_its_spacing_and_side(tmp_path: Path, jpeg: bool):
-    (tmp_path / "eye.fda").write_bytes(fda_bytes(jpeg=jpeg))
-    volume = VendorFolder(tmp_path).volume("eye", "OCT")
-    np.testing.assert_array_equal(volume.array, SHOWN)
-    assert volume.spacing == pytest.approx((0.011, 0.03, 0.004))
-    assert volume.laterality == "OS"
-
-
 def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
-    (tmp_path / "eye.fda").write_bytes(fda_bytes(jpeg=False, lengths=False, eye=0))
-    with pytest.raises(DataError, match=r"subject eye: .*eye\.fda gives no usable length for field_x_mm"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
-    table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;eye.fda;OS;3,0;{y};2\n"
+    write_img(tmp_path / "P1_Wide Cube 5x4_OD_cube_z.img", 5, 4)
+    with pytest.raises(DataError, match=r"subject P1_Wide.*gives no usable length for field_x_mm"):
+        VendorFolder(tmp_path).volume("P1_Wide Cube 5x4_OD_cube_z", "OCT")
+    table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;P1_Wide Cube 5x4_OD_cube_z.img;OS;3,0;{y};2\n"
     (tmp_path / "subjects.csv").write_text(table.format(y="4"))
     volume = VendorFolder(tmp_path).volume("e1", "OCT")
     assert volume.extent_mm == pytest.approx((3, 4, 2))
@@ -118,86 +88,55 @@ def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
         VendorFolder(tmp_path).check("e1", "OCT")
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [(b"?", "not a Topcon"), (fda_bytes(jpeg=False)[:-400], "truncated"), (b"FOCTFDA", "no OCT volume")],
-)
-def test_bad_topcon_files_are_named(tmp_path: Path, data: bytes, words: str):
-    (tmp_path / "eye.fda").write_bytes(data)
-    with pytest.raises(DataError, match=rf"eye\.fda: .*{words}"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
-
-
-@pytest.mark.parametrize(
-    ("name", "extent"),
-    [("P1_Macular Cube 5x4_1-2-2020_3-4-5_OD_sn1_cube_z.img", (6, 6, 2)), ("P1_Angiography 3x3 mm_OS.img", (3, 3, 2))],
-)
-def test_a_raw_zeiss_cube_is_read_by_its_name(tmp_path: Path, name: str, extent: tuple[float, ...]):
-    width, n = (5, 4) if "Cube" in name else (4, 4)
-    cube = np.random.default_rng(1).integers(0, 256, (n, width, 1024)).astype(np.uint8)  # depth runs fastest
-    (tmp_path / name).write_bytes(cube.tobytes())
-    volume = VendorFolder(tmp_path).volume(name.removesuffix(".img"), "OCT")
-    np.testing.assert_array_equal(volume.array, cube.transpose(1, 0, 2))
-    assert volume.extent_mm == pytest.approx(extent)
-    assert volume.laterality == ("OD" if "OD" in name else "OS")
-    (tmp_path / name).write_bytes(cube.tobytes()[:-7])
-    with pytest.raises(DataError, match="are not a cube"):
-        VendorFolder(tmp_path).volume(name.removesuffix(".img"), "OCT")
-
-
-class StandInE2E:
-    """What oct-converter's reader returns: a single image and a volume, whose lateral spacing is a default."""
-
-    volumes = 1
-
-    def __init__(self, path: Path) -> None:
-        if path.read_bytes() != b"e2e":
-            raise ValueError("chunk")
-
-    def read_oct_volume(self) -> list[SimpleNamespace]:
-        bscans = [bscan.astype(float) for bscan in SHOWN.transpose(1, 2, 0)]
-        volume = SimpleNamespace(volume=bscans, pixel_spacing=[0.01, 0.004, 0.05], laterality="R")
-        return [SimpleNamespace(volume=bscans[:1], pixel_spacing=None, laterality=None), *[volume] * self.volumes]
-
-
-@pytest.fixture
-def e2e(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(sys.modules, "oct_converter.readers", SimpleNamespace(E2E=StandInE2E))
-    (tmp_path / "eye.e2e").write_bytes(b"e2e")
-    return tmp_path
-
-
-def test_an_e2e_volume_takes_only_its_depth_spacing_from_the_reader(e2e: Path):
-    with pytest.raises(DataError, match="gives no usable length for field_x_mm"):
-        VendorFolder(e2e).volume("eye", "OCT")
-    (e2e / "subjects.csv").write_text("subject,path,field_x_mm,field_y_mm\neye,eye.e2e,6,4.5\n")
-    volume = VendorFolder(e2e).volume("eye", "OCT")
-    np.testing.assert_array_equal(volume.array, SHOWN)
-    assert volume.extent_mm == pytest.approx((6, 4.5, DEPTH * 0.004))
-    assert volume.laterality == "OD"
-    assert VendorFolder(e2e).surfaces("eye") is None
-
-
-def test_damaged_and_crowded_e2e_files_are_named(e2e: Path, monkeypatch: pytest.MonkeyPatch):
-    (e2e / "bad.e2e").write_bytes(b"?")
-    with pytest.raises(DataError, match=r"bad\.e2e: not a readable \.e2e file \(ValueError: chunk\)"):
-        VendorFolder(e2e).volume("bad", "OCT")
-    monkeypatch.setattr(StandInE2E, "volumes", 2)
-    with pytest.raises(DataError, match=r"eye\.e2e: holds 2 volumes, one is expected"):
-        VendorFolder(e2e).volume("eye", "OCT")
+def write_img(path: Path, width: int, n: int) -> None:
+    path.write_bytes(np.random.default_rng(1).integers(0, 256, (n, 1024, width)).astype(np.uint8).tobytes())
 
 
 def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("oct_converter.readers", "pydicom"):
-        monkeypatch.setitem(sys.modules, name, None)
-    (tmp_path / "eye.e2e").write_bytes(b"e2e")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
     write_dicom(tmp_path / "other.dcm")
-    for subject in ("eye", "other"):
-        with pytest.raises(ConfigError, match=r"needs the vendor extra .*pip install octa-kedro\[vendor\]"):
-            VendorFolder(tmp_path).volume(subject, "OCT")
+    with pytest.raises(ConfigError, match=r"needs the vendor extra .*pip install octa-kedro\[vendor\]"):
+        VendorFolder(tmp_path).volume("other", "OCT")
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path):
     (tmp_path / "subjects.csv").write_text("subject,path\neye,subjects.csv\n")
     with pytest.raises(DataError, match=r"subjects\.csv: no reader for \.csv; known: \.vol"):
         VendorFolder(tmp_path).volume("eye", "OCT")
+
+
+@pytest.mark.parametrize("size", [10, 0])
+def test_optovue_and_bioptigen_files_are_refused_as_that(tmp_path: Path, size: int):
+    (tmp_path / "Angio Retina.OCT").write_bytes(bytes(size))
+    with pytest.raises(DataError, match=r"Angio Retina\.OCT: no published reader tells .* of Optovue or Bioptigen"):
+        VendorFolder(tmp_path).volume("Angio Retina", "OCT")
+
+
+def test_a_scan_is_decoded_once_for_its_volume_and_its_surfaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls: list[str | None] = []
+
+    def read(path: Path, modality: Modality | None) -> VendorScan:
+        calls.append(modality)
+        return VendorScan(SHOWN, (1.0, 1.0, 1.0), modality or "OCT", "stored")
+
+    monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".img": Reader(read)})
+    (tmp_path / "eye.img").write_bytes(b"1")
+    source = VendorFolder(tmp_path)
+    source.volume("eye", "OCT"), source.surfaces("eye"), source.check("eye", "OCT")
+    assert calls == ["OCT"]
+    assert source.volume("eye", "OCTA").modality == "OCTA"  # never the one that was read before
+
+
+def test_what_was_not_measured_is_warned_about_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for share, name in ((0.5, "some"), (0.95, "most")):
+        scan = VendorScan(SHOWN, (1.0, 1.0, 1.0), "OCTA", "flow", invalid=share)
+        monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".img": Reader(lambda *_, scan=scan: scan)})
+        (tmp_path / f"{name}.img").write_bytes(b"1")
+        if name == "some":
+            VendorFolder(tmp_path).volume(name, "OCTA")
+            assert "some.img: 50 % of its voxels could not be measured and are 0" in caplog.text
+        else:
+            with pytest.raises(DataError, match=r"most\.img: 95% of its voxels could not be measured"):
+                VendorFolder(tmp_path).volume(name, "OCTA")

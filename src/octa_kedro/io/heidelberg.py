@@ -1,8 +1,11 @@
-"""Heidelberg Spectralis volumes in the raw export format ``.vol`` (HSF-OCT-100 and later).
+"""Heidelberg Spectralis volumes in the raw export format ``.vol`` (HSF-OCT-100 and later): structure and angiography.
 
 The file is a header of 2048 bytes, the fundus picture, and for every B-scan a header that contains its
-segmentation, followed by its reflectance (depth x width, float32). All numbers are little-endian. The header of a
+segmentation, followed by its voxels (depth x width, float32). All numbers are little-endian. The header of a
 B-scan gives its position in millimetres from the upper left corner of the fundus picture.
+
+Only the name says that a file is angiography: the device exports ``NAME.vol`` with the reflectance and
+``NAME_Angio.vol`` with the flow of one scan. Layout and values as in eyepy 0.21, heyexReader 0.1.3 and retimat.
 """
 
 import mmap
@@ -14,26 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, Modality, ScanSize, VendorScan, require_modality
+from octa_kedro.io.raster import UNEQUAL, Raster, lay_out, require_volume
+from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, ScanSize, VendorScan, require_modality
 
-HELD: tuple[Modality, ...] = ("OCT",)
-MAGIC = b"HSF-OCT"
+MAGIC, BSCAN_MAGIC = b"HSF-OCT", b"HSF-BS"
 HEADER_BYTES = 2048
 # Version, SizeX, NumBScans, SizeZ, ScaleX, Distance, ScaleZ, SizeXSlo, SizeYSlo, ScaleXSlo, ScaleYSlo,
 # FieldSizeSlo, ScanFocus, ScanPosition, ExamTime, ScanPattern, BScanHdrSize
 HEADER = struct.Struct("<12siiidddiiddid4sqii")
 # Version, BScanHdrSize, StartX, StartY, EndX, EndY, NumSeg, OffSeg
 BSCAN_HEADER = struct.Struct("<12siddddii")
-NO_VOLUME = {1: "a single line", 2: "a circle", 5: "a star"}
+NO_VOLUME = {1: "line scan of {n} B-scans", 2: "a circle", 5: "a star of {n} B-scans"}
 INVALID = 1e30  # a value that could not be measured is stored as the largest float32
+ONLY_FLOW = 0.01  # a larger share of NaN and of values above 1 is not found in reflectance
 SEGMENTS = {"ILM": 0, "IPL_INL": 4, "OPL_ONL": 6, "IS_OS": 14, "RPE": 16, "BM": 1}
 
 
 class VolHeader(NamedTuple):
-    """The part of the file header that is used; sizes in voxels, `spacing` in millimetres."""
+    """The part of the file header that is used; lengths in millimetres."""
 
-    shape: tuple[int, int, int]
-    spacing: tuple[float, float, float]
+    width: int
+    n: int
+    depth: int
+    along: float
+    distance: float
+    deep: float
     first_bscan: int
     bscan_header_bytes: int
     position: str
@@ -41,7 +49,13 @@ class VolHeader(NamedTuple):
     @property
     def bscan_bytes(self) -> int:
         """Bytes from one B-scan's header to the next."""
-        return self.bscan_header_bytes + 4 * self.shape[0] * self.shape[2]
+        return self.bscan_header_bytes + 4 * self.width * self.depth
+
+    def size(self, raster: Raster) -> ScanSize:
+        """Shape and spacing ``(x, y, z)`` of the scan."""
+        width, n = raster.along_x_and_y(self.width, self.n)
+        x, y = raster.along_x_and_y(self.along, self.distance)
+        return ScanSize((width, n, self.depth), (x, y, self.deep))
 
 
 class BScanPlace(NamedTuple):
@@ -54,51 +68,57 @@ class BScanPlace(NamedTuple):
 
 
 def vol_size(path: Path, modality: Modality | None) -> ScanSize:
-    """Shape in voxels and spacing in millimetres, from the header of a ``.vol`` file."""
-    require_modality(path, modality, HELD)
-    with path.open("rb") as file:
-        header = _header(path, file.read(HEADER_BYTES), path.stat().st_size)
-    return ScanSize(header.shape, header.spacing)
+    """Shape in voxels and spacing in millimetres, from the headers of a ``.vol`` file."""
+    require_modality(path, modality, (_modality(path),))
+    with path.open("rb") as file, _mapped(path, file.fileno()) as data:
+        header, raster, _ = _headers(path, data)
+        return header.size(raster)
 
 
 def read_vol(path: Path, modality: Modality | None) -> VendorScan:
-    """The scan of a ``.vol`` file in the grey levels that the vendor displays (8 bit), and its segmentation, if any.
+    """The scan of a ``.vol`` file and its segmentation, if any.
 
-    B-scans are sorted from inferior to superior and A-scans from left to right, by the positions in their headers.
-    DataError names a file that is truncated, is not a volume scan, or whose B-scans run vertically.
+    Structure is in the grey levels that the vendor displays (8 bit), flow in its own linear values between 0 and 1
+    (float32). Voxels that could not be measured are 0: the largest float32 and NaN in both, in flow also all values
+    outside of 0 to 1. B-scans are sorted by the positions in their headers. DataError names a file that is truncated,
+    does not hold `modality`, is no regular raster along an edge of the fundus picture, or whose voxels do not go with
+    the modality of its name.
     """
-    require_modality(path, modality, HELD)
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        if size < HEADER_BYTES:
-            raise DataError(f"{path}: truncated: {size} bytes are less than a .vol header; copy it again")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            header = _header(path, data[:HEADER_BYTES], size)
-            return _read(path, data, header)
+    held = require_modality(path, modality, (_modality(path),))
+    with path.open("rb") as file, _mapped(path, file.fileno()) as data:
+        header, raster, places = _headers(path, data)
+        stack, invalid = _voxels(path, data, header, raster, held)
+        names, surfaces = _surfaces(data, header, raster, places)
+    size, side = header.size(raster), SIDES.get(header.position)
+    scale: Scale = "flow" if held == "OCTA" else "displayed"
+    return VendorScan(raster.upright(stack), size.spacing, held, scale, side, surfaces, names, invalid=invalid)
 
 
-def _read(path: Path, data: mmap.mmap, header: VolHeader) -> VendorScan:
-    width, n, depth = header.shape
-    blocks = [header.first_bscan + index * header.bscan_bytes for index in range(n)]
-    places = [_place(data, block) for block in blocks]
-    order = _order(path, places)
-    stack = np.empty((n, depth, width), np.uint8)
-    surfaces = np.full((n, max(SEGMENTS.values()) + 1, width), np.nan, np.float32)
-    for target, index in enumerate(order):
-        block, place = blocks[index], places[index]
-        raw = np.frombuffer(data[block + header.bscan_header_bytes : block + header.bscan_bytes], "<f4")
-        stack[target] = _displayed(raw.reshape(depth, width))
-        segments = block + place.segment_offset
-        found = np.frombuffer(data[segments : segments + 4 * place.n_segments * width], "<f4").reshape(-1, width)
-        found = found[: surfaces.shape[1]]
-        surfaces[target, : len(found)] = np.where(np.abs(found) < INVALID, found, np.nan)
-    if places[0].start[0] > places[0].end[0]:
-        stack, surfaces = stack[..., ::-1], surfaces[..., ::-1]
-    names = tuple(name for name, number in SEGMENTS.items() if np.isfinite(surfaces[:, number]).any())
-    kept = surfaces[:, [SEGMENTS[name] for name in names]].transpose(2, 0, 1) if names else None
-    return VendorScan(
-        stack.transpose(2, 0, 1), header.spacing, "OCT", "displayed", SIDES.get(header.position), kept, names
-    )
+def _modality(path: Path) -> Modality:
+    return "OCTA" if path.stem.lower().endswith("angio") else "OCT"
+
+
+def _mapped(path: Path, descriptor: int) -> mmap.mmap:
+    if (size := path.stat().st_size) < HEADER_BYTES:
+        raise DataError(f"{path}: truncated: {size} bytes are less than a .vol header; copy it again")
+    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+
+
+def _headers(path: Path, data: mmap.mmap) -> tuple[VolHeader, Raster, list[BScanPlace]]:
+    header = _header(path, data[:HEADER_BYTES], len(data))
+    places = [_place(path, data, header, index) for index in range(header.n)]
+    raster = lay_out(path, np.array([p.start for p in places]), np.array([p.end for p in places]))
+    for what, stated, found in (
+        ("the distance of B-scans", header.distance, raster.distance),
+        ("the length of a B-scan", header.along * header.width, raster.length),
+    ):
+        slack = header.along if what.startswith("the length") else 0.0
+        if not abs(found - stated) <= UNEQUAL * found + slack:
+            raise DataError(
+                f"{path}: {what} is {stated:.4g} mm by its header, but {found:.4g} mm by the positions of its "
+                "B-scans; export the eye again"
+            )
+    return header, raster, places
 
 
 def _header(path: Path, data: bytes, size: int) -> VolHeader:
@@ -106,37 +126,74 @@ def _header(path: Path, data: bytes, size: int) -> VolHeader:
         raise DataError(f"{path}: not a Heidelberg .vol file (it does not begin with {MAGIC.decode()})")
     fields = HEADER.unpack_from(data)
     width, n, depth = fields[1:4]
-    header = VolHeader(
-        (width, n, depth),
-        fields[4:7],
-        HEADER_BYTES + fields[7] * fields[8],
-        fields[16],
-        fields[13].split(b"\0")[0].decode("ascii", "replace").strip(),
-    )
-    if min(width, n, depth) < 1 or header.bscan_header_bytes < BSCAN_HEADER.size:
+    position = fields[13].split(b"\0")[0].decode("ascii", "replace").strip()
+    along, distance, deep = fields[4:7]
+    first = HEADER_BYTES + fields[7] * fields[8]
+    header = VolHeader(width, n, depth, along, distance, deep, first, fields[16], position)
+    if min(width, n, depth) < 1 or header.bscan_header_bytes < BSCAN_HEADER.size or min(fields[7:9]) < 0:
         raise DataError(f"{path}: its header states {width} x {n} x {depth} voxels; export the eye again")
-    if (pattern := NO_VOLUME.get(fields[15])) or n == 1:
-        raise DataError(f"{path}: {pattern or 'a single B-scan'}, not a volume scan; leave it out")
+    if pattern := NO_VOLUME.get(fields[15]):
+        raise DataError(f"{path}: {pattern.format(n=n)}, not a volume scan; leave it out")
+    require_volume(path, width, n)
     if size < (needed := header.first_bscan + n * header.bscan_bytes):
         raise DataError(f"{path}: truncated: {size} bytes, but its header requires {needed}; copy it again")
     return header
 
 
-def _place(data: mmap.mmap, block: int) -> BScanPlace:
-    _, _, x1, y1, x2, y2, n_segments, offset = BSCAN_HEADER.unpack(data[block : block + BSCAN_HEADER.size])
+def _place(path: Path, data: mmap.mmap, header: VolHeader, index: int) -> BScanPlace:
+    block = header.first_bscan + index * header.bscan_bytes
+    magic, _, x1, y1, x2, y2, n_segments, offset = BSCAN_HEADER.unpack(data[block : block + BSCAN_HEADER.size])
+    inside = BSCAN_HEADER.size <= offset and offset + 4 * n_segments * header.width <= header.bscan_header_bytes
+    if not magic.startswith(BSCAN_MAGIC) or (n_segments > 0 and not inside):
+        raise DataError(f"{path}: the header of B-scan {index + 1} is damaged; export the eye again")
     return BScanPlace((x1, y1), (x2, y2), max(n_segments, 0), offset)
 
 
-def _order(path: Path, places: list[BScanPlace]) -> list[int]:
-    """Indices of the B-scans from inferior (the picture's lower edge) to superior."""
-    across = [abs(p.end[0] - p.start[0]) for p in places]
-    down = [abs(p.end[1] - p.start[1]) for p in places]
-    if any(dy > dx for dx, dy in zip(across, down, strict=True)):
-        raise DataError(f"{path}: its B-scans run vertically; only horizontal ones are read, leave it out")
-    return sorted(range(len(places)), key=lambda index: -(places[index].start[1] + places[index].end[1]))
+def _voxels(
+    path: Path, data: mmap.mmap, header: VolHeader, raster: Raster, modality: Modality
+) -> tuple[NDArray, float]:
+    """All B-scans (number, depth, width) and the share of voxels that could not be measured."""
+    flow = modality == "OCTA"
+    stack = np.zeros((header.n, header.depth, header.width), np.float32 if flow else np.uint8)
+    invalid = doubtful = 0
+    for target, index in enumerate(raster.order):
+        begin = header.first_bscan + index * header.bscan_bytes + header.bscan_header_bytes
+        raw = np.frombuffer(data, "<f4", header.width * header.depth, begin).reshape(header.depth, header.width)
+        within = raw <= 1  # False for NaN
+        valid = within & (raw >= 0) if flow else np.abs(raw) < INVALID
+        invalid += raw.size - int(np.count_nonzero(valid))
+        if flow:
+            np.copyto(stack[target], raw, where=valid)
+        else:
+            doubtful += raw.size - int(np.count_nonzero(within | (np.abs(raw) >= INVALID)))
+            stack[target] = _displayed(raw, valid)
+        del raw  # or the file could not be closed
+    if doubtful > ONLY_FLOW * stack.size:
+        raise DataError(
+            f"{path}: its name says structure (OCT), but {doubtful / stack.size:.0%} of its values are NaN or above 1, "
+            "as in angiography; if it is that, give it a name that ends with _Angio.vol, as the device does"
+        )
+    return stack, invalid / stack.size
 
 
-def _displayed(reflectance: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _displayed(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Grey levels as the vendor displays them: the fourth root of reflectance (a linear scale would look black)."""
-    valid = np.where(np.abs(reflectance) < INVALID, np.clip(reflectance, 0, 1), 0)
-    return np.rint(255 * np.sqrt(np.sqrt(valid))).astype(np.uint8)
+    shown = np.where(valid, np.clip(reflectance, 0, 1), 0)
+    return np.rint(255 * np.sqrt(np.sqrt(shown))).astype(np.uint8)
+
+
+def _surfaces(
+    data: mmap.mmap, header: VolHeader, raster: Raster, places: list[BScanPlace]
+) -> tuple[tuple[str, ...], NDArray[np.float32] | None]:
+    """Names and depths ``[x, y, surface]`` in voxels of the segmented surfaces of `SEGMENTS`; None if there is none."""
+    stack = np.full((header.n, max(SEGMENTS.values()) + 1, header.width), np.nan, np.float32)
+    for target, index in enumerate(raster.order):
+        if not places[index].n_segments:
+            continue
+        begin = header.first_bscan + index * header.bscan_bytes + places[index].segment_offset
+        found = np.frombuffer(data, "<f4", places[index].n_segments * header.width, begin).reshape(-1, header.width)
+        found = found[: stack.shape[1]]
+        stack[target, : len(found)] = np.where(np.abs(found) < INVALID, found, np.nan)
+        del found
+    names = tuple(name for name, number in SEGMENTS.items() if np.isfinite(stack[:, number]).any())
+    return names, raster.upright(stack[:, [SEGMENTS[name] for name in names]]) if names else None

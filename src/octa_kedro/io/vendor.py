@@ -1,5 +1,6 @@
 """A source of scans in the file formats of the devices, one file per eye."""
 
+import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -9,23 +10,29 @@ import numpy as np
 import pandas as pd
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.converter import read_e2e, read_img
 from octa_kedro.io.dicom import dicom_size, read_dicom
+from octa_kedro.io.e2e import read_e2e
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.heidelberg import read_vol, vol_size
+from octa_kedro.io.optovue import refuse_oct
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
 from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.topcon import read_fda
 from octa_kedro.io.vendor_scan import MODALITY_WORDS, Modality, Reader, Spacing, VendorScan
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable, scan_affine
+from octa_kedro.io.zeiss import img_size, read_img
+
+logger = logging.getLogger(__name__)
+MUCH_INVALID, TOO_MUCH_INVALID = 0.2, 0.9
 
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
         ".vol": Reader(read_vol, vol_size),
         ".e2e": Reader(read_e2e),
         ".fda": Reader(read_fda),
-        ".img": Reader(read_img),
+        ".img": Reader(read_img, img_size),
+        ".oct": Reader(refuse_oct),
         ".dcm": Reader(read_dicom, dicom_size),
     }
 )
@@ -36,9 +43,8 @@ class VendorFolder(Source):
 
     `place` is a folder (whose files ``subjects.csv`` names; without it all count), a table, a list of files or one
     file: see `SubjectTable`. Lengths and laterality come from the table, or from the file if the table does not give
-    them. B-scans run from inferior to superior in ``.vol`` files and in DICOM files that give the positions of their
-    frames. Those of other formats keep the file's order: compare a projection with the fundus picture
-    (`preprocessing.orientation`) before you trust their y axis.
+    them. Where a file does not tell the direction of an axis, a warning says so, once per format: compare a projection
+    with the fundus picture (`preprocessing.orientation`) before you trust it.
     """
 
     def __init__(self, place: Path, remembered: Path | None = None) -> None:
@@ -80,6 +86,7 @@ class VendorFolder(Source):
         scan = _read(path, _modality(modality))
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
         side = self.table.laterality(subject) or scan.laterality
+        _warn(path, scan)
         return require_usable(Volume(scan.array, affine, scan.modality, side, str(path)))
 
     def surfaces(self, subject: str) -> PlaneStack | None:
@@ -131,11 +138,38 @@ def _modality(word: str) -> Modality:
     return word
 
 
+def _warn(path: Path, scan: VendorScan) -> None:
+    """Warnings of what to look at; DataError if hardly any voxel was measured."""
+    if scan.invalid > TOO_MUCH_INVALID:
+        raise DataError(f"{path}: {scan.invalid:.0%} of its voxels could not be measured; leave the eye out")
+    if scan.invalid > MUCH_INVALID:
+        logger.warning("%s: %.0f %% of its voxels could not be measured and are 0", path, 100 * scan.invalid)
+    if scan.unstated:
+        _warn_directions(_suffix(path), scan.unstated)
+
+
+@lru_cache
+def _warn_directions(suffix: str, axes: tuple[str, ...]) -> None:
+    logger.warning(
+        "%s files do not tell the direction of %s: the file's order is kept; compare a projection with the fundus "
+        "picture of your scanner",
+        suffix,
+        " and ".join(axes),
+    )
+
+
 def _read(path: Path, modality: Modality | None) -> VendorScan:
     reader, stat = _reader(path), path.stat()
-    return _read_version(reader, path, modality, stat.st_mtime_ns, stat.st_size)
+    scans = _scans(path, stat.st_mtime_ns, stat.st_size)
+    for scan in scans:
+        if modality in (None, scan.modality):
+            return scan
+    scans.clear()
+    scans.append(reader.read(path, modality))
+    return scans[0]
 
 
 @lru_cache(maxsize=1)  # check, volume and surfaces of one eye are called one after another
-def _read_version(reader: Reader, path: Path, modality: Modality | None, modified: int, size: int) -> VendorScan:
-    return reader.read(path, modality)
+def _scans(path: Path, modified: int, size: int) -> list[VendorScan]:
+    """The scan that was read last from this version of a file, if any."""
+    return []
