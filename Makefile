@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # The lock holds every version; each target installs the packages it needs and no others.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python \
-	--constraint requirements.lock --overrides requirements.overrides
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 # Two files of tests at a time: each process imports torch and needs about 1.5 GB.
 ABREAST := --numprocesses 2 --dist loadfile
 export DO_NOT_TRACK := 1
@@ -74,8 +73,7 @@ test-slow: install-dev ## The long tests as well
 	$(BIN)/pytest $(ABREAST) -m ''
 
 lock: $(BIN)/uv ## Pin the newest versions that pyproject.toml allows
-	$(BIN)/uv pip compile pyproject.toml --overrides requirements.overrides \
-		--all-extras --universal --python-version 3.11 --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 		--fork-strategy fewest --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean: ## Remove the environment and caches (data stay)

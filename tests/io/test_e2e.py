@@ -39,7 +39,7 @@ class Writer:
     preface: bytes = b""
     per_directory: int = 512
 
-    def volume(  # noqa: PLR0913
+    def volume(
         self,
         voxels: np.ndarray,
         *,
@@ -50,7 +50,7 @@ class Writer:
         descending: bool = False,
         pattern: int = 3,
     ) -> "Writer":
-        """A series of B-scans of reflectance (or NaN) [x, y, z], one degree apart, 8 degrees long."""
+        """A series of B-scans of reflectance (or NaN) [x, y, z], one degree apart, 8 degrees long, from below."""
         key = (7, 1, number)
         self.chunks.append(((*key, -1), SIDE, bytes(14) + side.encode() + bytes(12)))
         slo = np.zeros((4, 4), np.uint8)
@@ -110,11 +110,9 @@ def test_what_was_written_comes_back(  # noqa: PLR0917
     with tempfile.TemporaryDirectory() as folder:
         path = writer.save(Path(folder) / "eye.e2e")
         structure, angiography = read_e2e(path, None), read_e2e(path, "OCTA")
-    # Written from the left, vertical ones upwards; horizontal ones from the upper edge, so that y is reversed.
     shown = np.rint(255 * np.sqrt(np.sqrt(np.nan_to_num(voxels))))
-    np.testing.assert_array_equal(structure.array, shown if vertical else shown[:, ::-1])
-    seen = np.where(flow == 255, 0, flow)
-    np.testing.assert_array_equal(angiography.array, seen if vertical else seen[:, ::-1])
+    np.testing.assert_array_equal(structure.array, shown)
+    np.testing.assert_array_equal(angiography.array, np.where(flow == 255, 0, flow))
     assert structure.invalid == angiography.invalid == pytest.approx(1 / voxels.size)
     assert (structure.modality, structure.scale) == ("OCT", "displayed")
     assert (angiography.modality, angiography.scale) == ("OCTA", "stored")

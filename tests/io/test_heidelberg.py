@@ -130,6 +130,12 @@ def test_flow_under_the_name_of_structure_is_refused(tmp_path: Path):
         read_vol(path, "OCT")
 
 
+@pytest.mark.parametrize("name", ["eye_Angio (1).vol", "eye_Angio_OD.vol", "angiography.vol"])
+def test_a_name_that_leaves_the_modality_open_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(DataError, match=r"leaves open whether it is angiography"):
+        read_vol(written(tmp_path, name, random_flow()), None)
+
+
 def test_surfaces_are_in_millimetres_and_need_no_second_reading(tmp_path: Path):
     written(tmp_path, "eye.vol", random_flow())
     source = VendorFolder(tmp_path)

@@ -56,6 +56,7 @@ def test_what_was_written_comes_back(shape: tuple[int, int, int], jpeg: bool, mo
     np.testing.assert_array_equal(scan.array, voxels)
     assert scan.spacing == pytest.approx((3 / shape[0], 4 / shape[1], 0.004))
     assert scan.laterality == {0: "OD", 1: "OS"}.get(eye)
+    assert scan.scale == ("displayed" if jpeg else "stored")
     assert scan.unstated == (("x", "y") if mode == 6 else ())
 
 

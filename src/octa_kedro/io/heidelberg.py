@@ -95,7 +95,13 @@ def read_vol(path: Path, modality: Modality | None) -> VendorScan:
 
 
 def _modality(path: Path) -> Modality:
-    return "OCTA" if path.stem.lower().endswith("angio") else "OCT"
+    name = path.stem.lower()
+    if "angio" in name and not name.endswith("angio"):
+        raise DataError(
+            f"{path}: its name leaves open whether it is angiography; let it end with _Angio.vol, as the device does, or "
+            "take that word out"
+        )
+    return "OCTA" if name.endswith("angio") else "OCT"
 
 
 def _mapped(path: Path, descriptor: int) -> mmap.mmap:
@@ -154,19 +160,25 @@ def _voxels(
 ) -> tuple[NDArray, float]:
     """All B-scans (number, depth, width) and the share of voxels that could not be measured."""
     flow = modality == "OCTA"
-    stack = np.zeros((header.n, header.depth, header.width), np.float32 if flow else np.uint8)
+    stack = np.empty((header.n, header.depth, header.width), np.float32 if flow else np.uint8)
+    levels = np.empty(stack.shape[1:], np.float32)
     invalid = doubtful = 0
-    for target, index in enumerate(raster.order):
+    for target, index in zip(stack, raster.order, strict=True):
         begin = header.first_bscan + index * header.bscan_bytes + header.bscan_header_bytes
-        raw = np.frombuffer(data, "<f4", header.width * header.depth, begin).reshape(header.depth, header.width)
-        within = raw <= 1  # False for NaN
-        valid = within & (raw >= 0) if flow else np.abs(raw) < INVALID
-        invalid += raw.size - int(np.count_nonzero(valid))
+        raw = np.frombuffer(data, "<f4", levels.size, begin).reshape(levels.shape)
+        bad = ~(raw <= 1)  # NaN too
         if flow:
-            np.copyto(stack[target], raw, where=valid)
+            bad |= raw < 0
+            target[:] = raw
         else:
-            doubtful += raw.size - int(np.count_nonzero(within | (np.abs(raw) >= INVALID)))
-            stack[target] = _displayed(raw, valid)
+            target[:] = _displayed(raw, levels)
+            if bad.any():
+                beyond = int(np.count_nonzero(bad))
+                doubtful += beyond - int(np.count_nonzero(np.abs(raw) >= INVALID))
+                bad &= ~(np.abs(raw) < INVALID)  # what is above 1 is white
+        if bad.any():
+            target[bad] = 0
+            invalid += int(np.count_nonzero(bad))
         del raw  # or the file could not be closed
     if doubtful > ONLY_FLOW * stack.size:
         raise DataError(
@@ -176,10 +188,17 @@ def _voxels(
     return stack, invalid / stack.size
 
 
-def _displayed(reflectance: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Grey levels as the vendor displays them: the fourth root of reflectance (a linear scale would look black)."""
-    shown = np.where(valid, np.clip(reflectance, 0, 1), 0)
-    return np.rint(255 * np.sqrt(np.sqrt(shown))).astype(np.uint8)
+def _displayed(reflectance: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Grey levels as the vendor displays them: the fourth root of reflectance (a linear scale would look black).
+
+    They are written to `levels`. NaN is 0.
+    """
+    np.fmax(reflectance, 0, out=levels)
+    np.minimum(levels, 1, out=levels)
+    np.sqrt(levels, out=levels)
+    np.sqrt(levels, out=levels)
+    np.multiply(levels, 255, out=levels)
+    return np.rint(levels, out=levels)
 
 
 def _surfaces(

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.raster import require_volume
-from octa_kedro.io.vendor_scan import SIDES, Modality, Spacing, VendorScan, require_modality
+from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, Spacing, VendorScan, require_modality
 
 HELD: tuple[Modality, ...] = ("OCT",)
 MAGIC = b"FOCT"
@@ -36,10 +36,11 @@ GREY = {"L": np.uint8, "I;16": np.uint16}
 
 
 class FdaStack(NamedTuple):
-    """B-scans (number, depth, width) in the order of the file, and the scan mode."""
+    """B-scans (number, depth, width) in the order of the file, the scan mode, and what their numbers are."""
 
     array: NDArray
     mode: int
+    scale: Scale
 
 
 def read_fda(path: Path, modality: Modality | None) -> VendorScan:
@@ -67,7 +68,7 @@ def read_fda(path: Path, modality: Modality | None) -> VendorScan:
     else:
         array = stack.array[::-1].transpose(2, 0, 1)
     spacing: Spacing = (x_mm and x_mm / array.shape[0], y_mm and y_mm / array.shape[1], deep)
-    return VendorScan(array, spacing, "OCT", "displayed", side, unstated=("x", "y") if stack.mode == VERTICAL else ())
+    return VendorScan(array, spacing, "OCT", stack.scale, side, unstated=("x", "y") if stack.mode == VERTICAL else ())
 
 
 def _chunks(path: Path, data: bytes) -> dict[str, memoryview]:
@@ -77,10 +78,12 @@ def _chunks(path: Path, data: bytes) -> dict[str, memoryview]:
     chunks, at, view = {}, HEADER_BYTES, memoryview(data)
     while at < len(data) and (length := data[at]):
         name = data[at + 1 : at + 1 + length].decode("ascii", "replace")
+        if not name.startswith("@"):
+            break
         at += 1 + length
         size = int.from_bytes(data[at : at + 4], "little")
         chunks[name] = view[at + 4 : at + 4 + size]
-        if len(chunks[name]) < size or not name.startswith("@"):
+        if len(chunks[name]) < size:
             raise DataError(f"{path}: truncated in {name}; copy it again or leave the eye out")
         at += 4 + size
     return chunks
@@ -91,7 +94,7 @@ def _stack(path: Path, chunks: dict[str, memoryview]) -> FdaStack:
     if JPEG in chunks:
         mode, _, _, width, height, n, _ = JPEG_HEADER.unpack_from(chunks[JPEG])
         _require_pattern(path, mode, n, width, (HORIZONTAL, VERTICAL))
-        return FdaStack(_decoded(path, chunks[JPEG], (n, height, width)), mode)
+        return FdaStack(_decoded(path, chunks[JPEG], (n, height, width)), mode, "displayed")
     if RAW in chunks:
         chunk = chunks[RAW]
         mode, width, height, bits, n, _, size = RAW_HEADER.unpack_from(chunk)
@@ -100,7 +103,7 @@ def _stack(path: Path, chunks: dict[str, memoryview]) -> FdaStack:
         if bits != 16 or (size and size != needed):
             raise DataError(f"{path}: {RAW} has {bits} bits and {size} bytes for {needed}; no such layout is known")
         array = np.frombuffer(chunk, "<u2", width * height * n, RAW_HEADER.size).reshape(n, height, width)
-        return FdaStack(array, VERTICAL if mode == VERTICAL else HORIZONTAL)
+        return FdaStack(array, VERTICAL if mode == VERTICAL else HORIZONTAL, "stored")
     raise DataError(f"{path}: holds no OCT volume (no chunk {JPEG} or {RAW}); leave it out")
 
 
