@@ -98,8 +98,8 @@ def _modality(path: Path) -> Modality:
     name = path.stem.lower()
     if "angio" in name and not name.endswith("angio"):
         raise DataError(
-            f"{path}: its name leaves open whether it is angiography; let it end with _Angio.vol, as the device does, or "
-            "take that word out"
+            f"{path}: its name leaves open whether it is angiography; let it end with _Angio.vol, as the device does, "
+            "or take that word out"
         )
     return "OCTA" if name.endswith("angio") else "OCT"
 
