@@ -74,7 +74,7 @@ class Writer:
             part = self.chunks[first : first + self.per_directory]
             start, entries, data = at + 52 + 44 * len(part), b"", b""
             for ids, kind, content in part:
-                own = struct.pack("<iiiiHHII", *ids, 0, 0, kind, 0)
+                own = struct.pack("<iiiiHHII", *ids, kind == IMAGE and ids[-1] >= 0, 0, kind, 0)
                 entries += struct.pack("<IIII", at, start + len(data), len(content), 0) + own
                 data += b"MDbData".ljust(12, b"\0") + struct.pack("<IIIII", 0, 0, 0, len(content), 0) + own + content
             body += self._directory(b"MDbDir", len(part), at, previous) + entries + data

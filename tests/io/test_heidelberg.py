@@ -145,6 +145,12 @@ def test_surfaces_are_in_millimetres_and_need_no_second_reading(tmp_path: Path):
     assert source.check("eye", "OCT") == {"field_of_view_mm": 0.055, "width": 5, "n_bscans": 4, "depth": 12}
 
 
+@pytest.mark.parametrize("version", [b"HSF-OCT-100", b"HSF-OCT-101", b"HSF-OCT-104"])
+def test_every_version_has_one_layout(tmp_path: Path, version: bytes):
+    path = written(tmp_path, "eye_Angio.vol", flow := random_flow(), Writer(version=version))
+    np.testing.assert_array_equal(read_vol(path, None).array, flow)
+
+
 def test_a_vol_file_without_segmentation_has_no_surfaces(tmp_path: Path):
     written(tmp_path, "eye.vol", random_flow(), Writer(segments=0))
     assert VendorFolder(tmp_path).surfaces("eye") is None

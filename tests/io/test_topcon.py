@@ -21,7 +21,14 @@ def random_voxels(width: int = 5, n: int = 4, depth: int = 12) -> np.ndarray:
 
 
 def fda_bytes(
-    voxels: np.ndarray, *, jpeg: bool = True, mode: int = 2, eye: int = 1, lengths: bool = True, **more: bytes
+    voxels: np.ndarray,
+    *,
+    jpeg: bool = True,
+    mode: int = 2,
+    eye: int = 1,
+    lengths: bool = True,
+    padding: bytes = bytes(5),
+    **more: bytes,
 ) -> bytes:
     """The chunks of a Topcon file; B-scans lossless as JPEG 2000 or raw, the first at the upper (or left) edge."""
     stack = voxels[:, ::-1].transpose(0, 2, 1) if mode == 6 else voxels.transpose(1, 2, 0)[::-1]
@@ -32,7 +39,7 @@ def fda_bytes(
             Image.fromarray(np.ascontiguousarray(bscan)).save(file := io.BytesIO(), "JPEG2000")
             volume += struct.pack("<i", len(file.getvalue())) + file.getvalue()
     else:
-        volume = struct.pack("<BIIIIBI", mode, width, depth, 16, n, 0, 0) + stack.astype("<u2").tobytes()
+        volume = struct.pack("<BIIII", mode, width, depth, 16, n) + padding + stack.astype("<u2").tobytes()
     chunks = {"@CAPTURE_INFO_02": bytes([eye]).ljust(118, b"\0")}
     chunks["@IMG_JPEG" if jpeg else "@IMG_MOT_COMP_03"] = volume
     if lengths:
@@ -58,6 +65,20 @@ def test_what_was_written_comes_back(shape: tuple[int, int, int], jpeg: bool, mo
     assert scan.laterality == {0: "OD", 1: "OS"}.get(eye)
     assert scan.scale == ("displayed" if jpeg else "stored")
     assert scan.unstated == (("x", "y") if mode == 6 else ())
+
+
+NEEDED = struct.pack("<I", 2 * 5 * 4 * 12)
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(1) + NEEDED, bytes(17) + NEEDED, bytes(21), b"odd"])
+def test_raw_voxels_begin_where_their_number_says(tmp_path: Path, padding: bytes):
+    voxels = random_voxels()
+    (tmp_path / "eye.fda").write_bytes(fda_bytes(voxels, jpeg=False, padding=padding))
+    if padding == b"odd":
+        with pytest.raises(DataError, match=r"has 16 bits and 500 bytes for 5 x 4 x 12 voxels; no such layout"):
+            read_fda(tmp_path / "eye.fda", None)
+    else:
+        np.testing.assert_array_equal(read_fda(tmp_path / "eye.fda", None).array, voxels)
 
 
 def test_angiography_is_refused_by_name_and_never_replaced_by_structure(tmp_path: Path):

@@ -24,7 +24,8 @@ MAGIC = b"FOCT"
 HEADER_BYTES = 15
 JPEG, RAW, ANGIOGRAPHY = "@IMG_JPEG", "@IMG_MOT_COMP_03", "@IMG_ANGIOGRAPHY"
 JPEG_HEADER = struct.Struct("<BIIIIII")  # scan mode, 2 unknown, width, height, number of slices, unknown
-RAW_HEADER = struct.Struct("<BIIIIBI")  # scan mode, width, height, bits, number of slices, format, size
+RAW_HEADER = struct.Struct("<BIIII")  # scan mode, width, height, bits, number of slices
+RAW_BEGINS = (22, 38, 17)  # bytes before the raw voxels: oct-converter, uocte's code, uocte's pages
 LENGTHS = struct.Struct("<ddd")  # x and y of the field in mm, micrometres of a voxel in depth
 LENGTHS_AT = {"@PARAM_SCAN_04": 12, "@PARAM_SCAN_02": 21}
 EYE_CHUNKS = ("@CAPTURE_INFO_02", "@CAPTURE_INFO")
@@ -97,14 +98,26 @@ def _stack(path: Path, chunks: dict[str, memoryview]) -> FdaStack:
         return FdaStack(_decoded(path, chunks[JPEG], (n, height, width)), mode, "displayed")
     if RAW in chunks:
         chunk = chunks[RAW]
-        mode, width, height, bits, n, _, size = RAW_HEADER.unpack_from(chunk)
+        mode, width, height, bits, n = RAW_HEADER.unpack_from(chunk)
         _require_pattern(path, mode, n, width, (HORIZONTAL, VERTICAL, RAW_VOLUME))
-        needed = 2 * width * height * n
-        if bits != 16 or (size and size != needed):
-            raise DataError(f"{path}: {RAW} has {bits} bits and {size} bytes for {needed}; no such layout is known")
-        array = np.frombuffer(chunk, "<u2", width * height * n, RAW_HEADER.size).reshape(n, height, width)
+        begin = _raw_begin(chunk, 2 * width * height * n)
+        if bits != 16 or begin is None:
+            raise DataError(
+                f"{path}: {RAW} has {bits} bits and {len(chunk)} bytes for {width} x {n} x {height} voxels; no such "
+                "layout is known, leave the eye out"
+            )
+        array = np.frombuffer(chunk, "<u2", width * height * n, begin).reshape(n, height, width)
         return FdaStack(array, VERTICAL if mode == VERTICAL else HORIZONTAL, "stored")
     raise DataError(f"{path}: holds no OCT volume (no chunk {JPEG} or {RAW}); leave it out")
+
+
+def _raw_begin(chunk: memoryview, needed: int) -> int | None:
+    """Where the raw voxels of `needed` bytes begin: after their number, or so that they fill the chunk; None if not."""
+    for begin in RAW_BEGINS:
+        stated = int.from_bytes(chunk[begin - 4 : begin], "little") == needed and begin != min(RAW_BEGINS)
+        if (stated and len(chunk) >= begin + needed) or len(chunk) == begin + needed:
+            return begin
+    return None
 
 
 def _require_pattern(path: Path, mode: int, n: int, width: int, volumes: tuple[int, ...]) -> None:
