@@ -140,3 +140,16 @@ def test_what_was_not_measured_is_warned_about_or_refused(
         else:
             with pytest.raises(DataError, match=r"most\.img: 95% of its voxels could not be measured"):
                 VendorFolder(tmp_path).volume(name, "OCTA")
+
+
+def test_directions_that_a_format_does_not_tell_are_warned_about_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    scan = VendorScan(SHOWN, (1.0, 1.0, 1.0), "OCT", "stored", unstated=("x", "y"))
+    monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".xyz": Reader(lambda *_: scan)})
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.xyz").write_bytes(b"1")
+        VendorFolder(tmp_path / f"{name}.xyz").volume(name, "OCT")
+    assert [record.getMessage()[:55] for record in caplog.records] == [
+        ".xyz files do not tell the direction of x and y: the fi"
+    ]

@@ -30,12 +30,12 @@ MODALITY_WORDS: dict[Modality, str] = {"OCT": "structure (OCT)", "OCTA": "angiog
 class VendorScan(NamedTuple):
     """A raster of parallel B-scans ``[x, y, z]``; a file with any other pattern is refused by its reader.
 
-    A B-scan lies along x, or along y if it was taken vertically.
-    x runs from left to right on the fundus picture, y from inferior to superior, z into the eye. `unstated` names the
-    axes whose direction the file does not tell: they keep its order. `spacing` is in millimetres, None where the file
-    does not give it. `surfaces` ``[x, y, surface]`` are depths in voxels from 0 of the surfaces `names`, the uppermost
-    first. `modality` and `scale` are what the file says, and never what the caller would like. `invalid` is the share
-    of the voxels that could not be measured, as far as the file marks them; they are 0 in `array`.
+    x runs from left to right on the fundus picture, y from inferior to superior, z into the eye; a B-scan lies along x,
+    or along y if it was taken vertically. `unstated` names the axes whose direction the file does not tell: they keep
+    its order. `spacing` is in millimetres, None where the file does not give it. `surfaces` ``[x, y, surface]`` are
+    depths in voxels from 0 of the surfaces `names`, the uppermost first. `modality` and `scale` are what the file says,
+    and never what the caller would like. `invalid` is the share of the voxels that could not be measured, as far as the
+    file marks them; they are 0 in `array`.
     """
 
     array: NDArray
