@@ -15,7 +15,7 @@ from octa_kedro.io.e2e import read_e2e
 from octa_kedro.io.vendor import VendorFolder
 
 SIDE, PLACE, IMAGE, FLOW = 11, 10004, 0x40000000, 0x4000275D
-DEEP = np.float32(0.00387)
+DEEP = np.float32(0.05)
 
 
 def float16(reflectance: np.ndarray) -> np.ndarray:
@@ -125,9 +125,9 @@ def test_the_lateral_size_comes_from_the_table(tmp_path: Path):
     Writer().volume(random_voxels()[0]).save(tmp_path / "eye.e2e")
     with pytest.raises(DataError, match="gives no usable length for field_x_mm"):
         VendorFolder(tmp_path).volume("eye", "OCT")
-    (tmp_path / "subjects.csv").write_text("subject,path,field_x_mm,field_y_mm\neye,eye.e2e,6,4.5\n")
+    (tmp_path / "subjects.csv").write_text("subject,path,field_x_mm,field_y_mm\neye,eye.e2e,2,1.8\n")
     source = VendorFolder(tmp_path)
-    assert source.volume("eye", "OCT").extent_mm == pytest.approx((6, 4.5, 12 * float(DEEP)))
+    assert source.volume("eye", "OCT").extent_mm == pytest.approx((2, 1.8, 12 * float(DEEP)))
     with pytest.raises(DataError, match=r"eye\.e2e: holds structure \(OCT\), not angiography \(OCTA\)"):
         source.volume("eye", "OCTA")
 

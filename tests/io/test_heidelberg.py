@@ -17,7 +17,7 @@ from octa_kedro.io.vendor import VendorFolder
 SLO = 3
 SEGMENTS = {0: 1.0, 4: 3.0, 6: 5.0, 14: 7.0, 16: 8.0, 1: 9.0}
 INVALID = np.finfo(np.float32).max
-ALONG, DISTANCE, DEEP = 0.011, 0.03, 0.004
+ALONG, DISTANCE, DEEP = 0.25, 0.3, 0.05
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Writer:
         width = bscan.shape[1]
         across = number * DISTANCE + (self.shift if number == n - 1 else 0)
         length = width * ALONG
-        begin, end = (0.1 + across, 2.0), (0.1 + across, 2.0 - length)
+        begin, end = (0.1 + across, 9.0), (0.1 + across, 9.0 - length)
         if not self.vertical:
-            begin, end = (0.1, 2.0 - across), (0.1 + length, 2.0 - across)
+            begin, end = (0.1, 9.0 - across), (0.1 + length, 9.0 - across)
         surfaces = np.full((17, width), INVALID, "<f4")
         for segment, at in SEGMENTS.items():
             surfaces[segment] = at + np.arange(width) / 10
@@ -142,7 +142,7 @@ def test_surfaces_are_in_millimetres_and_need_no_second_reading(tmp_path: Path):
     surfaces = source.surfaces("eye")
     assert surfaces.names == ("ILM", "IPL_INL", "OPL_ONL", "IS_OS", "RPE", "BM")
     np.testing.assert_allclose(surfaces.plane("BM")[:, 2], (9.0 + np.arange(5) / 10 + 0.5) * DEEP, rtol=1e-5)
-    assert source.check("eye", "OCT") == {"field_of_view_mm": 0.055, "width": 5, "n_bscans": 4, "depth": 12}
+    assert source.check("eye", "OCT") == {"field_of_view_mm": 1.25, "width": 5, "n_bscans": 4, "depth": 12}
 
 
 @pytest.mark.parametrize("version", [b"HSF-OCT-100", b"HSF-OCT-101", b"HSF-OCT-104"])
@@ -172,7 +172,7 @@ GOOD = Writer()(random_flow())
         (Writer(pattern=1)(random_flow()), "line scan of 4 B-scans, not a volume scan"),
         (Writer()(random_flow((100, 5, 12))), r"line scan of 5 B-scans \(100 A-scans each\)"),
         (Writer(shift=0.1)(random_flow()), "no equal distance"),
-        (Writer(header_distance=0.05)(random_flow()), "distance of B-scans is 0.05 mm by its header, but 0.03 mm"),
+        (Writer(header_distance=0.5)(random_flow()), "distance of B-scans is 0.5 mm by its header, but 0.3 mm"),
     ],
 )
 def test_bad_vol_files_are_named(tmp_path: Path, data: bytes, words: str):

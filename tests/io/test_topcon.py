@@ -43,7 +43,7 @@ def fda_bytes(
     chunks = {"@CAPTURE_INFO_02": bytes([eye]).ljust(118, b"\0")}
     chunks["@IMG_JPEG" if jpeg else "@IMG_MOT_COMP_03"] = volume
     if lengths:
-        chunks["@PARAM_SCAN_04"] = struct.pack("<IIIddddd", 0, 0, 0, 3.0, 4.0, 4.0, 0, 0) + b"\0\0"
+        chunks["@PARAM_SCAN_04"] = struct.pack("<IIIddddd", 0, 0, 0, 2.0, 1.8, 50.0, 0, 0) + b"\0\0"
     chunks |= {f"@{name}": data for name, data in more.items()}
     body = b"".join(bytes([len(name)]) + name.encode() + struct.pack("<I", len(c)) + c for name, c in chunks.items())
     return b"FOCTFDA" + struct.pack("<II", 1, 0) + body + b"\0"
@@ -61,7 +61,7 @@ def test_what_was_written_comes_back(shape: tuple[int, int, int], jpeg: bool, mo
         path.write_bytes(fda_bytes(voxels, jpeg=jpeg, mode=mode, eye=eye))
         scan = read_fda(path, "OCT")
     np.testing.assert_array_equal(scan.array, voxels)
-    assert scan.spacing == pytest.approx((3 / shape[0], 4 / shape[1], 0.004))
+    assert scan.spacing == pytest.approx((2 / shape[0], 1.8 / shape[1], 0.05))
     assert scan.laterality == {0: "OD", 1: "OS"}.get(eye)
     assert scan.scale == ("displayed" if jpeg else "stored")
     assert scan.unstated == (("x", "y") if mode == 6 else ())

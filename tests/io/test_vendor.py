@@ -78,10 +78,10 @@ def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
     write_img(tmp_path / "P1_Wide Cube 5x4_OD_cube_z.img", 5, 4)
     with pytest.raises(DataError, match=r"subject P1_Wide.*gives no usable length for field_x_mm"):
         VendorFolder(tmp_path).volume("P1_Wide Cube 5x4_OD_cube_z", "OCT")
-    table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;P1_Wide Cube 5x4_OD_cube_z.img;OS;3,0;{y};2\n"
-    (tmp_path / "subjects.csv").write_text(table.format(y="4"))
+    table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;P1_Wide Cube 5x4_OD_cube_z.img;OS;2,0;{y};2\n"
+    (tmp_path / "subjects.csv").write_text(table.format(y="1.9"))
     volume = VendorFolder(tmp_path).volume("e1", "OCT")
-    assert volume.extent_mm == pytest.approx((3, 4, 2))
+    assert volume.extent_mm == pytest.approx((2, 1.9, 2))
     assert volume.laterality == "OS"  # the table holds
     (tmp_path / "subjects.csv").write_text(table.format(y="wide"))
     with pytest.raises(DataError, match="subject e1: field_y_mm is 'wide'; give a length in millimetres"):
@@ -117,7 +117,7 @@ def test_a_scan_is_decoded_once_for_its_volume_and_its_surfaces(tmp_path: Path, 
 
     def read(path: Path, modality: Modality | None) -> VendorScan:
         calls.append(modality)
-        return VendorScan(SHOWN, (1.0, 1.0, 1.0), modality or "OCT", "stored")
+        return VendorScan(SHOWN, (0.3, 0.3, 0.05), modality or "OCT", "stored")
 
     monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".img": Reader(read)})
     (tmp_path / "eye.img").write_bytes(b"1")
@@ -131,7 +131,7 @@ def test_what_was_not_measured_is_warned_about_or_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     for share, name in ((0.5, "some"), (0.95, "most")):
-        scan = VendorScan(SHOWN, (1.0, 1.0, 1.0), "OCTA", "flow", invalid=share)
+        scan = VendorScan(SHOWN, (0.3, 0.3, 0.05), "OCTA", "flow", invalid=share)
         monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".img": Reader(lambda *_, scan=scan: scan)})
         (tmp_path / f"{name}.img").write_bytes(b"1")
         if name == "some":
@@ -145,7 +145,7 @@ def test_what_was_not_measured_is_warned_about_or_refused(
 def test_directions_that_a_format_does_not_tell_are_warned_about_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    scan = VendorScan(SHOWN, (1.0, 1.0, 1.0), "OCT", "stored", unstated=("x", "y"))
+    scan = VendorScan(SHOWN, (0.3, 0.3, 0.05), "OCT", "stored", unstated=("x", "y"))
     monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".xyz": Reader(lambda *_: scan)})
     for name in ("a", "b"):
         (tmp_path / f"{name}.xyz").write_bytes(b"1")

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor import VendorFolder
 from octa_kedro.io.zeiss import img_size, read_img
 
 CUBE = "P1_Macular Cube {w}x{n}_1-2-2020_3-4-5_{side}_sn1_cube_{kind}.img"
@@ -64,9 +63,9 @@ def test_a_square_field_comes_back(n: int, mm: str, depth: int, name: str, flow:
 def test_the_first_bytes_are_the_deepest_voxels_of_the_right_edge(tmp_path: Path):
     name = CUBE.format(w=3, n=2, side="OD", kind="z")
     (tmp_path / name).write_bytes(bytes([1, 2, 3]) + bytes(3 * 2 * 1024 - 3))
-    volume = VendorFolder(tmp_path).volume(name.removesuffix(".img"), "OCT")
-    assert volume.array[:, 0, 1023].tolist() == [3, 2, 1]
-    assert volume.array.sum() == 6
+    scan = read_img(tmp_path / name, "OCT")
+    assert scan.array[:, 0, 1023].tolist() == [3, 2, 1]
+    assert scan.array.sum() == 6
 
 
 @pytest.mark.parametrize(
