@@ -1,6 +1,5 @@
 """Families of results, quarantine, and work in several processes."""
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.notes import read_note
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.code import Code
 from octa_kedro.results.config import ExecutionConfig
@@ -167,7 +167,21 @@ def test_a_result_whose_file_is_gone_is_made_again(store: Store, log: Path):
     first.unlink()
     assert put(store, recipes(log, "a"))["a"].path == first
     assert log.read_text().count("\n") == 2
-    assert json.loads(first.with_suffix(".json").read_text())["file"] == first.name
+    assert read_note(first.with_suffix(".json"))["file"] == first.name
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"file"', b"{}"])
+def test_a_damaged_card_is_made_again_and_a_damaged_reason_is_tried_again(store: Store, log: Path, damage: bytes):
+    first = put(store, recipes(log, "a"))["a"].path
+    first.with_suffix(".json").write_bytes(damage)
+    assert put(store, recipes(log, "a"))["a"].path == first
+    assert log.read_text().count("\n") == 2
+    bad = {"bad": recipe("bad", partial(fail, log))}
+    put(store, bad, execution=QUARANTINE)
+    for note in store.folder.glob("*.failed.json"):
+        note.write_bytes(damage)
+    assert put(store, bad, execution=QUARANTINE).failed == {"bad": "subject bad: the retina is not there"}
+    assert log.read_text().count("\n") == 4
 
 
 def test_other_code_makes_another_file_and_is_told_in_one_line(store: Store, log: Path, caplog):

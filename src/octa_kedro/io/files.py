@@ -1,4 +1,7 @@
-"""Atomic writes: a file is written under a temporary name first, so that a reader never finds half of it."""
+"""Atomic writes: a file is written under a temporary name first, so that a reader never finds half of it.
+
+Its bytes are on the disk before its name is: otherwise a power cut may leave the name with nothing behind it.
+"""
 
 import os
 from collections.abc import Iterator
@@ -15,9 +18,20 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
+        _flush(partial)
         partial.replace(path)
+        _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def relative_link(target: Path, folder: Path) -> str:

@@ -1,6 +1,5 @@
 """A folder of results of eyes: what is missing is made, in several processes, and what cannot be made is remembered."""
 
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -10,13 +9,14 @@ from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.io.progress import progress
 from octa_kedro.results.changes import VersionOf, no_version, remember_code, tell_changed_code, tell_other_libraries
 from octa_kedro.results.recipe import Job, Recipe
 from octa_kedro.results.stored import Manifest, Stored, write_result
 
 ABSENT = {"absent": True}
+FAILED = ".failed.json"
 LIBRARIES = "libraries"
 Entry = dict[str, Any]
 
@@ -83,7 +83,7 @@ class Store:
             if not quarantine:
                 raise type(error)(f"{reason} (execution.on_error: quarantine goes on without it)") from error
             for part in recipe.ingredients:
-                write_text(self._path(recipe, part, ".failed.json"), json.dumps({"failed": reason}))
+                write_note(self._path(recipe, part, FAILED), {"failed": reason})
         return eye
 
     def put(self, recipe: Recipe) -> None:
@@ -95,7 +95,7 @@ class Store:
             if part in made:
                 path = self._path(recipe, part, self.suffix)
                 card = write_result(path, made[part]) | {LIBRARIES: dict(recipe.code.libraries)}
-            write_text(self._path(recipe, part, ".json"), json.dumps(card, indent=1))
+            write_note(self._path(recipe, part, ".json"), card)
 
     def _made(self, recipe: Recipe, part: str, job: Job) -> Entry:
         entry = self._entry(recipe, part, job)
@@ -107,14 +107,12 @@ class Store:
         if (card := self._card(recipe, part)) is not None:
             meta = {"meta": card["meta"] | dict(recipe.facts)} if "meta" in card else {}
             return {name: value for name, value in card.items() if name != LIBRARIES} | meta
-        failure = self._path(recipe, part, ".failed.json")
-        remembered = job.execution.on_error == "quarantine" and failure.is_file()
-        return json.loads(failure.read_text()) if remembered else None
+        quarantine = job.execution.on_error == "quarantine"
+        return recall_note(self._path(recipe, part, FAILED)) if quarantine else None
 
     def _card(self, recipe: Recipe, part: str) -> Entry | None:
         """The card of a result that is whole."""
-        path = self._path(recipe, part, ".json")
-        card: Entry | None = json.loads(path.read_text()) if path.is_file() else None
+        card = recall_note(self._path(recipe, part, ".json"))
         return card if card == ABSENT or (card and (self.folder / card["file"]).is_file()) else None
 
     def _path(self, recipe: Recipe, part: str, suffix: str) -> Path:
