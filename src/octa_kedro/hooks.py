@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
@@ -12,11 +13,12 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 
-from octa_kedro.data_root import data_roots, use_data_roots
+from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
 from octa_kedro.errors import ConfigError, OctaError
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
 from octa_kedro.structure import AUTO, Structure, drawn_folds, parse_structure, settle_folds, use_structure
+from octa_kedro.upkeep import look_after
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,12 @@ class ProjectHooks:
         if loader["globals"].get("folds") == AUTO:
             place = context.project_path / loader["catalog"]["source"]["filepath"]
             build_from(settle_folds(structure, place, drawn))
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Look after the folders that the run will write to."""
+        for root in {cohort_root(), inference_root()}:
+            look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
 
 
 def build_from(structure: Structure) -> None:
