@@ -1,5 +1,6 @@
 """Families of results, quarantine, and work in several processes."""
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -124,6 +125,51 @@ def test_quarantine_keeps_the_reason_and_goes_on(store: Store, log: Path):
     again = {"bad": recipe("bad", partial(fail, log))}
     assert put(store, again, "surfaces", QUARANTINE).failed.keys() == {"bad"}
     assert log.read_text().count("\n") == 2  # neither its other part nor a second run tried the bad eye again
+
+
+def closed(log: Path, _wanted: list[str]) -> dict[str, Result]:
+    """Until `log` is there, the eye's file cannot be read."""
+    if not log.is_file():
+        raise PermissionError(errno.EACCES, "Permission denied", "7.bmp")
+    return family(log, ["volume", "surfaces"])
+
+
+def wrapped(log: Path, wanted: list[str]) -> dict[str, Result]:
+    """The same, as readers tell it."""
+    try:
+        return closed(log, wanted)
+    except OSError as error:
+        raise DataError("7.bmp: cannot be read") from error
+
+
+@pytest.mark.parametrize("make", [closed, wrapped])
+def test_what_failed_for_want_of_permission_is_tried_again(store: Store, log: Path, make: Callable):
+    eye = {"a": recipe("a", partial(make, log))}
+    assert "7.bmp" in put(store, eye, execution=QUARANTINE).failed["a"]
+    log.touch()
+    assert put(store, eye, execution=QUARANTINE).failed == {}
+
+
+def full(_wanted: list[str]) -> dict[str, Result]:
+    raise OSError(errno.ENOSPC, "No space left on device", "x.nii")
+
+
+def test_a_full_disk_ends_the_run_with_its_remedy_and_is_no_eyes_fault(store: Store, log: Path):
+    with pytest.raises(OctaError, match=r"x\.nii: No space left on device; free space on that disk; then run again"):
+        put(store, recipes(log, "good") | {"a": recipe("a", full)}, execution=QUARANTINE)
+    assert put(store, recipes(log, "good") | {"a": recipe("a", partial(family, log))}).keys() == {"good", "a"}
+    assert log.read_text().count("\n") == 2
+
+
+def out_of_memory(_wanted: list[str]) -> dict[str, Result]:
+    raise MemoryError("Unable to allocate 9 TiB")
+
+
+def test_an_eye_too_large_for_the_memory_is_left_out_with_the_remedy(store: Store, log: Path):
+    eyes = {"a": recipe("a", out_of_memory)} | recipes(log, "good")
+    loaded = put(store, eyes, execution=QUARANTINE)
+    assert list(loaded) == ["good"]
+    assert "not enough memory (Unable to allocate 9 TiB); free memory, or work on fewer" in loaded.failed["a"]
 
 
 def test_without_quarantine_the_run_stops_but_keeps_what_is_finished(store: Store, log: Path):
