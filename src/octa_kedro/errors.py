@@ -1,5 +1,9 @@
 """The errors that are the input's fault: each message names the file, subject or parameter at fault and the remedy."""
 
+import errno
+from collections.abc import Iterator
+from typing import NamedTuple
+
 
 class OctaError(Exception):
     """Base of every error that is the input's fault; the command line shows it as one line."""
@@ -23,3 +27,53 @@ class CheckpointError(OctaError):
 
 class LeakError(OctaError):
     """Subjects that must stay apart (training against test) overlap."""
+
+
+PASSING = {
+    errno.EACCES: "allow this user to read and write there",
+    errno.EPERM: "allow this user to read and write there",
+    errno.EROFS: "the file system is read-only; give the project a folder that can be written",
+    errno.ENOSPC: "free space on that disk",
+    errno.EDQUOT: "free space: the quota of this user is used up",
+    errno.ENOMEM: "free memory, or work on fewer eyes at a time (execution.workers)",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the machine has too many open files",
+    errno.EIO: "the disk or the network reports an error; try again",
+    errno.ESTALE: "the network drive has gone away; connect it again",
+    errno.ETIMEDOUT: "the network drive does not answer; connect it again",
+}
+"""Errors of the machine, not of the data, by number, and what helps against them."""
+
+
+NO_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""With these no other eye would fare better."""
+
+
+class MachineFault(NamedTuple):
+    """What is wrong with the machine (permission, space, memory), and the remedy; whether it concerns all eyes."""
+
+    words: str
+    everywhere: bool
+
+
+def machine_fault(error: BaseException | None) -> MachineFault | None:
+    """The fault of the machine that `error` comes from, if it comes from one. It passes: it says nothing about data."""
+    for one in _causes(error):
+        if isinstance(one, MemoryError):
+            told = f" ({one})" if str(one) else ""
+            return MachineFault(f"not enough memory{told}; {PASSING[errno.ENOMEM]}", False)
+        if isinstance(one, OSError) and one.errno in PASSING:
+            place = "" if one.filename is None else f"{one.filename}: "
+            return MachineFault(f"{place}{one.strerror}; {PASSING[one.errno]}", one.errno in NO_WRITING)
+    return None
+
+
+def user_error(error: BaseException | None) -> OctaError | None:
+    """The OctaError that led to `error`, if one did: Kedro wraps what a dataset raises."""
+    return next((one for one in _causes(error) if isinstance(one, OctaError)), None)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -5,6 +5,7 @@ import logging
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from kedro.config import AbstractConfigLoader
 from kedro.framework.context import KedroContext
@@ -12,11 +13,12 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.project import pipelines
 from omegaconf import OmegaConf
 
-from octa_kedro.data_root import data_roots, use_data_roots
-from octa_kedro.errors import ConfigError, OctaError
+from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
+from octa_kedro.errors import ConfigError, machine_fault, user_error
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
 from octa_kedro.structure import AUTO, Structure, drawn_folds, parse_structure, settle_folds, use_structure
+from octa_kedro.upkeep import look_after
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,12 @@ class ProjectHooks:
         if loader["globals"].get("folds") == AUTO:
             place = context.project_path / loader["catalog"]["source"]["filepath"]
             build_from(settle_folds(structure, place, drawn))
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+        """Look after the folders that the run will write to."""
+        for root in {cohort_root(), inference_root()}:
+            look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
 
 
 def build_from(structure: Structure) -> None:
@@ -72,27 +80,19 @@ def base_models(conf: Path) -> list[str]:
 
 
 def install_one_line_errors() -> None:
-    """Show an OctaError that ends the program as one line, and every other exception as before."""
+    """Show an OctaError that ends the program, or a fault of the machine, as one line; all else as before."""
     previous = sys.excepthook
     if getattr(previous, "one_line", False):
         return
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        ours = find_user_error(error)
-        if ours is None:
+        ours, fault = user_error(error), machine_fault(error)
+        if ours is None and fault is None:
             previous(kind, error, trace)
         else:
             log.debug("the error below was raised here", exc_info=(kind, error, trace))
-            sys.stderr.write(f"\nERROR: {' '.join(str(ours).split())}\n")
+            line = str(ours) if fault is None or ours is not None else fault.words
+            sys.stderr.write(f"\nERROR: {' '.join(line.split())}\n")
 
     show.one_line = True  # type: ignore[attr-defined]
     sys.excepthook = show
-
-
-def find_user_error(error: BaseException | None) -> BaseException | None:
-    """The OctaError that led to `error`, if one did: Kedro wraps what a dataset raises."""
-    while error is not None:
-        if isinstance(error, OctaError):
-            return error
-        error = error.__cause__ or error.__context__
-    return None

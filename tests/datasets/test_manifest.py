@@ -1,6 +1,5 @@
 """Versions of per-eye results: manifests over content-addressed files."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from kedro.io import DatasetError, Version
 
 from octa_kedro.datasets.manifest import ManifestDataset
 from octa_kedro.errors import DataError
+from octa_kedro.io.notes import read_note
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.code import Code
 from octa_kedro.results.config import ExecutionConfig
@@ -105,7 +105,7 @@ def test_an_empty_set_is_a_version_too(tmp_path: Path):
 
 def test_manifests_are_small_and_readable(tmp_path: Path):
     dataset(tmp_path, save="v1").save(job(a=("k1", eye(0.25))))
-    manifest = json.loads((tmp_path / "m" / "manifest.json" / "v1" / "manifest.json").read_text())
+    manifest = read_note(tmp_path / "m" / "manifest.json" / "v1" / "manifest.json")
     assert manifest["a"]["file"] == f"k1-{CODE.digest}-volume.nii"
     assert len(manifest["a"]["sha256"]) == 64
 

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from octa_kedro.errors import OctaError
-from octa_kedro.hooks import find_user_error
+from octa_kedro.errors import OctaError, user_error
 from tests.pipelines.conftest import kedro, run
 
 
@@ -16,7 +15,7 @@ def first_error(project: Path, **what: Any) -> str:
     with pytest.raises((OctaError, DatasetError, ValueError)) as caught:
         run(project, **what)
     assert not (project / "data" / "test" / "06_models").exists()
-    return str(find_user_error(caught.value) or caught.value)
+    return str(user_error(caught.value) or caught.value)
 
 
 def edit_sheets(project: Path, change) -> None:

@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from octa_kedro.errors import OctaError
-from octa_kedro.hooks import find_user_error
+from octa_kedro.errors import OctaError, user_error
 from tests.pipelines.conftest import catalog, run
 
 PROCESSING = {"pipeline_names": ["data_processing"]}
@@ -47,7 +46,7 @@ def test_without_quarantine_it_stops_and_nothing_finished_is_lost(with_release: 
     damage(one_eye(with_release) / "7.bmp")
     with pytest.raises((OctaError, DatasetError)) as caught:
         run(with_release, **PROCESSING)
-    assert "7.bmp" in str(find_user_error(caught.value))
+    assert "7.bmp" in str(user_error(caught.value))
     assert len(list((with_release / "data/test/02_intermediate/inspected").glob("*-surfaces.nii"))) < 12
     assert not catalog(with_release).exists("processed_volumes")
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from octa_kedro.errors import CheckpointError, ConfigError
-from octa_kedro.hooks import find_user_error
+from octa_kedro.errors import CheckpointError, ConfigError, user_error
 from tests.conftest import SHARED
 from tests.pipelines.conftest import catalog, run
 
@@ -140,16 +139,16 @@ def test_one_network_of_maps_reads_one_eye(mission, eyes: Path):
     assert nib.load(folder / subject / f"{subject}_map_over_scan.nii.gz").shape[:2] == (44, 44)
 
 
-def user_error(project: Path, inference: dict) -> Exception:
+def error_of(project: Path, inference: dict) -> Exception:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps what a dataset raises
         run(project, pipeline_names=["inference"], params={"inference": inference})
-    found = find_user_error(caught.value)
+    found = user_error(caught.value)
     assert isinstance(found, Exception)
     return found
 
 
 def test_a_wrong_subject_is_named(mission):
-    error = user_error(mission[0], {"subject": 99})
+    error = error_of(mission[0], {"subject": 99})
     assert isinstance(error, ConfigError)
     assert "inference.subject=99: no such eye" in str(error)
 
@@ -157,11 +156,11 @@ def test_a_wrong_subject_is_named(mission):
 def test_an_encoder_is_refused(mission):
     project, version = mission
     encoder = f"{ROOT}/06_models/pretraining/fold_1/encoder.safetensors/{version}/encoder.safetensors"
-    assert "cannot classify" in str(user_error(project, {"checkpoint": encoder}))
+    assert "cannot classify" in str(error_of(project, {"checkpoint": encoder}))
 
 
 def test_without_networks_of_its_own_an_environment_says_so(with_release: Path):
-    error = user_error(with_release, {})
+    error = error_of(with_release, {})
     assert isinstance(error, CheckpointError)
     assert "train it in this environment first" in str(error)
 

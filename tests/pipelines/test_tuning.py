@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from octa_kedro.errors import ConfigError, OctaError
-from octa_kedro.hooks import find_user_error
+from octa_kedro.errors import ConfigError, OctaError, user_error
 from octa_kedro.pipeline_registry import build_pipelines
 from octa_kedro.structure import Structure
 from octa_kedro.training.checkpoint import load_checkpoint
@@ -61,7 +60,7 @@ def test_a_training_with_the_best_parameters_repeats_the_trial(searched: Path):
 def test_bad_searches_are_one_line(searched: Path, params: dict, message: str):
     with pytest.raises(Exception) as caught:  # noqa: PT011 - Kedro wraps what a node raises
         run(searched, pipeline_names=["tuning"], params=params)
-    found = find_user_error(caught.value)
+    found = user_error(caught.value)
     assert isinstance(found, ConfigError | OctaError)
     assert message in str(found)
 

@@ -1,11 +1,11 @@
 """What the log says of trainings and phantom eyes that are made anew."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from octa_kedro.io.notes import write_note
 from octa_kedro.io.release_writer import RECORDS, PhantomCohort
 from octa_kedro.phantom.cohort import cohort_recipes, tell_changed_code
 from octa_kedro.phantom.config import PhantomConfig
@@ -21,7 +21,7 @@ def left(folder: Path, key: Key, saved_as: str | None = None) -> None:
     """What an earlier training leaves."""
     (folder / key.name).mkdir()
     about = {"training": "3D fold 1", "saved_as": saved_as} | key.to_json()
-    (folder / key.name / "about.json").write_text(json.dumps(about))
+    write_note(folder / key.name / "about.json", about)
 
 
 @pytest.mark.parametrize("saved_as", ["training_3d.fold_1.checkpoint:2026-01-02T03.04.05.678Z", None])
@@ -40,7 +40,7 @@ def test_a_training_tells_what_keeps_it_from_going_on(
 def test_a_training_says_nothing_if_it_is_another_one_or_goes_on(tmp_path: Path, key: Key, caplog):
     left(tmp_path, Key("start", OLD))
     (tmp_path / "of_an_older_release").mkdir()
-    (tmp_path / "of_an_older_release" / "about.json").write_text('{"training": "3D fold 1"}')
+    write_note(tmp_path / "of_an_older_release" / "about.json", {"training": "3D fold 1"})
     tell_retrained(tmp_path, "about.json", key, "3D fold 1")
     assert caplog.messages == []
 
@@ -52,9 +52,9 @@ def test_of_many_modules_some_are_named():
 
 def written(root: Path, cohort: PhantomCohort) -> None:
     (root / RECORDS).mkdir()
-    (root / RECORDS / ".code").write_text(json.dumps(cohort.code))
+    write_note(root / RECORDS / ".code", {"code": cohort.code})
     for eye, recipe in cohort.recipes.items():
-        (root / RECORDS / f"{eye}.json").write_text(json.dumps({"key": recipe.key, "field": "OCTA_3mm"}))
+        write_note(root / RECORDS / f"{eye}.json", {"key": recipe.key, "field": "OCTA_3mm"})
 
 
 def test_phantom_eyes_that_are_rendered_anew_are_told_of(tmp_path: Path, monkeypatch, caplog):

@@ -1,6 +1,6 @@
 """Families of results, quarantine, and work in several processes."""
 
-import json
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.notes import read_note
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.code import Code
 from octa_kedro.results.config import ExecutionConfig
@@ -126,6 +127,51 @@ def test_quarantine_keeps_the_reason_and_goes_on(store: Store, log: Path):
     assert log.read_text().count("\n") == 2  # neither its other part nor a second run tried the bad eye again
 
 
+def closed(log: Path, _wanted: list[str]) -> dict[str, Result]:
+    """Until `log` is there, the eye's file cannot be read."""
+    if not log.is_file():
+        raise PermissionError(errno.EACCES, "Permission denied", "7.bmp")
+    return family(log, ["volume", "surfaces"])
+
+
+def wrapped(log: Path, wanted: list[str]) -> dict[str, Result]:
+    """The same, as readers tell it."""
+    try:
+        return closed(log, wanted)
+    except OSError as error:
+        raise DataError("7.bmp: cannot be read") from error
+
+
+@pytest.mark.parametrize("make", [closed, wrapped])
+def test_what_failed_for_want_of_permission_is_tried_again(store: Store, log: Path, make: Callable):
+    eye = {"a": recipe("a", partial(make, log))}
+    assert "7.bmp" in put(store, eye, execution=QUARANTINE).failed["a"]
+    log.touch()
+    assert put(store, eye, execution=QUARANTINE).failed == {}
+
+
+def full(_wanted: list[str]) -> dict[str, Result]:
+    raise OSError(errno.ENOSPC, "No space left on device", "x.nii")
+
+
+def test_a_full_disk_ends_the_run_with_its_remedy_and_is_no_eyes_fault(store: Store, log: Path):
+    with pytest.raises(OctaError, match=r"x\.nii: No space left on device; free space on that disk; then run again"):
+        put(store, recipes(log, "good") | {"a": recipe("a", full)}, execution=QUARANTINE)
+    assert put(store, recipes(log, "good") | {"a": recipe("a", partial(family, log))}).keys() == {"good", "a"}
+    assert log.read_text().count("\n") == 2
+
+
+def out_of_memory(_wanted: list[str]) -> dict[str, Result]:
+    raise MemoryError("Unable to allocate 9 TiB")
+
+
+def test_an_eye_too_large_for_the_memory_is_left_out_with_the_remedy(store: Store, log: Path):
+    eyes = {"a": recipe("a", out_of_memory)} | recipes(log, "good")
+    loaded = put(store, eyes, execution=QUARANTINE)
+    assert list(loaded) == ["good"]
+    assert "not enough memory (Unable to allocate 9 TiB); free memory, or work on fewer" in loaded.failed["a"]
+
+
 def test_without_quarantine_the_run_stops_but_keeps_what_is_finished(store: Store, log: Path):
     mixed = recipes(log, "good") | {"bad": recipe("bad", partial(fail, log))}
     with pytest.raises(DataError, match=r"subject bad: the retina is not there \(execution.on_error"):
@@ -167,7 +213,21 @@ def test_a_result_whose_file_is_gone_is_made_again(store: Store, log: Path):
     first.unlink()
     assert put(store, recipes(log, "a"))["a"].path == first
     assert log.read_text().count("\n") == 2
-    assert json.loads(first.with_suffix(".json").read_text())["file"] == first.name
+    assert read_note(first.with_suffix(".json"))["file"] == first.name
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"file"', b"{}"])
+def test_a_damaged_card_is_made_again_and_a_damaged_reason_is_tried_again(store: Store, log: Path, damage: bytes):
+    first = put(store, recipes(log, "a"))["a"].path
+    first.with_suffix(".json").write_bytes(damage)
+    assert put(store, recipes(log, "a"))["a"].path == first
+    assert log.read_text().count("\n") == 2
+    bad = {"bad": recipe("bad", partial(fail, log))}
+    put(store, bad, execution=QUARANTINE)
+    for note in store.folder.glob("*.failed.json"):
+        note.write_bytes(damage)
+    assert put(store, bad, execution=QUARANTINE).failed == {"bad": "subject bad: the retina is not there"}
+    assert log.read_text().count("\n") == 4
 
 
 def test_other_code_makes_another_file_and_is_told_in_one_line(store: Store, log: Path, caplog):

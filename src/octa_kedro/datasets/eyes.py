@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from glob import escape
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractVersionedDataset, Version
 
-from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import read_note, write_note
 
 if TYPE_CHECKING:
     from octa_kedro.inference.folders import EyeFolder
@@ -33,7 +32,7 @@ class EyeFoldersDataset(AbstractVersionedDataset["Mapping[str, EyeFolder]", "dic
 
     def load(self) -> dict[str, Path]:
         """The folder of every eye of the version."""
-        listed = json.loads(Path(self._get_load_path()).read_text())
+        listed = read_note(Path(self._get_load_path()))
         return {subject: Path(self._filepath.parent) / folder for subject, folder in listed.items()}
 
     def save(self, data: Mapping[str, EyeFolder]) -> None:
@@ -45,7 +44,7 @@ class EyeFoldersDataset(AbstractVersionedDataset["Mapping[str, EyeFolder]", "dic
         for subject, eye in data.items():
             earlier = sorted(path.parent for path in root.glob(f"*/{escape(subject)}/{escape(subject)}.json"))
             made += write_eye(root / version / subject, eye, earlier[-1] if earlier else None)
-        write_text(Path(self._get_save_path()), json.dumps({s: f"{version}/{s}" for s in data}, indent=1))
+        write_note(Path(self._get_save_path()), {s: f"{version}/{s}" for s in data})
         log.info("%s: %d of %d eyes are new, the others are as they were", root / version, made, len(data))
 
     def _exists(self) -> bool:

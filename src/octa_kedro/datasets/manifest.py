@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import read_note, write_note
 from octa_kedro.results.named import place_named
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
             if self._optional:
                 return self._store().open_all({})
             raise
-        return self._store().open_all(_read(path))
+        return self._store().open_all(read_note(path))
 
     def save(self, data: Job) -> None:
         """Make what is missing, then write the manifest: a manifest never names a file that is not complete."""
@@ -67,7 +66,7 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
             folder = Path(self._filepath.parent) / (self.resolve_save_version() or "")
             for eye, stored in store.open_all(entries).items():
                 place_named(stored.path, folder / f"{eye}_{self._named}{store.suffix}")
-        write_text(path, json.dumps(entries, indent=1))
+        write_note(path, entries)
 
     def _store(self) -> Store:
         from octa_kedro.results.store import Store
@@ -78,7 +77,11 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
         """The newest version that names one of some files of the store."""
         manifest = Path(self._filepath)
         for path in sorted(manifest.glob(f"*/{manifest.name}"), reverse=True):
-            if any(entry.get("file") in files for entry in _read(path).values()):
+            try:
+                entries = read_note(path).values()
+            except DataError:  # this one cannot be loaded, whatever it names
+                continue
+            if any(entry.get("file") in files for entry in entries):
                 return path.parent.name
         return None
 
@@ -87,11 +90,3 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "store": str(self._folder), "version": self._version}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        entries: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not a readable manifest ({error})") from error
-    return entries

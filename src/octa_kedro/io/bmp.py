@@ -4,6 +4,7 @@ import io
 import struct
 from pathlib import Path
 from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ HEADER_BYTES = FILE_HEADER.size + INFO_HEADER.size
 UNCOMPRESSED = 0
 GREY_RAMP = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)[:, :3]
 PLAIN_BITS = {8: 1, 24: 3}  # bits of a pixel -> its channels
+MAX_PIXELS = 1 << 26
+"""More than any B-scan or en-face map has. A header that states more is damaged; its pixels would fill the memory."""
 REMEDY = "copy it again or leave the eye out"
 
 
@@ -55,6 +58,7 @@ def bitmap_size(path: Path) -> tuple[int, int]:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if header is None:
         return _open(path, path).size
+    _require_size(path, header.width, header.height)
     _require_whole(path, header, length)
     return header.width, header.height
 
@@ -101,6 +105,7 @@ def _read_plain(path: Path, data: bytes) -> NDArray[np.uint8] | None:
         return None
     if header.bits == 8 and not _is_grey_ramp(data, header):
         return None
+    _require_size(path, header.width, header.height)
     _require_whole(path, header, len(data))
     stored = np.frombuffer(data, np.uint8, header.row_bytes * header.height, header.pixel_offset)
     channels = PLAIN_BITS[header.bits]
@@ -116,6 +121,11 @@ def _is_grey_ramp(data: bytes, header: BitmapHeader) -> bool:
         return False
     palette = np.frombuffer(data, np.uint8, 4 * header.colours, header.palette_offset).reshape(-1, 4)
     return np.array_equal(palette[:, :3], GREY_RAMP)
+
+
+def _require_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{path}: its header states {width} x {height} pixels, more than any scan has; {REMEDY}")
 
 
 def _require_whole(path: Path, header: BitmapHeader, length: int) -> None:
@@ -137,9 +147,15 @@ def _bytes_of(path: Path) -> bytes:
 
 def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
     try:
-        return Image.open(file)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        with catch_warnings():
+            simplefilter("ignore", Image.DecompressionBombWarning)  # `_require_size` is stricter
+            image = Image.open(file)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: {error}; {REMEDY}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
         raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
+    _require_size(path, *image.size)
+    return image
 
 
 def _decode(path: Path, image: Image.Image) -> NDArray[np.uint8]:

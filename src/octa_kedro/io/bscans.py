@@ -1,6 +1,8 @@
 """A folder of numbered B-scan bitmaps as one array."""
 
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ def list_bscans(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; every eye needs a folder of B-scans named 1.bmp, 2.bmp, ...")
     numbered: dict[int, str] = {}
-    for name in os.listdir(folder):  # noqa: PTH208 - Path objects for hundreds of names cost more than the listing
+    for name in _file_names(folder):
         stem, suffix = os.path.splitext(name)  # noqa: PTH122
         if suffix.lower() != ".bmp" or name.startswith("."):
             continue
@@ -33,14 +35,29 @@ def list_bscans(folder: Path) -> list[Path]:
         numbered[number] = name
     if not numbered:
         raise DataError(f"{folder}: holds no B-scan (*.bmp)")
-    missing = sorted(set(range(1, max(numbered) + 1)) - numbered.keys())
-    if missing or min(numbered) < 1:
+    last = max(numbered)
+    if len(numbered) != last or min(numbered) < 1:
+        # the first few only: a file may have a date for its number
+        missing = [*islice((number for number in range(1, last) if number not in numbered), 6)]
         shown = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
         raise DataError(
-            f"{folder}: B-scans are numbered from 1 to {max(numbered)} but {shown or 'number 0'} "
+            f"{folder}: B-scans are numbered from 1 to {last} but {shown or 'number 0'} "
             f"{'is missing' if missing else 'should not be there'}; copy the eye again or leave it out"
         )
     return [folder / numbered[number] for number in sorted(numbered)]
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    """Names of the files of a folder; DataError for a bitmap that is no regular file: to open a pipe would wait for
+    ever."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.is_file() and entry.name.lower().endswith(".bmp"):
+                    raise DataError(f"{folder / entry.name}: is no regular file; remove it or copy the eye again")
+                yield entry.name
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be listed ({error.strerror}); allow it to be read") from error
 
 
 def check_sizes(paths: list[Path]) -> tuple[int, int]:

@@ -1,10 +1,20 @@
-"""Atomic writes: a file is written under a temporary name first, so that a reader never finds half of it."""
+"""Atomic writes: a file is written under a temporary name first, so that a reader never finds half of it.
+
+Its bytes are on the disk before its name is: otherwise a power cut may leave the name with nothing behind it.
+"""
 
 import os
+import platform
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
+
+MACHINE = re.sub(r"[^A-Za-z0-9.]", "_", platform.node())
+UNFINISHED = re.compile(r"\.(partial|old)-(?P<machine>[A-Za-z0-9._]*)-(?P<process>\d{1,9})-.")
+DAY_SECONDS = 86400
 
 
 @contextmanager
@@ -12,12 +22,44 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path in the folder of `path`, which is made if needed. It replaces `path` when the block ends without
     an error and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = unfinished_name(path)
     try:
         yield partial
+        _flush(partial)
         partial.replace(path)
+        _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def unfinished_name(path: Path, what: str = "partial") -> Path:
+    """A name beside `path` that says which process, on which machine, is at work on it; see `is_abandoned`."""
+    return path.with_name(f".{what}-{MACHINE}-{os.getpid()}-{path.name}")
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a path with a name of `unfinished_name` belongs to no living process. What another machine has begun in a
+    shared folder is given up after a day without a change."""
+    if (match := UNFINISHED.match(path.name)) is None:
+        return False
+    if match["machine"] != MACHINE:
+        return time.time() - path.stat().st_mtime > DAY_SECONDS
+    try:
+        os.kill(int(match["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # somebody else's process, and alive
+        return False
+    return False
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def relative_link(target: Path, folder: Path) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import recall_note, write_note
 
 CHUNK = 1 << 20
 
@@ -18,10 +18,10 @@ def hash_files(paths: Sequence[Path], remembered: Path | None = None) -> str:
     if remembered is None:
         return _hash_bytes(paths)
     note = remembered / _hash_stats(paths)
-    if note.is_file():
-        return note.read_text()
+    if (known := recall_note(note)) is not None:
+        return str(known["hash"])
     digest = _hash_bytes(paths)
-    write_text(note, digest)
+    write_note(note, {"hash": digest})
     return digest
 
 

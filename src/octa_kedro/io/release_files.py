@@ -55,7 +55,7 @@ class ReleaseFiles:
             field_mm = float(match.group(1)) if match else float("nan")
             for modality in MODALITIES:
                 base = field / modality
-                for folder in sorted(base.iterdir()) if base.is_dir() else ():
+                for folder in _listed(base):
                     if folder.is_dir() and not folder.name.startswith("."):
                         _add(eyes.setdefault(folder.name, {}), modality, EyeFolder(folder, field_mm))
         return eyes
@@ -79,7 +79,7 @@ class ReleaseFiles:
     def _folders(self) -> list[Path]:
         """All folders down to `SEARCH_DEPTH` levels, without those that belong to a single eye."""
         found = []
-        for name, children, _ in os.walk(self.root):
+        for name, children, _ in os.walk(self.root, onerror=_refuse):
             folder = Path(name)
             found.append(folder)
             if len(folder.relative_to(self.root).parts) >= SEARCH_DEPTH or _is_field_folder(folder):
@@ -99,6 +99,25 @@ class ReleaseFiles:
         if len(found) > 1:
             raise DataError(f"eye {subject}: found twice, as {found[0]} and {found[1]}; remove one")
         return found[0] if found else None
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing where there is no such folder. DataError if it cannot be listed."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        _refuse(error)
+        raise
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that is passed over would be eyes that vanish without a word."""
+    raise DataError(
+        f"{error.filename}: this folder cannot be listed ({error.strerror}); allow it to be read, or move it "
+        "out of the release"
+    ) from error
 
 
 def _is_field_folder(folder: Path) -> bool:

@@ -1,7 +1,6 @@
 """Writes a cohort in the OCTA-500 release layout, which `Octa500Release` reads; each eye is written atomically."""
 
 import fcntl
-import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +14,8 @@ from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.files import replacing
+from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.io.octa500 import LABEL_SHEETS
 from octa_kedro.io.progress import progress
 from octa_kedro.io.release_format import WritableEye, field_name, sheet_file, write_eye
@@ -81,7 +82,7 @@ def write_release(
         # A label sheet says that its eyes are complete, so it is removed first and written last.
         for sheet in [*root.glob(f"OCTA_*/{LABEL_SHEETS[0]}"), root / TRUTH]:
             sheet.unlink(missing_ok=True)
-        _replace(records / CODE, json.dumps(code).encode())
+        write_note(records / CODE, {"code": code})
         missing = {eye: recipe for eye, recipe in recipes.items() if _recorded_key(records, eye) != recipe.key}
         for subject in _eyes_on_disk(root) - (recipes.keys() - missing.keys()):
             _remove_eye(root, subject)
@@ -128,24 +129,31 @@ def _finish(root: Path, run: str, subject: str, recipe: EyeRecipe) -> str:
         except Exception as error:
             raise RuntimeError(f"eye {subject}: {type(error).__name__}: {error}") from error
         record = {"key": recipe.key, "field": field_name(eye)}
-        _replace(records / f"{subject}.json", json.dumps(record).encode())
+        write_note(records / f"{subject}.json", record)
     return subject
 
 
 def recorded_keys(root: Path) -> dict[str, str]:
     """The key of each finished eye below `root`."""
-    return {path.stem: json.loads(path.read_text())["key"] for path in (root / RECORDS).glob("*.json")}
+    return {eye: str(note["key"]) for eye, note in _recorded(root)}
+
+
+def _recorded(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each finished eye and its record. A name with a dot in front is a file that was being written."""
+    for path in (root / RECORDS).glob("[!.]*.json"):
+        if (note := recall_note(path)) is not None:
+            yield path.stem, note
 
 
 def recorded_code(root: Path) -> dict[str, Any] | None:
     """The `code` of the last `write_release` to `root`; None if it is not known."""
-    path = root / RECORDS / CODE
-    return json.loads(path.read_text()) if path.is_file() else None
+    note = recall_note(root / RECORDS / CODE)
+    return None if note is None else note["code"]
 
 
 def _recorded_key(records: Path, subject: str) -> str | None:
-    path = records / f"{subject}.json"
-    return json.loads(path.read_text())["key"] if path.is_file() else None
+    note = recall_note(records / f"{subject}.json")
+    return None if note is None else str(note["key"])
 
 
 def _eyes_on_disk(root: Path) -> set[str]:
@@ -164,14 +172,12 @@ def _remove_eye(root: Path, subject: str) -> None:
 
 
 def _write_sheets(root: Path, table: pd.DataFrame) -> None:
-    fields = {p.stem: json.loads(p.read_text())["field"] for p in (root / RECORDS).glob("*.json")}
+    fields = {eye: note["field"] for eye, note in _recorded(root)}
     for field, rows in table.groupby(table["ID"].astype(str).map(fields)):
         _replace(root / str(field) / LABEL_SHEETS[0], sheet_file(rows[SHEET_COLUMNS]))
     _replace(root / TRUTH, table[TRUTH_COLUMNS].to_csv(index=False, lineterminator="\n").encode())
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file atomically; its temporary name does not end with ``.json``, so it is never taken for a record."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)

@@ -1,12 +1,13 @@
 """Reads MATLAB label files of both formats, and checks that retinal surfaces fit their scan."""
 
+import math
 import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
+from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
 from octa_kedro.errors import DataError
@@ -16,6 +17,8 @@ from octa_kedro.io.volume import Laterality, PlaneStack
 LAYER_KEY = "Layer"
 CROSSING_VOXELS = 1.0
 """Surfaces are rounded to whole voxels, so the borders of a thin layer may touch or cross by this much."""
+MAX_NUMBERS = 1 << 30
+"""A scan has at most a tenth of this; more would fill the memory before it is looked at."""
 FAZ_KEY = "FAZlabel"
 REMEDY = "segment the eye again or remove its layers"
 
@@ -25,12 +28,21 @@ def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
     try:
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
+                _require_size(path, key, file[key].shape)
                 return np.asarray(file[key]), True
+        for name, shape, _ in whosmat(path):
+            if name == key:
+                _require_size(path, key, shape)
         return np.asarray(loadmat(path, variable_names=[key])[key]), False
     except KeyError as error:
         raise DataError(f"{path}: no MATLAB file with the variable {key!r} ({error})") from error
     except (ValueError, TypeError, OSError, NotImplementedError, MatReadError, zlib.error) as error:
         raise DataError(f"{path}: not a readable MATLAB file ({error}); copy it again") from error
+
+
+def _require_size(path: Path, key: str, shape: tuple[int, ...]) -> None:
+    if math.prod(shape) > MAX_NUMBERS:
+        raise DataError(f"{path}: its header states {key} of shape {shape}, more than any scan has; copy it again")
 
 
 def read_layers(path: Path, width: int, n_bscans: int) -> NDArray[np.float32]:

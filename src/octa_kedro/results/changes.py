@@ -1,13 +1,12 @@
 """What the log says when stored results are not used, or were made with other libraries: one line for each dataset."""
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.results.code import Code
 from octa_kedro.results.keys import Key
 from octa_kedro.results.modules import PACKAGE
@@ -30,7 +29,7 @@ def remember_code(folder: Path, codes: Iterable[Code]) -> None:
     """Keep what each of `codes` is made of in a folder of results, for later comparison."""
     for digest, code in {code.digest: code for code in codes}.items():
         if not (path := _code_file(folder, digest)).is_file():
-            write_text(path, json.dumps(code.to_json(), indent=1))
+            write_note(path, code.to_json())
 
 
 def _code_file(folder: Path, digest: str) -> Path:
@@ -87,8 +86,7 @@ def _age(folder: Path, digest: str) -> float:
 
 
 def _recall(folder: Path, digest: str) -> dict[str, Any]:
-    path = _code_file(folder, digest)
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return recall_note(_code_file(folder, digest)) or {}
 
 
 def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Code]], folder: Path) -> None:
@@ -113,7 +111,7 @@ def tell_retrained(folder: Path, about: str, key: Key, title: str) -> None:
     version to which its run saved the weights; folders of the same ingredients count.
     """
     paths = sorted(folder.glob(f"*/{about}"), key=lambda path: path.stat().st_mtime)
-    known = [json.loads(path.read_text()) for path in paths]
+    known = [note for path in paths if (note := recall_note(path)) is not None]
     same = [one for one in known if one.get("ingredients") == key.ingredients]
     if not same or key.code.to_json() in [one["code"] for one in same]:
         return

@@ -1,6 +1,5 @@
 """A folder of results of eyes: what is missing is made, in several processes, and what cannot be made is remembered."""
 
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -9,14 +8,15 @@ from typing import Any
 from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
-from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.files import write_text
+from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.io.progress import progress
 from octa_kedro.results.changes import VersionOf, no_version, remember_code, tell_changed_code, tell_other_libraries
 from octa_kedro.results.recipe import Job, Recipe
 from octa_kedro.results.stored import Manifest, Stored, write_result
 
 ABSENT = {"absent": True}
+FAILED, PASSES = ".failed.json", "passes"
 LIBRARIES = "libraries"
 Entry = dict[str, Any]
 
@@ -37,6 +37,7 @@ class Store:
         is remembered, so that neither its other parts nor a repeated run try again. Any other error, and the first
         OctaError with ``on_error: stop``, ends the run; what is finished stays.
         """
+        self._forget_passing(job)
         self._tell(job, what, version_of)
         eyes = {eye: recipe for eye, recipe, part in job.wanted() if self._entry(recipe, part, job) is None}
         remember_code(self.folder, [recipe.code for recipe in eyes.values()])
@@ -78,13 +79,26 @@ class Store:
         try:
             with threadpool_limits(threads):
                 self.put(recipe)
-        except OctaError as error:
-            reason = f"subject {eye}: {error}"
+        except (OctaError, OSError, MemoryError) as error:
+            fault = machine_fault(error)
+            if fault is None and not isinstance(error, OctaError):
+                raise
+            reason = f"subject {eye}: {error if fault is None or isinstance(error, OctaError) else fault.words}"
+            if fault is not None and fault.everywhere:
+                raise OctaError(f"{reason}; then run again: finished eyes stay") from error
             if not quarantine:
-                raise type(error)(f"{reason} (execution.on_error: quarantine goes on without it)") from error
+                kind = type(error) if isinstance(error, OctaError) else OctaError
+                raise kind(f"{reason} (execution.on_error: quarantine goes on without it)") from error
             for part in recipe.ingredients:
-                write_text(self._path(recipe, part, ".failed.json"), json.dumps({"failed": reason}))
+                write_note(self._path(recipe, part, FAILED), {"failed": reason, PASSES: fault is not None})
         return eye
+
+    def _forget_passing(self, job: Job) -> None:
+        """What failed for want of permission, space or memory is tried again: that says nothing about the eye."""
+        for _, recipe, part in job.wanted():
+            path = self._path(recipe, part, FAILED)
+            if (note := recall_note(path)) is not None and note.get(PASSES):
+                path.unlink()
 
     def put(self, recipe: Recipe) -> None:
         """Make and write the parts of an eye that are not there yet."""
@@ -95,7 +109,7 @@ class Store:
             if part in made:
                 path = self._path(recipe, part, self.suffix)
                 card = write_result(path, made[part]) | {LIBRARIES: dict(recipe.code.libraries)}
-            write_text(self._path(recipe, part, ".json"), json.dumps(card, indent=1))
+            write_note(self._path(recipe, part, ".json"), card)
 
     def _made(self, recipe: Recipe, part: str, job: Job) -> Entry:
         entry = self._entry(recipe, part, job)
@@ -107,14 +121,12 @@ class Store:
         if (card := self._card(recipe, part)) is not None:
             meta = {"meta": card["meta"] | dict(recipe.facts)} if "meta" in card else {}
             return {name: value for name, value in card.items() if name != LIBRARIES} | meta
-        failure = self._path(recipe, part, ".failed.json")
-        remembered = job.execution.on_error == "quarantine" and failure.is_file()
-        return json.loads(failure.read_text()) if remembered else None
+        note = recall_note(self._path(recipe, part, FAILED)) if job.execution.on_error == "quarantine" else None
+        return None if note is None else {"failed": note["failed"]}
 
     def _card(self, recipe: Recipe, part: str) -> Entry | None:
         """The card of a result that is whole."""
-        path = self._path(recipe, part, ".json")
-        card: Entry | None = json.loads(path.read_text()) if path.is_file() else None
+        card = recall_note(self._path(recipe, part, ".json"))
         return card if card == ABSENT or (card and (self.folder / card["file"]).is_file()) else None
 
     def _path(self, recipe: Recipe, part: str, suffix: str) -> Path:

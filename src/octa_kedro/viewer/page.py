@@ -7,7 +7,6 @@ in base64, and is loaded when it is looked at.
 import base64
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.io.files import relative_link, replacing
+from octa_kedro.io.files import relative_link, replacing, unfinished_name
 from octa_kedro.viewer.config import ViewerConfig
 from octa_kedro.viewer.encode import encode_eye
 from octa_kedro.viewer.eye import ViewedEye
@@ -137,8 +136,8 @@ def _replaced_folder(folder: Path) -> Iterator[Path]:
     if folder.exists() and not (folder / PAGE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder}: exists and is no viewer; choose another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".partial-{os.getpid()}-{folder.name}")
-    old = folder.with_name(f".old-{os.getpid()}-{folder.name}")
+    partial = unfinished_name(folder)
+    old = unfinished_name(folder, "old")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from torch.multiprocessing.spawn import ProcessException
 
 from octa_kedro import errors
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.results.changes import tell_retrained
 from octa_kedro.results.code import code_of
 from octa_kedro.results.keys import Key, hash_of, without
@@ -184,16 +184,16 @@ def _train_on_a_device(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) 
             _train(fabric, own, run_folder)
         except OctaError as error:
             report = {"kind": type(error).__name__, "message": str(error)}
-            (run_folder.path / FAILURE).write_text(json.dumps(report))
+            write_note(run_folder.path / FAILURE, report)
             raise
 
 
 def _failure(run_folder: RunFolder) -> OctaError | None:
     """What a process of this training reported before it ended."""
     path = run_folder.path / FAILURE
-    if not path.is_file():
+    report = recall_note(path)
+    if report is None:
         return None
-    report = json.loads(path.read_text())
     path.unlink()
     error: OctaError = getattr(errors, report["kind"])(report["message"])
     return error

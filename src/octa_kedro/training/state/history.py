@@ -1,7 +1,6 @@
 """The history of a training, on disk and as a figure, written while the training runs."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from octa_kedro.evaluation.plots import history_figure
-from octa_kedro.io.files import write_text
+from octa_kedro.io.files import replacing, write_text
 
 logger = logging.getLogger(__name__)
 TABLE, FIGURE = "history.csv", "history.png"
@@ -46,13 +45,11 @@ class HistoryWriter:
 
     def _draw(self, table: pd.DataFrame) -> None:
         started = self._clock()
-        partial = self.folder / f".partial-{os.getpid()}-{FIGURE}"
         try:
-            history_figure(table).savefig(partial, format="png", dpi=100)
-            partial.replace(self.folder / FIGURE)
+            with replacing(self.folder / FIGURE) as partial:
+                history_figure(table).savefig(partial, format="png", dpi=100)
         except Exception:  # no error of drawing may end a training of hours
             logger.warning("%s could not be drawn", self.folder / FIGURE, exc_info=True)
-            partial.unlink(missing_ok=True)
         self._undrawn = None
         ended = self._clock()
         self._next = ended + max(EVERY, SHARE * (ended - started))

@@ -1,7 +1,6 @@
 """Run folders: where a training keeps what it needs to resume after an interruption."""
 
 import fcntl
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import torch
 
 from octa_kedro.errors import CheckpointError, ConfigError
 from octa_kedro.io.files import write_text
+from octa_kedro.io.notes import write_note
 from octa_kedro.training.state.state_file import load_state, save_state
 
 STATE, LOCK, ABOUT, FAILURE = "state.safetensors", ".lock", "about.json", "failure.json"
@@ -46,7 +46,7 @@ class RunFolders:
                 raise ConfigError(
                     f"{run_folder.path}: another process is running this training; wait for it or stop it"
                 ) from error
-            write_text(run_folder.path / ABOUT, json.dumps(about, indent=1))
+            write_note(run_folder.path / ABOUT, about)
             self._clear_ended(run_folder)
             yield run_folder
 

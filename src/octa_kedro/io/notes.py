@@ -1,0 +1,64 @@
+"""Small files that the program keeps for itself (cards, manifests, records): JSON beside its own hash.
+
+A file that was cut short, emptied or edited is found when it is read, and never taken for what was written.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.files import write_text
+
+SEAL, CONTENT = "sha256", "content"
+ASIDE = ".damaged"
+"""What is added to the name of a damaged file."""
+
+log = logging.getLogger(__name__)
+
+
+def write_note(path: Path, content: Mapping[str, Any]) -> None:
+    """Write anything that JSON can hold, with string keys, atomically."""
+    write_text(path, json.dumps({SEAL: _seal(content), CONTENT: content}, indent=1))
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """What `write_note` wrote. DataError names the file if it cannot be read, or is not as it was written."""
+    try:
+        whole = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; run the pipeline that makes it again") from error
+    except ValueError as error:  # no JSON, or no text at all
+        raise _damaged(path, f"it is cut short or not JSON: {error}") from error
+    if not (isinstance(whole, dict) and whole.keys() == {SEAL, CONTENT} and isinstance(whole[CONTENT], dict)):
+        raise _damaged(path, "it has no hash of its own; an earlier version may have written it")
+    if whole[SEAL] != _seal(whole[CONTENT]):
+        raise _damaged(path, "its content has changed since it was written")
+    return whole[CONTENT]
+
+
+def recall_note(path: Path) -> dict[str, Any] | None:
+    """What `write_note` wrote, of something that can be made again: None where there is no file, or a damaged one.
+
+    That is renamed, so that it can be looked at, and the log says so.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return read_note(path)
+    except DataError as error:
+        aside = path.with_name(path.name + ASIDE)
+        path.replace(aside)
+        log.warning("%s; it is kept as %s, and what it describes is made again", error, aside.name)
+        return None
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(f"{path}: damaged ({why}); delete it and run the pipeline that makes it again")
