@@ -24,7 +24,7 @@ def read_grey(path: Path, data: Any) -> NDArray:
     Brighter is more, whatever the file's polarity. DataError if the pixels cannot be decoded, are colours, or mean no
     unique grey value.
     """
-    if "PixelData" not in data:
+    if not data.get("PixelData"):
         return _floats(path, data)
     check_pixels(path, data)
     tables, low = _tables(path, data, invert=inverted(path, data))
@@ -205,7 +205,7 @@ def _smallest(path: Path, tables: list[NDArray[np.float64]]) -> np.dtype:
 
 def _floats(path: Path, data: Any) -> NDArray[np.float32]:
     """Floating point pixels (C.7.6.24, C.7.6.25) of an uncompressed file, which mean their values as they are."""
-    name = next((name for name in ("FloatPixelData", "DoubleFloatPixelData") if name in data), None)
+    name = next((name for name in ("FloatPixelData", "DoubleFloatPixelData") if data.get(name)), None)
     if name is None:
         raise DataError(f"{path}: holds no pixels; copy it again")
     if inverted(path, data) or data.get("RescaleSlope") is not None or any(groups(data, TRANSFORMATION)):
