@@ -134,6 +134,24 @@ def test_without_any_statement_the_order_is_the_file_s_and_unstated(tmp_path: Pa
     assert scan.unstated == ("x", "y")
 
 
+def test_a_file_that_says_that_it_is_no_volume_is_refused_unless_its_places_are_a_raster(tmp_path: Path):
+    flag = {"OphthalmicVolumetricPropertiesFlag": "NO"}
+    read_dicom(DicomEye(elements=flag).write(tmp_path / "eye.dcm"), None)
+    with pytest.raises(DataError, match="says that it is no volume"):
+        read_dicom(DicomEye(places="", elements=flag).write(tmp_path / "eye.dcm"), None)
+
+
+@pytest.mark.parametrize("n", [N, N - 1])
+def test_places_beside_the_functional_groups_count(tmp_path: Path, n: int):
+    places = [item(ReferenceCoordinates=[float(10 + 3 * row), 9.0, float(10 + 3 * row), 15.6]) for row in range(n)]
+    eye = DicomEye(places="", elements={LOCATION: places}).write(tmp_path / "eye.dcm")
+    if n == N:
+        np.testing.assert_array_equal(read_dicom(eye, None).array, SHOWN[:, ::-1])
+    else:
+        with pytest.raises(DataError, match="lists 8 places for 9 frames"):
+            read_dicom(eye, None)
+
+
 @pytest.mark.parametrize("words", ["HD 5 Line Raster", "Radial Lines", "Circle"])
 def test_without_places_the_name_of_another_pattern_is_refused(tmp_path: Path, words: str):
     eye = DicomEye(places="", elements={"SeriesDescription": words})

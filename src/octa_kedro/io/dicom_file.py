@@ -29,7 +29,14 @@ GREY = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PlanarConfigura
         "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "VOILUTSequence", "PresentationLUTShape",
         "PresentationLUTSequence")  # fmt: skip
-PLACE = ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "FrameOfReferenceUID")
+PLACE = (
+    "OphthalmicFrameLocationSequence",
+    "OphthalmicVolumetricPropertiesFlag",
+    "PixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "FrameOfReferenceUID",
+)
 HEADER = (*KIND, *GREY, *PLACE, *GROUPS)
 FLOW = re.compile(r"(?<!over)(?<!work)flow|angio|\bocta\b|\boct a\b|\bvascul|decorrelation")
 STRUCTURE = re.compile(r"(?<!con)struct|\breflect|\bintensity")

@@ -28,7 +28,9 @@ def read_grey(path: Path, data: Any) -> NDArray:
         return _floats(path, data)
     check_pixels(path, data)
     tables, low = _tables(path, data, invert=inverted(path, data))
-    return _looked_up(path, decode(path, data), tables, low)
+    stored = decode(path, data)
+    del data.PixelData  # the grey values need its memory
+    return _looked_up(path, stored, tables, low)
 
 
 def check_pixels(path: Path, data: Any) -> None:
@@ -180,11 +182,31 @@ def _looked_up(path: Path, stored: NDArray, tables: list[NDArray[np.float64]], l
     numbers = np.arange(low, low + len(unique[0]))
     if len(unique) == 1 and kind == stored.dtype and np.array_equal(unique[0], numbers):
         return stored
-    cast = {id(table): _cast(table, kind) for table in unique}
+    cast = {id(table): (_cast(table, kind), _line(table, low, kind)) for table in unique}
     grey = np.empty(stored.shape, kind)
     for index, frame in enumerate(stored):
-        np.take(cast[id(tables[index])], frame.astype(np.intp) - low, out=grey[index])
+        table, line = cast[id(tables[index])]
+        if line is None:
+            np.take(table, frame.astype(np.intp) - low, out=grey[index], mode="clip")
+        else:
+            slope, intercept = line
+            np.multiply(frame.astype(kind, copy=False), slope, out=grey[index])
+            grey[index] += intercept
     return grey
+
+
+def _line(table: NDArray[np.float64], low: int, kind: np.dtype) -> tuple[Any, Any] | None:
+    """Slope and intercept of a table of integers that is a line, as unsigned integers; None for any other table.
+
+    Unsigned integers wrap around, and so give the right value wherever it can be held, for negative slopes too. That
+    is several times as fast as the table.
+    """
+    steps = np.diff(table)
+    if kind.kind != "u" or not np.array_equal(table, np.rint(table)) or (steps != steps[0]).any():
+        return None
+    wrap = 1 << (8 * kind.itemsize)
+    slope = int(steps[0])
+    return kind.type(slope % wrap), kind.type((int(table[0]) - low * slope) % wrap)
 
 
 def _cast(table: NDArray[np.float64], kind: np.dtype) -> NDArray:

@@ -46,6 +46,8 @@ def layout_of(path: Path, data: Any, width: float | None) -> Layout:
         return placed
     if word := pattern_of(data):
         raise DataError(f"{path}: is called a {word} scan and does not say where its B-scans lie; {ONLY}")
+    if str(data.get("OphthalmicVolumetricPropertiesFlag") or "") == "NO":
+        raise DataError(f"{path}: says that it is no volume (Ophthalmic Volumetric Properties Flag NO); {ONLY}")
     n = int(data.NumberOfFrames)
     require_many(path, n)
     return Layout(_numbered(path, contents), np.zeros(n, bool), unstated=("x", "y"))
@@ -54,8 +56,7 @@ def layout_of(path: Path, data: Any, width: float | None) -> Layout:
 def _lines(path: Path, data: Any) -> NDArray[np.float64] | None:
     """Both ends ``[frame, end, (row, column)]`` of the B-scans on the picture that the first of them refers to."""
     lines, image = [], None
-    for number, frame in enumerate(data.get("PerFrameFunctionalGroupsSequence") or []):
-        places = list(frame.get("OphthalmicFrameLocationSequence") or [])
+    for number, places in enumerate(_places(path, data)):
         if number == 0 and places:
             image = places[0].get("ReferencedSOPInstanceUID")
         place = next((item for item in places if item.get("ReferencedSOPInstanceUID") == image), None)
@@ -66,6 +67,20 @@ def _lines(path: Path, data: Any) -> NDArray[np.float64] | None:
     return np.stack(found) if found else None
 
 
+def _places(path: Path, data: Any) -> list[list[Any]]:
+    """The places of each frame; some devices list one place a frame beside the functional groups, in their order."""
+    own = [
+        list(frame.get("OphthalmicFrameLocationSequence") or [])
+        for frame in data.get("PerFrameFunctionalGroupsSequence") or []
+    ]
+    beside = list(data.get("OphthalmicFrameLocationSequence") or [])
+    if any(own) or not beside:
+        return own
+    if len(beside) != int(data.NumberOfFrames):
+        raise DataError(f"{path}: lists {len(beside)} places for {data.NumberOfFrames} frames; export the eye again")
+    return [[place] for place in beside]
+
+
 def _line(path: Path, number: int, place: Any) -> NDArray[np.float64]:
     """First and last point of a B-scan; DataError if the points between do not follow a straight line evenly."""
     if str(place.get("OphthalmicImageOrientation") or "") == "TRANSVERSE":
@@ -74,10 +89,12 @@ def _line(path: Path, number: int, place: Any) -> NDArray[np.float64]:
     if len(points) < 4 or len(points) % 2:
         raise DataError(f"{path}: frame {number + 1} is placed by {len(points)} coordinates, 4 or more are expected")
     points = points.reshape(-1, 2)
+    if len(points) == 2:
+        return points
     share = np.linspace(0, 1, len(points))[:, None]
     straight = points[0] * (1 - share) + points[-1] * share
     length = float(np.linalg.norm(points[-1] - points[0]))
-    if np.abs(points - straight).max() > max(0.02 * length, 0.51 if len(points) > 2 else 0.0):
+    if np.abs(points - straight).max() > max(0.02 * length, 0.51):
         closed = length < np.ptp(points, axis=0).max() / 2
         raise DataError(f"{path}: frame {number + 1} is a {'circle' if closed else 'curved'} scan, not a line; {ONLY}")
     return points[[0, -1]]
