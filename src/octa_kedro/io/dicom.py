@@ -31,7 +31,7 @@ def dicom_size(path: Path, modality: Modality | None) -> ScanSize:
         data = open_dicom(path, pixels=False)
         scan = _describe(path, data, modality, warn=False)
         n, columns, rows = int(data.NumberOfFrames), int(data.Columns), int(data.Rows)
-    return ScanSize((n, columns, rows) if scan.layout.vertical else (columns, n, rows), scan.spacing)
+    return ScanSize((*scan.layout.raster.along_x_and_y(columns, n), rows), scan.spacing)
 
 
 def read_dicom(path: Path, modality: Modality | None) -> VendorScan:

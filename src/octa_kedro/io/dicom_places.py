@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.dicom_file import first, groups, pattern_of
-from octa_kedro.io.dicom_geometry import ONLY, Layout, fundus_layout, patient_layout, require_many
+from octa_kedro.io.dicom_geometry import Layout, fundus_layout, patient_layout, require_many, stored_layout
 from octa_kedro.io.vendor_scan import Spacing
 
 logger = logging.getLogger(__name__)
 
 EQUAL = 1e-3  # relative difference of spacings that is rounding
+ONLY = "only rasters of parallel B-scans are read; leave it out"
 AGREE = 0.05  # relative difference of two statements of one distance, both in millimetres
 PLAUSIBLE = 1.5  # ratio of the stated distance to that on the fundus picture, whose pixels need not be square
 LENGTHS = ("PixelSpacing", "SpacingBetweenSlices", "SliceThickness")
@@ -26,6 +27,7 @@ def layout_of(path: Path, data: Any, width: float | None) -> Layout:
     `width` is the length of a B-scan in millimetres, if known. DataError for several stacks or points in time, places
     that only some frames have, and every pattern other than an even raster.
     """
+    require_many(path, int(data.NumberOfFrames))
     contents = groups(data, "FrameContentSequence")
     for name, what in (("StackID", "stacks"), ("TemporalPositionIndex", "points in time")):
         if (n := len({str(item.get(name)) for item in contents if item is not None})) > 1:
@@ -40,7 +42,7 @@ def layout_of(path: Path, data: Any, width: float | None) -> Layout:
         in_space = patient_layout(path, positions, orientation, extent=extent, anatomical=known)
         if placed is None:
             return in_space
-        if not any(np.array_equal(placed.order, in_space.order[::sense]) for sense in (1, -1)):
+        if in_space.raster.order not in (placed.raster.order, placed.raster.order[::-1]):
             raise DataError(f"{path}: places on the fundus picture and in space contradict each other; export it again")
     if placed is not None:
         return placed
@@ -48,9 +50,7 @@ def layout_of(path: Path, data: Any, width: float | None) -> Layout:
         raise DataError(f"{path}: is called a {word} scan and does not say where its B-scans lie; {ONLY}")
     if str(data.get("OphthalmicVolumetricPropertiesFlag") or "") == "NO":
         raise DataError(f"{path}: says that it is no volume (Ophthalmic Volumetric Properties Flag NO); {ONLY}")
-    n = int(data.NumberOfFrames)
-    require_many(path, n)
-    return Layout(_numbered(path, contents), np.zeros(n, bool), unstated=("x", "y"))
+    return stored_layout(_numbered(path, contents))
 
 
 def _lines(path: Path, data: Any) -> NDArray[np.float64] | None:
@@ -200,4 +200,5 @@ def scan_spacing(path: Path, layout: Layout, stated: Spacing, columns: int, *, w
             )
     if between is None and not layout.relative:
         between = placed
-    return (between, along, depth) if layout.vertical else (along, between, depth)
+    x, y = (between, along) if layout.raster.vertical else (along, between)
+    return x, y, depth

@@ -15,6 +15,7 @@ from octa_kedro.errors import DataError
 TILT_DEGREES = 2.0  # a raster this oblique is displaced by 3.5 % of its length at its corners
 SLOPE = float(np.tan(np.radians(TILT_DEGREES)))
 UNEQUAL = 0.1  # distances and lengths may differ from their median by this share; eyepy warns at 4 %
+SAME = 0.01  # of the distance between B-scans: nearer ones lie at one place
 FEW, PER_BSCAN = 8, 16
 
 Number = TypeVar("Number", int, float)
@@ -44,9 +45,7 @@ class Raster(NamedTuple):
         return (bscans, ascans) if self.vertical else (ascans, bscans)
 
 
-def lay_out(
-    path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64], *, rounded: float = 0.0
-) -> Raster:
+def lay_out(path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64], *, rounded: float = 0.0) -> Raster:
     """The raster of B-scans that begin at `starts` (n, 2) and end at `ends` (n, 2).
 
     `rounded` is the error of positions in whole units, which does not make distances unequal. DataError names `path` if
@@ -77,25 +76,28 @@ def lay_out(
     if np.ptp(centres[:, axis]) > SLOPE * max(length, float(gaps.sum())):
         raise DataError(f"{path}: its B-scans do not begin at one edge of the field; leave it out")
     _require_equal(path, "length", lengths, length)
-    distance = _distance(path, gaps, order, rounded)
+    distance = even_distance(path, gaps, order, rounded)
     backwards = bool(typical[1] > 0 if vertical else typical[0] < 0)
     return Raster(tuple(int(index) for index in order), vertical, backwards, distance, length)
 
 
-def _distance(path: Path, gaps: NDArray[np.float64], order: NDArray[np.intp], rounded: float) -> float:
-    """The one distance between neighbours; DataError if there is none."""
+def even_distance(path: Path, gaps: NDArray[np.float64], order: NDArray[np.intp], rounded: float = 0.0) -> float:
+    """The one distance between the B-scans of `order`, from the `gaps` between them; see `lay_out` for `rounded`.
+
+    DataError if B-scans lie at one place or the gaps are not equal.
+    """
     if gaps.max() <= 0:
         raise DataError(
             f"{path}: line scan: its {len(order)} B-scans lie at one place, at no equal distance; leave it out"
         )
-    if gaps.min() < UNEQUAL**2 * gaps.mean():
+    if gaps.min() < SAME * gaps.mean():
         twice = int(np.argmin(gaps))
         first, second = sorted((int(order[twice]) + 1, int(order[twice + 1]) + 1))
         raise DataError(
             f"{path}: B-scans {first} and {second} lie at the same place, at no equal distance; export each B-scan once"
         )
-    even = np.arange(len(gaps)) * gaps.mean() + gaps.mean()
-    if rounded and np.abs(np.cumsum(gaps) - even).max() <= 2 * rounded:
+    even = np.arange(1, len(gaps) + 1) * gaps.mean()
+    if max(np.ptp(gaps), np.abs(np.cumsum(gaps) - even).max()) <= 2 * rounded:
         return float(gaps.mean())
     distance = float(np.median(gaps))
     _require_equal(path, "distance", gaps, distance)
