@@ -56,6 +56,7 @@ def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path, kind: str
         (TOMOGRAPHY, {}, "OCT"),
         (TOMOGRAPHY, {"SeriesDescription": "Reconstructed macular cube"}, "OCT"),
         (TOMOGRAPHY, {"ImageType": ["DERIVED", "PRIMARY", "", "ANGIO"]}, "OCTA"),
+        (TOMOGRAPHY, {"ImageType": "OCTA"}, "OCTA"),
         (TOMOGRAPHY, {"SeriesDescription": "Angiography 3x3 Flow"}, "OCTA"),
         (TOMOGRAPHY, {"SeriesDescription": "Angiography 3x3 Structure"}, "OCT"),
         (TOMOGRAPHY, {"OphthalmicImageTypeCodeSequence": [item(CodeMeaning="Retina vasculature flow")]}, "OCTA"),

@@ -44,7 +44,10 @@ def around(angle: float, radius: float = 30.0) -> Line:
         (placed(lambda i: (99.0 - 5 * i, 9.0, 99.0 - 5 * i, 69.0 + 5 * i)), "at one edge|no equal length"),
         (placed(lambda i: (99.0 - 5 * i, 9.0 + 5 * i, 99.0 - 5 * i, 69.0 + 5 * i)), "at one edge"),
         (placed(lambda i: (99.0 - 5 * i, 9.0, 99.0 - 5 * i + i, 69.0)), "slanted|not parallel"),
-        (placed(lambda i: (99.0 - 5 * i, (9.0, 69.0)[i % 2], 99.0 - 5 * i, (69.0, 9.0)[i % 2])), "not parallel"),
+        (
+            placed(lambda i: (99.0 - 5 * i, (9.0, 69.0)[i % 2], 99.0 - 5 * i, (69.0, 9.0)[i % 2])),
+            "alternating directions",
+        ),
         (placed(lambda i: (99.0 - 5 * i, 9.0, 99.0 - 5 * i, 9.0)), "does not say where its B-scans lie"),
         (placed(lambda i: (float("nan"), 9.0, 99.0 - 5 * i, 9.0)), "does not say where its B-scans lie"),
     ],

@@ -62,7 +62,7 @@ def test_a_stack_is_turned_to_x_y_z():
         (ends(turn=8), "slanted by 8 degrees"),
         (ends(turn=45), "slanted by 45 degrees"),
         ((np.array([[0, 0], [1.0, 0]]), np.array([[0, 3], [3.0, 2]])), "not parallel, as in a star"),
-        ((np.array([[0, 0], [3.0, 1]]), np.array([[3.0, 0], [0, 1]])), "not parallel"),
+        ((np.array([[0, 0], [3.0, 1]]), np.array([[3.0, 0], [0, 1]])), "alternating directions"),
         ((ends()[0][[0, 1, 3]], ends()[1][[0, 1, 3]]), "no equal distance"),
         ((ends()[0][[0, 0, 0]], ends()[1][[0, 0, 0]]), "no equal distance"),
         ((ends()[0] + np.outer(np.arange(6), [0.4, 0]), ends()[1] + np.outer(np.arange(6), [0.4, 0])), "at one edge"),

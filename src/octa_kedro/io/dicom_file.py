@@ -155,7 +155,8 @@ def modality_of(path: Path, data: Any) -> Modality:
     DataError where statements contradict each other, and where a series or protocol is only called angiography:
     devices store a structural and a flow volume under that name (Zeiss: "Angiography 3x3 mm").
     """
-    types = " ".join(str(value) for value in list(data.get("ImageType") or [])[2:])
+    types = data.get("ImageType") or ""
+    types = types if isinstance(types, str) else " ".join(types)
     coded = _meanings(data.get("OphthalmicImageTypeCodeSequence"))
     image = _words(types, data.get("OphthalmicImageTypeDescription"), coded)
     series = _words(data.get("SeriesDescription"), data.get("ProtocolName"))

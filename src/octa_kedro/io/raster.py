@@ -58,7 +58,9 @@ def lay_out(path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64], 
         raise DataError(f"{path}: does not say where its B-scans lie on the fundus picture; export the eye again")
     directions = along / lengths[:, None]
     typical, centres = directions[0], (starts + ends) / 2
-    if (directions @ typical).min() < np.cos(np.radians(TILT_DEGREES)):
+    if (cosines := directions @ typical).min() < np.cos(np.radians(TILT_DEGREES)):
+        if np.abs(cosines).min() >= np.cos(np.radians(TILT_DEGREES)):
+            raise DataError(f"{path}: its B-scans run in alternating directions; export them all in one direction")
         apart = np.linalg.norm(centres - centres.mean(axis=0), axis=1).max()
         star = f"star (radial) scan of {len(starts)} B-scans: " if apart < np.median(lengths) / 4 else ""
         raise DataError(f"{path}: {star}its B-scans are not parallel, as in a star or circle scan; leave it out")
