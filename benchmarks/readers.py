@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/readers.py --work /tmp/readers [--repeats 5]
 
-The files are written once: Heidelberg `.vol` of structure and of angiography (512 x 256 x 496) and a Zeiss `.img` cube
-(512 x 128 x 1024), all in the cache of the file system. Seconds are the median of the repeats. The peak is what Python
-and NumPy allocate while a volume is read (tracemalloc), that volume included. To compare two versions of the code, run
-this file twice with another PYTHONPATH.
+The files are written once: Heidelberg `.vol` of structure and of angiography (512 x 256 x 496), a Zeiss `.img` cube
+(512 x 128 x 1024) and DICOM files (512 x 256 x 496; one of them inverted, MONOCHROME1), all in the cache of the file
+system. Seconds are the median of the repeats. The peak is what Python and NumPy allocate while a volume is read
+(tracemalloc), that volume included. To compare two versions of the code, run this file twice with another PYTHONPATH.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
 
 from octa_kedro.io.vendor import VendorFolder
 
@@ -46,7 +48,31 @@ def write_img(path: Path) -> None:
     path.write_bytes(np.random.default_rng(0).integers(0, 256, IMG_SHAPE, dtype=np.uint8).tobytes())
 
 
+def write_dicom(path: Path) -> None:
+    """Frames of random grey levels, each with its place on the fundus picture."""
+    n, depth, width = VOL_SHAPE
+    data, shared, measures = Dataset(), Dataset(), Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = pydicom.uid.OphthalmicTomographyImageStorage
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = "1.2.3"
+    data.NumberOfFrames, data.Rows, data.Columns, data.SamplesPerPixel = n, depth, width, 1
+    data.PhotometricInterpretation = "MONOCHROME1" if "inverted" in path.name else "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
+    data.PixelData = np.random.default_rng(0).integers(0, 256, VOL_SHAPE, dtype=np.uint8).tobytes()
+    measures.PixelSpacing, measures.SpacingBetweenSlices = [SPACING[2], SPACING[0]], SPACING[1]
+    shared.PixelMeasuresSequence, data.SharedFunctionalGroupsSequence = [measures], [shared]
+    frames = [(Dataset(), Dataset()) for _ in range(n)]
+    for number, (frame, place) in enumerate(frames):
+        place.ReferenceCoordinates = [900.0 - number, 100.0, 900.0 - number, 100.0 + width]
+        frame.OphthalmicFrameLocationSequence = [place]
+    data.PerFrameFunctionalGroupsSequence = [frame for frame, _ in frames]
+    data.save_as(path, enforce_file_format=True)
+
+
 FILES = (
+    ("eye.dcm", "OCT", write_dicom),
+    ("eye_inverted.dcm", "OCT", write_dicom),
     ("eye.vol", "OCT", write_vol),
     ("eye_Angio.vol", "OCTA", write_vol),
     ("P1_Macular Cube 512x128_1-2-2020_3-4-5_OD_sn1_cube_z.img", "OCT", write_img),

@@ -53,10 +53,16 @@ def test_a_stack_is_turned_to_x_y_z():
     ("positions", "words"),
     [
         ((np.zeros((3, 2)), np.zeros((3, 2))), "does not say where its B-scans lie"),
+        (
+            (np.cos([[0, 1.57], [1, 0.57], [2, 0.43]]), -np.cos([[0, 1.57], [1, 0.57], [2, 0.43]])),
+            "star .radial. scan of 3",
+        ),
+        ((ends()[0][[0, 0, 0]], ends()[1][[0, 0, 0]]), "line scan: its 3 B-scans lie at one place"),
+        ((ends()[0][[0, 1, 1, 2]], ends()[1][[0, 1, 1, 2]]), "B-scans 2 and 3 lie at the same place"),
         (ends(turn=8), "slanted by 8 degrees"),
         (ends(turn=45), "slanted by 45 degrees"),
         ((np.array([[0, 0], [1.0, 0]]), np.array([[0, 3], [3.0, 2]])), "not parallel, as in a star"),
-        ((np.array([[0, 0], [3.0, 1]]), np.array([[3.0, 0], [0, 1]])), "not parallel"),
+        ((np.array([[0, 0], [3.0, 1]]), np.array([[3.0, 0], [0, 1]])), "alternating directions"),
         ((ends()[0][[0, 1, 3]], ends()[1][[0, 1, 3]]), "no equal distance"),
         ((ends()[0][[0, 0, 0]], ends()[1][[0, 0, 0]]), "no equal distance"),
         ((ends()[0] + np.outer(np.arange(6), [0.4, 0]), ends()[1] + np.outer(np.arange(6), [0.4, 0])), "at one edge"),
@@ -65,6 +71,14 @@ def test_a_stack_is_turned_to_x_y_z():
 def test_what_is_no_regular_raster_is_refused(positions: tuple[np.ndarray, np.ndarray], words: str):
     with pytest.raises(DataError, match=rf"eye\.vol: .*{words}"):
         lay_out(EYE, *positions)
+
+
+def test_positions_that_are_rounded_to_whole_units_are_equal_in_distance():
+    starts, stops = ends(9, length=20, distance=1.7)
+    raster = lay_out(EYE, np.rint(starts), np.rint(stops), rounded=0.51)
+    assert raster.distance == pytest.approx(1.7, abs=0.1)
+    with pytest.raises(DataError, match="no equal distance"):
+        lay_out(EYE, np.rint(starts), np.rint(stops))
 
 
 def test_unequal_lengths_are_refused():

@@ -1,77 +1,18 @@
-"""Vendors' files: DICOM, and what is common to all formats."""
+"""What is common to all formats of vendors' files."""
 
 import sys
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.vendor import VendorFolder
 from octa_kedro.io.vendor_scan import Modality, Reader, VendorScan
+from tests.io.dicom_files import DicomEye
 
 WIDTH, N, DEPTH = 5, 4, 12
 SHOWN = np.random.default_rng(0).integers(0, 256, (WIDTH, N, DEPTH)).astype(np.uint8)  # [x, y, z]
-
-
-def write_dicom(path: Path, *, rows: list[float] | None = None, functional: bool = True, side: str = "R") -> None:
-    data = Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.5.4"
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = "1.2.3"
-    data.Rows, data.Columns, data.NumberOfFrames = DEPTH, WIDTH, N
-    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
-    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
-    data.ImageLaterality = side
-    data.PixelData = np.ascontiguousarray(SHOWN.transpose(1, 2, 0)).tobytes()
-    measures = Dataset() if functional else data
-    measures.PixelSpacing, measures.SliceThickness = [0.004, 0.011], 0.03
-    if functional:
-        shared = Dataset()
-        shared.PixelMeasuresSequence = [measures]
-        data.SharedFunctionalGroupsSequence = [shared]
-    if rows is not None:
-        data.PerFrameFunctionalGroupsSequence = [_frame(row) for row in rows]
-    data.save_as(path, enforce_file_format=True)
-
-
-def _frame(row: float) -> Dataset:
-    frame, location = Dataset(), Dataset()
-    location.ReferenceCoordinates = [row, 1.0, row, 100.0]
-    frame.OphthalmicFrameLocationSequence = [location]
-    return frame
-
-
-@pytest.mark.parametrize("functional", [True, False])
-def test_a_dicom_volume_has_its_spacing_and_side(tmp_path: Path, functional: bool):
-    write_dicom(tmp_path / "eye.dcm", functional=functional, side="L")
-    source = VendorFolder(tmp_path)
-    volume = source.volume("eye", "OCT")
-    np.testing.assert_array_equal(volume.array, SHOWN)
-    assert volume.spacing == pytest.approx((0.011, 0.03, 0.004))
-    assert volume.laterality == "OS"
-    assert source.check("eye", "OCT") == {"field_of_view_mm": 0.055, "width": 5, "n_bscans": 4, "depth": 12}
-
-
-def test_dicom_frames_run_from_inferior_to_superior_where_their_rows_are_told(tmp_path: Path):
-    write_dicom(tmp_path / "down.dcm", rows=[10.0, 20.0, 30.0, 40.0])  # the first frame lies highest
-    write_dicom(tmp_path / "up.dcm", rows=[40.0, 30.0, 20.0, 10.0])
-    source = VendorFolder(tmp_path)
-    np.testing.assert_array_equal(source.volume("up", "OCT").array, SHOWN)
-    np.testing.assert_array_equal(source.volume("down", "OCT").array, SHOWN[:, ::-1])
-
-
-def test_bad_dicom_files_are_named(tmp_path: Path):
-    (tmp_path / "a.dcm").write_bytes(b"no DICOM file")
-    with pytest.raises(DataError, match=r"a\.dcm: not a readable DICOM file"):
-        VendorFolder(tmp_path).check("a", "OCT")
-    write_dicom(tmp_path / "b.dcm")
-    (tmp_path / "b.dcm").write_bytes((tmp_path / "b.dcm").read_bytes()[:-50])
-    with pytest.raises(DataError, match=r"b\.dcm: its pixels cannot be decoded"):
-        VendorFolder(tmp_path).volume("b", "OCT")
 
 
 def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
@@ -93,8 +34,8 @@ def write_img(path: Path, width: int, n: int) -> None:
 
 
 def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    DicomEye().write(tmp_path / "other.dcm")
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    write_dicom(tmp_path / "other.dcm")
     with pytest.raises(ConfigError, match=r"needs the vendor extra .*pip install octa-kedro\[vendor\]"):
         VendorFolder(tmp_path).volume("other", "OCT")
 

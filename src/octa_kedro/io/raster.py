@@ -15,6 +15,7 @@ from octa_kedro.errors import DataError
 TILT_DEGREES = 2.0  # a raster this oblique is displaced by 3.5 % of its length at its corners
 SLOPE = float(np.tan(np.radians(TILT_DEGREES)))
 UNEQUAL = 0.1  # distances and lengths may differ from their median by this share; eyepy warns at 4 %
+SAME = 0.01  # of the distance between B-scans: nearer ones lie at one place
 FEW, PER_BSCAN = 8, 16
 
 Number = TypeVar("Number", int, float)
@@ -44,20 +45,25 @@ class Raster(NamedTuple):
         return (bscans, ascans) if self.vertical else (ascans, bscans)
 
 
-def lay_out(path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64]) -> Raster:
+def lay_out(path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64], *, rounded: float = 0.0) -> Raster:
     """The raster of B-scans that begin at `starts` (n, 2) and end at `ends` (n, 2).
 
-    DataError names `path` if there are no positions, if the B-scans are not parallel (star, circle, alternating
-    directions), slanted by more than `TILT_DEGREES`, of unequal length or distance, or staggered.
+    `rounded` is the error of positions in whole units, which does not make distances unequal. DataError names `path` if
+    there are no positions, if the B-scans are not parallel (star, circle, alternating directions), slanted by more than
+    `TILT_DEGREES`, of unequal length or distance, staggered, or at one place.
     """
     along = ends - starts
     lengths = np.hypot(*along.T)
     if not np.isfinite(along).all() or not np.isfinite(starts).all() or lengths.min() <= 0:
         raise DataError(f"{path}: does not say where its B-scans lie on the fundus picture; export the eye again")
     directions = along / lengths[:, None]
-    typical = directions[0]
-    if (directions @ typical).min() < np.cos(np.radians(TILT_DEGREES)):
-        raise DataError(f"{path}: its B-scans are not parallel, as in a star or circle scan; leave it out")
+    typical, centres = directions[0], (starts + ends) / 2
+    if (cosines := directions @ typical).min() < np.cos(np.radians(TILT_DEGREES)):
+        if np.abs(cosines).min() >= np.cos(np.radians(TILT_DEGREES)):
+            raise DataError(f"{path}: its B-scans run in alternating directions; export them all in one direction")
+        apart = np.linalg.norm(centres - centres.mean(axis=0), axis=1).max()
+        star = f"star (radial) scan of {len(starts)} B-scans: " if apart < np.median(lengths) / 4 else ""
+        raise DataError(f"{path}: {star}its B-scans are not parallel, as in a star or circle scan; leave it out")
     vertical = bool(abs(typical[1]) > abs(typical[0]))
     axis, across = (1, 0) if vertical else (0, 1)
     if abs(typical[across]) > SLOPE * abs(typical[axis]):
@@ -66,20 +72,46 @@ def lay_out(path: Path, starts: NDArray[np.float64], ends: NDArray[np.float64]) 
             f"{path}: its B-scans are slanted by {degrees:.0f} degrees; only rasters along the edges of the fundus "
             "picture are read, leave it out"
         )
-    centres = (starts + ends) / 2
     order = np.argsort(centres[:, across] if vertical else -centres[:, across], kind="stable")
     gaps = np.abs(np.diff(centres[order, across]))
-    distance, length = float(np.median(gaps)), float(np.median(lengths))
+    length = float(np.median(lengths))
     if np.ptp(centres[:, axis]) > SLOPE * max(length, float(gaps.sum())):
         raise DataError(f"{path}: its B-scans do not begin at one edge of the field; leave it out")
-    for what, values, usual in (("distance", gaps, distance), ("length", lengths, length)):
-        if usual <= 0 or np.abs(values - usual).max() > UNEQUAL * usual:
-            raise DataError(
-                f"{path}: its B-scans have no equal {what} (from {values.min():.4g} to {values.max():.4g}); only "
-                "regular rasters are read, leave it out"
-            )
+    _require_equal(path, "length", lengths, length)
+    distance = even_distance(path, gaps, order, rounded)
     backwards = bool(typical[1] > 0 if vertical else typical[0] < 0)
     return Raster(tuple(int(index) for index in order), vertical, backwards, distance, length)
+
+
+def even_distance(path: Path, gaps: NDArray[np.float64], order: NDArray[np.intp], rounded: float = 0.0) -> float:
+    """The one distance between the B-scans of `order`, from the `gaps` between them; see `lay_out` for `rounded`.
+
+    DataError if B-scans lie at one place or the gaps are not equal.
+    """
+    if gaps.max() <= 0:
+        raise DataError(
+            f"{path}: line scan: its {len(order)} B-scans lie at one place, at no equal distance; leave it out"
+        )
+    if gaps.min() < SAME * gaps.mean():
+        twice = int(np.argmin(gaps))
+        first, second = sorted((int(order[twice]) + 1, int(order[twice + 1]) + 1))
+        raise DataError(
+            f"{path}: B-scans {first} and {second} lie at the same place, at no equal distance; export each B-scan once"
+        )
+    even = np.arange(1, len(gaps) + 1) * gaps.mean()
+    if max(np.ptp(gaps), np.abs(np.cumsum(gaps) - even).max()) <= 2 * rounded:
+        return float(gaps.mean())
+    distance = float(np.median(gaps))
+    _require_equal(path, "distance", gaps, distance)
+    return distance
+
+
+def _require_equal(path: Path, what: str, values: NDArray[np.float64], usual: float) -> None:
+    if usual <= 0 or np.abs(values - usual).max() > UNEQUAL * usual:
+        raise DataError(
+            f"{path}: its B-scans have no equal {what} (from {values.min():.4g} to {values.max():.4g}); only regular "
+            "rasters are read, leave it out"
+        )
 
 
 def require_volume(path: Path, ascans: int, bscans: int) -> None:
