@@ -10,8 +10,9 @@ from pydantic import Field, PlainSerializer, PlainValidator, PositiveInt, Strict
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import Laterality, PlaneStack, Volume
+from octa_kedro.io.volume import Frame, Laterality, PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import Grid, scan_box
+from octa_kedro.preprocessing.mirroring import flip_of
 from octa_kedro.preprocessing.placement import Placement
 from octa_kedro.preprocessing.transform import AGAIN, Transform
 from octa_kedro.results.stored import Stored
@@ -72,6 +73,14 @@ class PlacementRecord(Config):
         """The processed grid, in the target frame."""
         return Grid(self.grid_shape, self.grid_origin_mm, self.grid_extent_mm)
 
+    def affine(self, *, flat: bool) -> NDArray[np.float64]:
+        """The affine ``(4, 4)`` of the processed volume in the world of the raw scan; with `flat`, that of its en-face
+        maps. It is exact but for flattening and bending."""
+        scan = Frame(flip_of(self.scan_shape, self.scan_affine)) if self.mirrored else Frame()
+        placement = Placement(self.grid, self.transform)
+        frame = placement.plane_frame(scan) if flat else placement.frame(scan)
+        return frame.to_scan @ self.grid.affine
+
     def to_json(self) -> dict[str, Any]:
         """Plain data that JSON can hold; every digit is kept."""
         return self.model_dump(mode="json")
@@ -110,7 +119,7 @@ def record_placement(scan: Volume, placement: Placement, *, mirrored: bool) -> P
     return PlacementRecord.model_validate(
         {
             "scan_shape": scan.array.shape,
-            "scan_affine": scan.affine,
+            "scan_affine": scan.grid_affine,  # mirroring leaves it as its source gives it
             "laterality": scan.laterality,
             "mirrored": mirrored,
             "grid_shape": grid.shape,
