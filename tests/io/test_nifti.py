@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.nifti import read_nifti, read_volume, write_nifti
@@ -88,7 +88,7 @@ def test_an_affine_with_shear_is_kept_and_itk_reads_the_nearest_without(tmp_path
     sheared = np.array([[0.1, 0.001, 0, 1.5], [0, 0.2, 0.0004, -2], [0, 0, 0.05, 0.3], [0, 0, 0, 1.0]])
     write_nifti(tmp_path / "a.nii", np.ones((4, 5, 6), np.uint8), sheared)
     np.testing.assert_allclose(read_nifti(tmp_path / "a.nii")[1], sheared, atol=1e-7)
-    image = sitk.ReadImage(tmp_path / "a.nii")
+    image = SimpleITK.ReadImage(tmp_path / "a.nii")
     np.testing.assert_allclose(image.GetOrigin(), [-1.5, 2, 0.3], atol=1e-6)
     seen = np.diag([-1, -1, 1]) @ np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     np.testing.assert_allclose(seen, sheared[:3, :3], atol=1e-3)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.explain.titles import ends_of_x
 from octa_kedro.io.files import relative_link, replacing
 from octa_kedro.viewer.config import ViewerConfig
 from octa_kedro.viewer.encode import encode_eye
