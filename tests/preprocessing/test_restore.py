@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import read_nifti, write_nifti
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME
@@ -170,6 +171,21 @@ def test_stored_results_find_their_way_back(tmp_path: Path):
     assert (np.abs(centroid(over.array, over.affine) - eye.landmark_mm) < spacing / 2).all()
     flat = map_over_scan(parts[ENFACE], parts[ENFACE], parts[FLATTEN])
     assert isinstance(flat, PlaneStack)
+
+
+@pytest.mark.parametrize("part", [VOLUME, ENFACE])
+def test_what_an_earlier_version_stored_comes_back_too(part: str, tmp_path: Path):
+    eye = OneEye(3.0, "OS")
+    parts = stored_parts(eye, tmp_path)
+    image = parts[part]()
+    write_nifti(tmp_path / "old.nii", image.array, image.grid_affine)
+    meta = {k: v for k, v in parts[part].meta.items() if k not in ("grid_affine", "frame", "array_shape")}
+    old = Stored(tmp_path / "old.nii", sha256_of(tmp_path / "old.nii"), meta)
+    assert old().frame.mirrored is None
+    assert old.grid()[0] == image.array.shape
+    over = map_over_scan(old, old, parts[FLATTEN])
+    np.testing.assert_allclose(over.array, map_over_scan(parts[part], parts[part], parts[FLATTEN]).array, atol=1e-4)
+    assert (over.frame.note, over.frame.mirrored) == ("", False)
 
 
 def test_an_image_stored_without_its_placement_is_refused(tmp_path: Path):

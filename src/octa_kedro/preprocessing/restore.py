@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import Frame, PlaneStack, Volume
+from octa_kedro.io.volume import UNPLACED, Frame, PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import linear_weights, scan_box
 from octa_kedro.preprocessing.placement_record import PlacementRecord, read_placement
 from octa_kedro.preprocessing.resampling import BLOCK_POINTS, inside, resample_axes
@@ -70,7 +70,10 @@ def map_over_scan(
 
 def _require_on_grid(item: Volume | PlaneStack, record: PlacementRecord, who: str) -> None:
     grid, axes = record.grid, 3 if isinstance(item, Volume) else 2
-    off_mm = np.abs(item.affine - record.affine(flat=isinstance(item, PlaneStack))).max()
+    if item.frame.note == UNPLACED:  # its file has the affine of the grid
+        off_mm = np.abs(item.grid_affine - grid.affine).max()
+    else:
+        off_mm = np.abs(item.affine - record.affine(flat=isinstance(item, PlaneStack))).max()
     if item.array.shape[:axes] != grid.shape[:axes] or off_mm > AFFINE_MM:
         raise DataError(
             f"{who}: it has {item.array.shape[:axes]} voxels and lies elsewhere than the processed image, which has "
