@@ -1,7 +1,7 @@
 """Eyes with one landmark, processed with every combination of steps and known transforms."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from octa_kedro.io.source import Source
-from octa_kedro.io.volume import Laterality, PlaneStack, Volume, scan_affine
+from octa_kedro.io.volume import Frame, Laterality, PlaneStack, Volume, scan_affine
 from octa_kedro.preprocessing.config import FLATTEN, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import make_reference, process_eye
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, PlacementRecord
@@ -106,6 +106,22 @@ class OneEye(Source):
         return PlaneStack(planes, self.affine, ("ILM", "OPL_ONL", "BM"), self.side, "surfaces")
 
 
+@dataclass
+class TiltedEye(OneEye):
+    """The same eye in a file whose axes are tilted in its world."""
+
+    tilt: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+
+    def volume(self, subject: str, modality: str) -> Volume:
+        return replace(super().volume(subject, modality), frame=Frame(self.tilt))
+
+    def lesion(self, subject: str) -> Volume:
+        return replace(super().lesion(subject), frame=Frame(self.tilt))
+
+    def surfaces(self, subject: str) -> PlaneStack:
+        return replace(super().surfaces(subject), frame=Frame(self.tilt))
+
+
 def points_of(affine: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1) @ affine[:3, :3].T + affine[:3, 3]
 
@@ -122,7 +138,11 @@ def settings(step: str) -> ProcessingConfig:
 @cache
 def process(field_mm: float, side: Laterality, step: str) -> dict[str, Result]:
     """What is made of an eye by the settings of a step, with a known transform in place of one that is found."""
-    eye, config = OneEye(field_mm, side), settings(step)
+    return process_with(OneEye(field_mm, side), step)
+
+
+def process_with(eye: OneEye, step: str) -> dict[str, Result]:
+    config, field_mm = settings(step), eye.field_mm
     if config.registration.method == "none":
         return process_eye(eye, "1", eye.surfaces("1"), config)
     known = Registered(TRANSFORMS[config.registration.method], 1, 1, 0, 0, 1)

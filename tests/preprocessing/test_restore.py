@@ -25,11 +25,14 @@ from tests.preprocessing.landmark import (
     SHAPES,
     TRANSFORMS,
     OneEye,
+    TiltedEye,
     centroid,
     each_eye,
     each_step,
+    moved,
     plane_of,
     process,
+    process_with,
     record_of,
     settings,
 )
@@ -171,6 +174,20 @@ def test_stored_results_find_their_way_back(tmp_path: Path):
     assert (np.abs(centroid(over.array, over.affine) - eye.landmark_mm) < spacing / 2).all()
     flat = map_over_scan(parts[ENFACE], parts[ENFACE], parts[FLATTEN])
     assert isinstance(flat, PlaneStack)
+
+
+@pytest.mark.parametrize("step", ["lateral crop", "rigid"])
+@each_eye
+def test_a_scan_whose_file_has_tilted_axes_keeps_its_place(eye: OneEye, step: str):
+    tilt = moved((10, -4, 6)).matrix
+    tilted = TiltedEye(eye.field_mm, eye.side, tilt)
+    made = process_with(tilted, step)
+    there = (tilt @ [*eye.landmark_mm, 1])[:3]
+    half = np.linalg.norm(record_of(made).grid.spacing) / 2
+    assert np.linalg.norm(centroid(made[VOLUME].item.array, made[VOLUME].item.affine) - there) < half
+    restored = restore_to_scan(made[VOLUME].item, record_of(made))
+    np.testing.assert_allclose(restored.affine, tilt @ eye.affine)
+    assert np.linalg.norm(centroid(restored.array, restored.affine) - there) < half
 
 
 @pytest.mark.parametrize("part", [VOLUME, ENFACE])

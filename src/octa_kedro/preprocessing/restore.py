@@ -44,7 +44,7 @@ def restore_to_scan(
         array = _restore_aligned(item.array, record, labels=labels)
     else:
         array = _restore_volume(item.array, _WayBack(record, flatten_mm), labels=labels)
-    return replace(item, array=array, grid_affine=record.scan_affine, frame=Frame())
+    return replace(item, array=array, grid_affine=record.scan_affine, frame=Frame(record.scan_to_world))
 
 
 def covered_part(record: PlacementRecord, flattening: PlaneStack | None = None) -> Volume:
