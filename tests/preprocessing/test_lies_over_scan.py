@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.source import Source
+from octa_kedro.io.vendor import VendorFolder
+from octa_kedro.io.vendor_scan import Reader, VendorScan
 from octa_kedro.io.volume import Laterality
 from octa_kedro.preprocessing.config import ENFACE, LESION, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.conversion import convert_scan
@@ -172,6 +174,26 @@ def test_a_users_file_with_axes_that_run_backwards(
         path = written(tmp_path, made[part], part)
         assert (np.abs(brightest_mm(path) - raw) < half_a_voxel(path)).all(), part
     np.testing.assert_allclose(brightest_mm(write_raw(tmp_path, source, "a")), raw, atol=1e-4)
+
+
+@pytest.mark.parametrize("flatten", [None, "BM"])
+@pytest.mark.parametrize("side", SIDES)
+def test_an_eye_in_a_vendors_file_lies_over_what_conversion_writes(
+    side: Laterality, flatten: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    array = np.random.default_rng(0).integers(0, 3, (40, 30, 50)).astype(np.uint8)
+    array[8:12, 14:17, 20:26] = 250
+    depths = np.array([12.0, 22.0, 31.0], np.float32) * np.ones((40, 30, 1), np.float32)
+    scan = VendorScan(array, (0.075, 0.1, 0.04), "OCTA", "flow", side, depths, ("ILM", "OPL_ONL", "BM"))
+    reader = Reader(lambda _path, _modality: scan)
+    monkeypatch.setattr("octa_kedro.io.vendor.READERS", {".vol": reader})
+    (tmp_path / "a.vol").touch()
+    source = VendorFolder(tmp_path)
+    steps = {"field_mm": (2.4, 2.4), "depth_mm": 1.2, "grid": (50, 40, 60), "intensity": RAW, "flatten": flatten}
+    made = process_eye(source, "a", source.surfaces("a"), ProcessingConfig.model_validate(steps | {"slabs": ()}))
+    path = written(tmp_path, made[VOLUME])
+    raw = brightest_mm(write_raw(tmp_path, source, "a"))
+    assert (np.abs(brightest_mm(path) - raw) < half_a_voxel(path)).all()  # a flat surface needs no flattening
 
 
 @pytest.mark.parametrize("method", ["none", "rigid"])
