@@ -24,7 +24,7 @@ from octa_kedro.results.recipe import Job
 from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored, write_result
-from tests.preprocessing.test_restore import LANDMARKS, SHAPES, OneEye
+from tests.preprocessing.landmark import LANDMARKS, SHAPES, OneEye
 
 ONE = ExecutionConfig(workers=1)
 HALF = np.array([3, 3, 2])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from octa_kedro.explain.overlay import EMPTY, PlaneMap, plane_figure, volume_figure
-from octa_kedro.explain.pictures import direction, ends_of_x, pixel_edges
+from octa_kedro.explain.pictures import direction, pixel_edges
+from octa_kedro.explain.titles import ends_of_x
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 
 AFFINE = scan_affine((12, 10, 16), (3.0, 3.0, 0.8))

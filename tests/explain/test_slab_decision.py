@@ -120,8 +120,8 @@ def test_the_figure_shows_values_and_sentence():
         decision=SlabDecision(CNV, decided=True, word="disease"),
     )
     bars = figure.axes[9].patches
-    assert [bar.get_width() for bar in bars[-4:]] == pytest.approx(100 * CNV / 2.9)
-    assert figure.axes[9].get_xlim()[0] < 100 * -0.3 / 2.9
+    assert [bar.get_width() for bar in bars[-4:]] == pytest.approx(100 * CNV / CNV[CNV > 0].sum())
+    assert figure.axes[9].get_xlim()[0] < 100 * -0.3 / 2.6
     assert "carried by OPL-BM" in " ".join(" ".join(text.get_text().split()) for text in figure.texts)
     plain = volume_figure(image, image, None, surfaces, None, title="eye", scale=1.0)
     assert len(plain.axes[9].patches) == 5

@@ -5,10 +5,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.nifti import read_nifti, read_planes, read_volume, write_nifti
-from octa_kedro.io.volume import PlaneStack
+from octa_kedro.io.nifti import read_nifti, read_volume, write_nifti
 
 AFFINE = np.array([[0.1, 0, 0, 1.5], [0, 0.2, 0, -2], [0, 0, 0.05, 0.3], [0, 0, 0, 1.0]])
 
@@ -84,12 +84,16 @@ def test_a_fourth_axis_is_refused_unless_it_is_one(tmp_path: Path):
         read_volume(tmp_path / "b.nii")
 
 
-def test_planes_know_their_names(tmp_path: Path):
-    stack = PlaneStack(np.arange(24.0).reshape(3, 4, 2), AFFINE, ("ILM", "BM"))
-    write_nifti(tmp_path / "a.nii", stack.array, AFFINE)
-    back = read_planes(tmp_path / "a.nii", stack.names)
-    np.testing.assert_array_equal(back.plane("BM"), stack.array[..., 1])
-    with pytest.raises(KeyError, match="ILM, BM"):
-        back.plane("RPE")
-    with pytest.raises(DataError, match="3 planes expected"):
-        read_planes(tmp_path / "a.nii", ("a", "b", "c"))
+def test_an_affine_with_shear_is_kept_and_itk_reads_the_nearest_without(tmp_path: Path):
+    sheared = np.array([[0.1, 0.001, 0, 1.5], [0, 0.2, 0.0004, -2], [0, 0, 0.05, 0.3], [0, 0, 0, 1.0]])
+    write_nifti(tmp_path / "a.nii", np.ones((4, 5, 6), np.uint8), sheared)
+    np.testing.assert_allclose(read_nifti(tmp_path / "a.nii")[1], sheared, atol=1e-7)
+    image = SimpleITK.ReadImage(tmp_path / "a.nii")
+    np.testing.assert_allclose(image.GetOrigin(), [-1.5, 2, 0.3], atol=1e-6)
+    seen = np.diag([-1, -1, 1]) @ np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    np.testing.assert_allclose(seen, sheared[:3, :3], atol=1e-3)
+
+
+def test_the_note_is_the_headers_description(tmp_path: Path):
+    write_nifti(tmp_path / "a.nii", np.ones((4, 5, 6), np.uint8), AFFINE, note="without flattening")
+    assert nib.load(tmp_path / "a.nii").header["descrip"].item() == b"without flattening"

@@ -113,7 +113,9 @@ def test_a_left_eye_is_mirrored_with_everything_that_belongs_to_it(release):
     )
     for part in (VOLUME, ENFACE, SURFACES, LESION, OCT):
         np.testing.assert_allclose(turned[part].item.array, plain[part].item.array[::-1], atol=1e-5)
-        np.testing.assert_allclose(turned[part].item.affine, plain[part].item.affine)
+        np.testing.assert_allclose(turned[part].item.grid_affine, plain[part].item.grid_affine)
+        there = plain[part].item.affine @ [3, 4, 0, 1]  # the same voxel, counted from the other end
+        np.testing.assert_allclose(turned[part].item.affine @ [turned[part].item.array.shape[0] - 4, 4, 0, 1], there)
         assert turned[part].item.laterality == "OS"
 
 
@@ -157,7 +159,7 @@ def test_registered_eyes_meet_in_the_references_frame(release):
     own = process_eye(release, first, release.surfaces(first), settings, reference)
     other = process_eye(release, second, release.surfaces(second), settings, reference)
     apart = process_eye(release, second, release.surfaces(second), config(grid=(24, 24, 48)))
-    np.testing.assert_allclose(own[VOLUME].item.affine, other[VOLUME].item.affine)
+    np.testing.assert_allclose(own[VOLUME].item.grid_affine, other[VOLUME].item.grid_affine)
     middles = [(made[SURFACES].item.plane("ILM") + made[SURFACES].item.plane("BM")) / 2 for made in (own, other, apart)]
     assert np.abs(middles[1] - middles[0]).mean() < 0.02 < np.abs(middles[2] - middles[0]).mean()
     facts = other[VOLUME].facts["registration"]

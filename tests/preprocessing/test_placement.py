@@ -156,7 +156,10 @@ def test_a_left_eye_is_mirrored_without_a_copy():
     seen_left = Volume(scan[::-1], AFFINE, "OCT", "OS")  # the same anatomy, as a left eye leaves the device
     mirrored = mirror(seen_left)
     assert np.shares_memory(mirrored.array, scan)
-    np.testing.assert_allclose(landmark_of(mirrored.array, mirrored.affine), LANDMARK, atol=0.01)
+    np.testing.assert_allclose(landmark_of(mirrored.array, mirrored.grid_affine), LANDMARK, atol=0.01)
+    there = np.array([EXTENT[0] - LANDMARK[0], *LANDMARK[1:]])  # in the world nothing has moved
+    np.testing.assert_allclose(mirrored.frame.to_scan @ [*LANDMARK, 1], [*there, 1])
+    np.testing.assert_allclose(mirrored.affine @ [9, 2, 3, 1], AFFINE @ [SHAPE[0] - 10, 2, 3, 1])
     place = Placement(GRID, TRANSFORMS["rigid"])
     np.testing.assert_allclose(
         place_volume(mirrored.array, AFFINE, place), place_volume(scan, AFFINE, place), atol=1e-6

@@ -1,157 +1,41 @@
 """What lies on the processed grid comes back to the raw scan's own voxels: step by step, and all steps together."""
 
-import json
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import read_nifti, write_nifti
-from octa_kedro.io.source import Source
-from octa_kedro.io.volume import Laterality, PlaneStack, Volume, scan_affine
-from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME, ProcessingConfig
-from octa_kedro.preprocessing.eye import make_reference, process_eye
-from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, PlacementRecord, read_placement
+from octa_kedro.io.volume import Laterality, PlaneStack, Volume
+from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME
+from octa_kedro.preprocessing.eye import process_eye
+from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, read_placement
 from octa_kedro.preprocessing.recipes import conversions, processing
-from octa_kedro.preprocessing.registration import Registered
 from octa_kedro.preprocessing.restore import _restore_volume, _WayBack, covered_part, map_over_scan, restore_to_scan
-from octa_kedro.preprocessing.transform import Displacement, Transform, translation
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.recipe import Job
-from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Stored
-
-SHAPES = {3.0: (40, 36, 64), 6.0: (60, 52, 64)}
-LANDMARKS = {3.0: (13, 21, 31), 6.0: (24, 29, 31)}  # raw voxels, off the middle along x
-RADII_MM = (0.5, 0.45, 0.12)
-RAW = {"lower": 0.0, "upper": 100.0}
-WHOLE: dict[str, Any] = {"field_mm": None, "depth_mm": None, "grid": (40, 36, 64)}
-CROP: dict[str, Any] = {"field_mm": (2.4, 2.4), "depth_mm": 0.8, "grid": (34, 30, 56)}
-
-
-def moved(degrees: tuple[float, float, float], scale: tuple[float, float, float] = (1, 1, 1)) -> Transform:
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix() @ np.diag(scale)
-    matrix[:3, 3] = np.array([1.5, 1.5, 1]) - matrix[:3, :3] @ [1.5, 1.5, 1] + (0.1, 0.05, -0.04)
-    return Transform(matrix)
-
-
-def bent() -> Transform:
-    shifts = np.random.default_rng(1).uniform(-0.04, 0.04, (8, 8, 6, 3))
-    return Transform(moved((1, -2, 3)).matrix, Displacement(shifts, (0.0, 0.0, 0.0), (0.9, 0.9, 0.4)))
-
-
-TRANSFORMS = {
-    "translation": translation((0.11, -0.14, 0.06)),
-    "rigid": moved((3, -2, 8)),
-    "affine": moved((-2, 3, -5), (1.08, 0.96, 1.03)),
-    "bspline": bent(),
-}
-STEPS: dict[str, dict[str, Any]] = {
-    "lateral crop": WHOLE | {"field_mm": (2.4, 2.4)},
-    "resize finer": WHOLE | {"grid": (70, 66, 90)},
-    "resize coarser": WHOLE | {"grid": (26, 22, 50)},
-    "depth crop": WHOLE | {"depth_mm": 0.8, "grid": (40, 36, 50)},
-    "flattened ILM": CROP | {"flatten": "ILM"},
-    "flattened BM": CROP | {"flatten": "BM"},
-    "sampling": WHOLE | {"sampling_mm": 0.15},
-    **{name: CROP | {"registration": {"method": name}} for name in TRANSFORMS},
-    "all together": CROP | {"flatten": "BM", "sampling_mm": 0.15, "registration": {"method": "bspline"}},
-}
-
-
-@dataclass
-class OneEye(Source):
-    """A source with one eye: a bright ball at a landmark in the dark, and the same ball as a lesion mask."""
-
-    field_mm: float
-    side: Laterality = "OD"
-
-    @property
-    def affine(self) -> NDArray[np.float64]:
-        return scan_affine(SHAPES[self.field_mm], (self.field_mm, self.field_mm, 2.0))
-
-    @property
-    def landmark_mm(self) -> NDArray[np.float64]:
-        return self.affine[:3, :3] @ LANDMARKS[self.field_mm] + self.affine[:3, 3]
-
-    def points(self) -> NDArray[np.float64]:
-        return points_of(self.affine, SHAPES[self.field_mm])
-
-    def distance(self) -> NDArray[np.float64]:
-        return np.sqrt((((self.points() - self.landmark_mm) / RADII_MM) ** 2).sum(-1))
-
-    def subjects(self) -> list[str]:
-        return ["1"]
-
-    def labels(self) -> pd.DataFrame:
-        return pd.DataFrame({"subject": ["1"], "disease": ["NORMAL"]})
-
-    def check(self, subject: str, modality: str) -> dict[str, float]:
-        return {"field_of_view_mm": self.field_mm}
-
-    def fingerprint(self, subject: str, *modalities: str) -> str:
-        return f"{self.field_mm}{self.side}"
-
-    def volume(self, subject: str, modality: str) -> Volume:
-        ball = np.clip(200 * (1 - self.distance()), 0, None).astype(np.uint8)
-        return Volume(ball, self.affine, modality, self.side, f"eye {subject}")
-
-    def lesion(self, subject: str) -> Volume:
-        return Volume((self.distance() < 1).astype(np.uint8), self.affine, "lesion", self.side, "lesion")
-
-    def surfaces(self, subject: str) -> PlaneStack:
-        x, y = np.moveaxis(self.points()[:, :, 0, :2], 2, 0)
-        ilm = 0.8 + 0.07 * np.sin(1.5 * x) + 0.03 * y
-        planes = np.stack([ilm, ilm + 0.15, ilm + 0.4 + 0.03 * np.cos(x)], axis=2).astype(np.float32)
-        return PlaneStack(planes, self.affine, ("ILM", "OPL_ONL", "BM"), self.side, "surfaces")
-
-
-EYES = [OneEye(field, side) for field in SHAPES for side in ("OD", "OS")]
-each_eye = pytest.mark.parametrize("eye", EYES, ids=lambda e: f"{e.field_mm:g} mm {e.side}")
-each_step = pytest.mark.parametrize("step", STEPS)
-
-
-def points_of(affine: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
-    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1) @ affine[:3, :3].T + affine[:3, 3]
-
-
-def centroid(array: NDArray, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (points_of(affine, array.shape) * array[..., None]).reshape(-1, 3).sum(0) / array.sum()
-
-
-def settings(step: str) -> ProcessingConfig:
-    even = {"intensity": RAW, "enface_intensity": RAW, "slabs": ("ILM_BM",)}
-    return ProcessingConfig.model_validate(even | STEPS[step])
-
-
-@cache
-def process(field_mm: float, side: Laterality, step: str) -> dict[str, Result]:
-    """What is made of an eye by the settings of a step, with a known transform in place of one that is found."""
-    eye, config = OneEye(field_mm, side), settings(step)
-    if config.registration.method == "none":
-        return process_eye(eye, "1", eye.surfaces("1"), config)
-    known = Registered(TRANSFORMS[config.registration.method], 1, 1, 0, 0, 1)
-    reference = make_reference(OneEye(field_mm), "1", OneEye(field_mm).surfaces("1"), config)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("octa_kedro.preprocessing.eye.register", lambda *_args, **_named: known)
-        return process_eye(eye, "1", eye.surfaces("1"), config, reference)
-
-
-def record_of(made: dict[str, Result], part: str = VOLUME) -> PlacementRecord:
-    return PlacementRecord.from_json(json.loads(json.dumps(made[part].facts[PLACEMENT_KEY])), who="eye")
-
-
-def plane_of(made: dict[str, Result]) -> Any:
-    return made[FLATTEN].item if FLATTEN in made else None
+from tests.preprocessing.landmark import (
+    SHAPES,
+    TRANSFORMS,
+    OneEye,
+    TiltedEye,
+    centroid,
+    each_eye,
+    each_step,
+    moved,
+    plane_of,
+    process,
+    process_with,
+    record_of,
+    settings,
+)
 
 
 @each_step
@@ -190,19 +74,21 @@ def test_an_en_face_map_comes_back_to_the_scans_raster(eye: OneEye, step: str):
     assert (off < record.grid.spacing[:2] / 2).all(), off
 
 
-@pytest.mark.parametrize("step", ["resize finer", "flattened BM"])
-def test_a_left_eye_is_not_left_mirrored(step: str):
-    eye = OneEye(3.0, "OS")
-    made = process(eye.field_mm, eye.side, step)
-    record = record_of(made)
-    assert record.mirrored
-    forgotten = record.model_copy(update={"mirrored": False})
-    off = [
-        abs(centroid(restore_to_scan(made[VOLUME].item, r, plane_of(made)).array, eye.affine)[0] - eye.landmark_mm[0])
-        for r in (record, forgotten)
-    ]
-    assert off[0] < 0.02
-    assert off[1] > 0.5  # the landmark lies 13 of 40 voxels from one side
+def test_a_record_that_forgets_the_mirroring_is_refused():
+    made = process(3.0, "OS", "resize finer")
+    forgotten = record_of(made).model_copy(update={"mirrored": False})
+    with pytest.raises(DataError, match="lies elsewhere than the processed image"):
+        restore_to_scan(made[VOLUME].item, forgotten)
+
+
+@each_eye
+def test_a_mask_that_was_drawn_on_the_processed_file_comes_back(eye: OneEye, tmp_path: Path):
+    made = process(eye.field_mm, eye.side, "rigid")
+    write_nifti(tmp_path / "drawn.nii", made[LESION].item.array, made[LESION].item.affine)
+    drawn = read_nifti(tmp_path / "drawn.nii")
+    restored = restore_to_scan(Volume(*drawn, "mask"), record_of(made), labels=True)
+    off = np.abs(centroid(restored.array, eye.affine) - eye.landmark_mm)
+    assert (off < record_of(made).grid.spacing / 2).all(), off
 
 
 def test_a_left_eye_that_was_not_mirrored_comes_back_as_it_is():
@@ -288,6 +174,35 @@ def test_stored_results_find_their_way_back(tmp_path: Path):
     assert (np.abs(centroid(over.array, over.affine) - eye.landmark_mm) < spacing / 2).all()
     flat = map_over_scan(parts[ENFACE], parts[ENFACE], parts[FLATTEN])
     assert isinstance(flat, PlaneStack)
+
+
+@pytest.mark.parametrize("step", ["lateral crop", "rigid"])
+@each_eye
+def test_a_scan_whose_file_has_tilted_axes_keeps_its_place(eye: OneEye, step: str):
+    tilt = moved((10, -4, 6)).matrix
+    tilted = TiltedEye(eye.field_mm, eye.side, tilt)
+    made = process_with(tilted, step)
+    there = (tilt @ [*eye.landmark_mm, 1])[:3]
+    half = np.linalg.norm(record_of(made).grid.spacing) / 2
+    assert np.linalg.norm(centroid(made[VOLUME].item.array, made[VOLUME].item.affine) - there) < half
+    restored = restore_to_scan(made[VOLUME].item, record_of(made))
+    np.testing.assert_allclose(restored.affine, tilt @ eye.affine)
+    assert np.linalg.norm(centroid(restored.array, restored.affine) - there) < half
+
+
+@pytest.mark.parametrize("part", [VOLUME, ENFACE])
+def test_what_an_earlier_version_stored_comes_back_too(part: str, tmp_path: Path):
+    eye = OneEye(3.0, "OS")
+    parts = stored_parts(eye, tmp_path)
+    image = parts[part]()
+    write_nifti(tmp_path / "old.nii", image.array, image.grid_affine)
+    meta = {k: v for k, v in parts[part].meta.items() if k not in ("grid_affine", "frame", "array_shape")}
+    old = Stored(tmp_path / "old.nii", sha256_of(tmp_path / "old.nii"), meta)
+    assert old().frame.mirrored is None
+    assert old.grid()[0] == image.array.shape
+    over = map_over_scan(old, old, parts[FLATTEN])
+    np.testing.assert_allclose(over.array, map_over_scan(parts[part], parts[part], parts[FLATTEN]).array, atol=1e-4)
+    assert (over.frame.note, over.frame.mirrored) == ("", False)
 
 
 def test_an_image_stored_without_its_placement_is_refused(tmp_path: Path):

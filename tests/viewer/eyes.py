@@ -1,10 +1,12 @@
 """A small eye with a map that has one strongest point."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from octa_kedro.io.volume import Volume, scan_affine
+from octa_kedro.preprocessing.mirroring import mirror
 from octa_kedro.viewer.eye import ViewedEye
 
 SHAPE = (12, 10, 16)
@@ -29,3 +31,10 @@ def small_eye(subject: str = "10001", **known: Any) -> ViewedEye:
         "slabs": {"upper": np.indices(SHAPE)[2] < 8, "lower": np.indices(SHAPE)[2] >= 6},
     }
     return ViewedEye(subject=subject, **(usual | known))
+
+
+def left_eye(subject: str = "10002", *, mirrored: bool) -> ViewedEye:
+    """The same voxels as a left eye leaves the device, processed with or without mirroring."""
+    eye = small_eye(subject)
+    sides = {name: replace(getattr(eye, name), laterality="OS") for name in ("heat", "octa", "lesion")}
+    return replace(eye, slabs={}, **{name: mirror(side) if mirrored else side for name, side in sides.items()})

@@ -11,7 +11,7 @@ from PIL import Image
 
 from octa_kedro.viewer.page import link_back, write_viewer
 from octa_kedro.viewer.widget import show_eye
-from tests.viewer.eyes import PEAK, SHAPE, small_eye
+from tests.viewer.eyes import PEAK, SHAPE, left_eye, small_eye
 from tests.viewer.notebook_stub import write_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -67,6 +67,18 @@ def test_the_page_tells_the_depth_below_the_ilm_and_leads_back_to_the_results(tm
     assert re.search(r'<a id="back" href="../results.html">', page)
     other, _ = open_page(index, "b", tmp_path / "profile")
     assert "below the ILM" not in other
+
+
+@pytest.mark.parametrize(("mirrored", "ends"), [(True, ("T", "N")), (False, ("N", "T"))])
+def test_a_left_eye_has_its_letters_and_the_millimetres_of_its_raw_scan(tmp_path, mirrored, ends):
+    index = write_viewer(tmp_path / "viewer", [left_eye("a", mirrored=mirrored)])
+    page, picture = open_page(index, "a", tmp_path / "profile")
+    x, y, z = (small_eye().heat.affine @ [*PEAK, 1])[:3]
+    assert f"x {x:.2f} mm, y {y:.2f} mm, depth {z:.3f} mm of the scan" in page
+    left, right = (re.search(rf'id="enface".*?class="{side}">(.)<', page)[1] for side in ("left", "right"))
+    assert (left, right) == ends
+    views = picture[200:, 450:]
+    assert ((views[..., 0] > 120) & (views[..., 2] < 60)).sum() > 300  # the map is drawn
 
 
 def test_the_notebook_widget_draws_the_eye_and_its_map(tmp_path):

@@ -63,7 +63,7 @@ def test_an_image_outside_its_range_is_refused():
 
 def test_a_map_on_another_grid_is_refused():
     eye = small_eye()
-    moved = replace(eye.heat, affine=eye.heat.affine + np.eye(4) * 0.01)
+    moved = replace(eye.heat, grid_affine=eye.heat.grid_affine + np.eye(4) * 0.01)
     with pytest.raises(DataError, match=r"10001: the octa .* are on different grids"):
         replace(eye, heat=moved)
 

@@ -1,15 +1,17 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.io.volume import Frame
 from octa_kedro.viewer import page
 from octa_kedro.viewer.config import ViewerConfig
 from octa_kedro.viewer.eye import ViewedEye
-from tests.viewer.eyes import small_eye
+from tests.viewer.eyes import left_eye, small_eye
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +43,19 @@ def test_the_table_has_what_is_known_and_the_scale_of_all_eyes(tmp_path):
     assert second["scores"] == {"peak_in_slab": None, "hit": True}
     assert found["strongest"] == first["strongest"] == pytest.approx(2 * second["strongest"])
     assert found["settings"]["opacity"] == 0.4
+
+
+@pytest.mark.parametrize(("mirrored", "ends"), [(True, ["T", "N"]), (False, ["N", "T"])])
+def test_the_ends_of_x_follow_the_mirroring(tmp_path, mirrored: bool, ends: list[str]):
+    page.write_viewer(tmp_path / "viewer", [left_eye(mirrored=mirrored)])
+    assert about(tmp_path / "viewer")["eyes"][0]["ends"] == ends
+
+
+def test_what_no_affine_holds_is_said_beside_the_millimetres(tmp_path):
+    eye = small_eye()
+    frame = Frame(note="position without flattening; restore_to_scan is exact")
+    page.write_viewer(tmp_path / "viewer", [replace(eye, heat=replace(eye.heat, frame=frame))])
+    assert about(tmp_path / "viewer")["eyes"][0]["place_note"] == "without flattening"
 
 
 def test_a_viewer_is_given_a_link_back(tmp_path):

@@ -13,7 +13,6 @@ from octa_kedro.explain.anatomy import Anatomy, Donor
 from octa_kedro.explain.donors import require_usable_surfaces
 from octa_kedro.explain.methods import METHODS
 from octa_kedro.explain.needs import require_known
-from octa_kedro.io.nifti import check_nifti
 from octa_kedro.io.volume import Volume
 from octa_kedro.results.stored import Stored
 
@@ -119,6 +118,6 @@ class Contexts:
 def _frame(image: Stored) -> tuple[Any, ...]:
     """What has to be the same in two eyes of which one is put into the other: voxels, their edges in micrometres, and
     which end of x is temporal."""
-    shape, spacing_mm = check_nifti(image.path)
+    shape, spacing_mm = image.grid()
     mirrored = (image.meta.get("placement") or {}).get("mirrored", False)
     return (*shape, *(round(1000 * mm, 1) for mm in spacing_mm), image.meta.get("laterality") == "OS" and not mirrored)

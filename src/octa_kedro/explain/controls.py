@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Eye:
         nx, ny, nz = self.image.array.shape
         if self.surfaces is None:
             return np.ones((nx, ny, nz), bool)
-        return slab_mask(self.surfaces, "ILM_BM", (nx, ny, nz), self.image.affine)
+        return slab_mask(self.surfaces, "ILM_BM", (nx, ny, nz), self.image.grid_affine)
 
 
 def centre_prior(eye: Eye) -> Volume:
@@ -79,8 +79,8 @@ def extruded(eye: Eye) -> Volume | None:
     plane = np.asarray(eye.plane_map.array, np.float64).mean(axis=2)
     nx, ny, _ = eye.image.array.shape
     x, y = np.meshgrid(np.arange(nx), np.arange(ny), indexing="ij")
-    to_plane = np.linalg.inv(eye.plane_map.affine[np.ix_([0, 1, 3], [0, 1, 3])])
-    to_mm = eye.image.affine[np.ix_([0, 1, 3], [0, 1, 3])]
+    to_plane = np.linalg.inv(eye.plane_map.grid_affine[np.ix_([0, 1, 3], [0, 1, 3])])
+    to_mm = eye.image.grid_affine[np.ix_([0, 1, 3], [0, 1, 3])]
     i, j, _ = to_plane @ to_mm @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
     columns = map_coordinates(plane, [i.round(6), j.round(6)], order=1, mode="grid-constant").reshape(nx, ny)
     return _as_map(eye, columns[..., None] * eye.retina(), "extruded")
@@ -110,4 +110,4 @@ def _from_darkest(eye: Eye, array: NDArray[np.float32], name: str) -> Volume:
 
 
 def _as_map(eye: Eye, array: NDArray, name: str) -> Volume:
-    return Volume(array.astype(np.float32), eye.image.affine, name, eye.image.laterality, eye.image.source)
+    return replace(eye.image, array=array.astype(np.float32), modality=name)

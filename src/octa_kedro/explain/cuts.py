@@ -42,7 +42,7 @@ class DepthAxis:
 
     def of_voxel(self, planes: Planes, at: Voxel) -> str:
         """The depth of one voxel in words: below the ILM of its own A-scan, if that is known."""
-        z = float(planes.heat.affine[2, 2] * at[2] + planes.heat.affine[2, 3])
+        z = float(planes.heat.grid_affine[2, 2] * at[2] + planes.heat.grid_affine[2, 3])
         if self.below_ilm and planes.surfaces is not None:
             own = 1000 * (z - float(planes.surfaces.plane("ILM")[at[:2]]))
             if np.isfinite(own):
@@ -52,8 +52,8 @@ class DepthAxis:
 
 def depth_axis(image: Volume, surfaces: PlaneStack | None) -> DepthAxis:
     """The depth axis of an eye's B-scans."""
-    step = image.affine[2, 2]
-    top = float(image.affine[2, 3] - step / 2)
+    step = image.grid_affine[2, 2]
+    top = float(image.grid_affine[2, 3] - step / 2)
     below = surfaces is not None and "ILM" in surfaces.names and bool(np.isfinite(surfaces.plane("ILM")).any())
     zero = float(np.nanmean(surfaces.plane("ILM"))) if surfaces is not None and below else top
     start = 1000 * (top - zero)
@@ -93,7 +93,7 @@ def flat_cut(enface: PlaneStack, name: str, heat: PlaneStack, lesion: Volume | N
     """One en-face map with a 2D network's map over it, the cross at the map's peak."""
     mask = _mask(lesion)
     warm = heat.array[..., 0]
-    x_mm, y_mm = np.linalg.norm(enface.affine[:3, :2], axis=0) * enface.array.shape[:2]
+    x_mm, y_mm = np.linalg.norm(enface.grid_affine[:3, :2], axis=0) * enface.array.shape[:2]
     peak = peak_voxel(warm)
     return Cut(
         enface.plane(name),

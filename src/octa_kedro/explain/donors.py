@@ -37,7 +37,7 @@ def donor_replacement(
     tissue = np.asarray(donor.array, np.float32)
     for x in range(len(result)):  # one B-scan at a time, so that memory stays small
         wanted_mm = warp_depths(depth_mm, target[x], source[x])
-        index = (wanted_mm - donor.affine[2, 3]) / donor.affine[2, 2]
+        index = (wanted_mm - donor.grid_affine[2, 3]) / donor.grid_affine[2, 2]
         values, known = _sample_columns(tissue[x], available[x], index)
         replaced = inside[x] & known[:, None]
         result[x][replaced] = values[replaced]
@@ -88,11 +88,11 @@ def _mask(volume: Volume, surfaces: PlaneStack | None, slab: str | None) -> NDAr
         return np.ones(shape, bool)
     if surfaces is None:
         raise DataError(f"{volume.source}: the mask {slab} needs the eye's surfaces; supply them or use no mask")
-    return slab_mask(surfaces, slab, shape, volume.affine)
+    return slab_mask(surfaces, slab, shape, volume.grid_affine)
 
 
 def _depths(volume: Volume) -> NDArray[np.float64]:
-    return volume.affine[2, 2] * np.arange(volume.array.shape[2]) + volume.affine[2, 3]
+    return volume.grid_affine[2, 2] * np.arange(volume.array.shape[2]) + volume.grid_affine[2, 3]
 
 
 def _common_names(surfaces: PlaneStack, donor: PlaneStack) -> tuple[str, ...]:

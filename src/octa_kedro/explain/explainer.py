@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ class Explainer:
         """Shape ``(C, [D,] H, W)`` and voxel size in millimetres ``([D,] H, W)`` of what the network sees."""
         seen = self._seen(image)[0]
         shape = tuple(to_tensor(seen, self.checkpoint.card.slabs).shape)
-        x, y, z = (float(mm) for mm in np.linalg.norm(seen.affine[:3, :3], axis=0))
+        x, y, z = (float(mm) for mm in np.linalg.norm(seen.grid_affine[:3, :3], axis=0))
         spacing = (z, y, x) if isinstance(seen, Volume) else (y, x)
         return shape, spacing
 
@@ -143,10 +144,10 @@ class Explainer:
                 who, method.title, self.checkpoint.card.classes[request.class_index],
             )  # fmt: skip
         if isinstance(image, Volume):
-            return Volume(raws[0], image.affine, name, image.laterality, image.source)
+            return replace(image, array=raws[0], modality=name)
         x, y = image.array.shape[:2]
         raw = raws[0] if self.checkpoint.card.patches is None else join_patches(np.stack(raws), (x, y))
-        return PlaneStack(raw[..., None], image.affine, (name,), image.laterality, image.source)
+        return replace(image, array=raw[..., None], names=(name,), note="")
 
     def slab_values(self, eye: Volume, anatomy: Anatomy, target: int | None = None) -> NDArray[np.float64]:
         """The Shapley value of each slab (`slab_methods.PLAYERS`) in logit, whichever method the maps are made by."""
@@ -188,6 +189,4 @@ def mean_map(
     index `target`, or that of the configuration."""
     maps = [explainer.explain(image, target, anatomy) for explainer in explainers]
     average = np.stack([one.array for one in maps]).mean(axis=0, dtype=np.float32)
-    if isinstance(maps[0], Volume):
-        return maps[0].with_array(average)
-    return PlaneStack(average, maps[0].affine, maps[0].names, maps[0].laterality, maps[0].source)
+    return replace(maps[0], array=average)

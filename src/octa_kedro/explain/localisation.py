@@ -72,7 +72,8 @@ def score_map(
     top = scores["peak_value"]
     scores["plateau_voxels"] = float((heat.array >= top - PLATEAU * top).sum())
     if surfaces is not None:
-        scores["peak_below_ilm_mm"] = z - float(surfaces.plane("ILM")[peak[:2]])
+        depth = float((heat.grid_affine @ [*peak, 1.0])[2])
+        scores["peak_below_ilm_mm"] = depth - float(surfaces.plane("ILM")[peak[:2]])
         if slab is not None:
             scores |= _slab_scores(heat, surfaces, slab, peak, total)
     if mask is not None and mask.any():
@@ -126,7 +127,7 @@ def scored_voxels(heat: Volume, surfaces: PlaneStack | None, lesion: Mask) -> Ma
     if surfaces is None:
         return np.ones(heat.array.shape, bool)
     top, bottom = slab_edges(surfaces, RETINA)
-    step, origin = heat.affine[2, 2], heat.affine[2, 3]
+    step, origin = heat.grid_affine[2, 2], heat.grid_affine[2, 3]
     depth = origin + step * np.arange(heat.array.shape[2])
     x, y, z = np.nonzero(lesion)
     above = max(float(np.nanmax(top[x, y] - depth[z], initial=0.0)), 0.0)
@@ -167,7 +168,7 @@ def lesion_mask(heat: Volume, lesion: Volume, who: str) -> Mask:
 
 def _require_same_columns(heat: Volume, surfaces: PlaneStack, who: str) -> None:
     same_shape = surfaces.array.shape[:2] == heat.array.shape[:2]
-    if not same_shape or not np.allclose(surfaces.affine[:2], heat.affine[:2], atol=SAME_PLACE_MM):
+    if not same_shape or not np.allclose(surfaces.grid_affine[:2], heat.grid_affine[:2], atol=SAME_PLACE_MM):
         raise DataError(f"{who}: its surfaces are not on the A-scans of its map; process them with the volume")
 
 
@@ -175,7 +176,7 @@ def _slab_scores(
     heat: Volume, surfaces: PlaneStack, slab: str, peak: tuple[int, ...], total: float
 ) -> dict[str, float]:
     nx, ny, nz = heat.array.shape
-    inside, retina = (slab_mask(surfaces, name, (nx, ny, nz), heat.affine) for name in (slab, RETINA))
+    inside, retina = (slab_mask(surfaces, name, (nx, ny, nz), heat.grid_affine) for name in (slab, RETINA))
     scores = {
         "peak_in_slab": float(inside[peak]),
         "centre_in_slab": float(inside[tuple(n // 2 for n in heat.array.shape)]),
@@ -200,7 +201,7 @@ def _lesion_scores(
     }
     if surfaces is not None:
         nx, ny, nz = mask.shape
-        retina = slab_mask(surfaces, RETINA, (nx, ny, nz), heat.affine)
+        retina = slab_mask(surfaces, RETINA, (nx, ny, nz), heat.grid_affine)
         scores["lesion_outside_retina"] = float((mask & ~retina).sum() / mask.sum())
     unit = scale_to_unit(heat.array)
     if unit is None:

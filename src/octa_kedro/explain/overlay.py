@@ -17,7 +17,6 @@ from octa_kedro.explain.pictures import (
     direction,
     draw_eye,
     draw_map,
-    ends_of_x,
     mm_ticks,
     set_ticks,
     slab_title,
@@ -31,7 +30,7 @@ from octa_kedro.explain.side_panels import (
     key_entries,
 )
 from octa_kedro.explain.slab_decision import SlabDecision
-from octa_kedro.explain.titles import strength_words
+from octa_kedro.explain.titles import ends_of_x, strength_words
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import Margins, figure_of_panels
 

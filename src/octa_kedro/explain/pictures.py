@@ -10,8 +10,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from octa_kedro.io.volume import Laterality
-
 HEAT = "inferno"
 LESION_COLOUR = "#56B4E9"
 PEAK_COLOUR = "#009E73"
@@ -59,17 +57,6 @@ class Cut:
         across, along = self.grey.shape
         x = left + (pixel[0] + 0.5) / across * (right - left)
         return x, start + (pixel[1] + 0.5) / along * (end - start)
-
-
-def ends_of_x(laterality: Laterality | None, mirrored: bool | None) -> tuple[str, str] | None:
-    """The letters at the low and the high end of x: T(emporal) and N(asal), or None where that is not known.
-
-    In the frame of `io.volume` x runs temporal to nasal in a right eye (OD), and in a left one (OS) once it is
-    mirrored. Whether it is, `mirrored` says; for a left eye, None is not known.
-    """
-    if laterality == "OD" or (laterality == "OS" and mirrored):
-        return "T", "N"
-    return ("N", "T") if laterality == "OS" and mirrored is False else None
 
 
 def direction(ends: tuple[str, str] | None, unit: str = "mm") -> str:

@@ -61,7 +61,7 @@ def slab_labels(surfaces: PlaneStack | None, like: Volume) -> NDArray[np.uint8]:
         return labels
     _require_same(surfaces, like)
     edges = np.stack([surfaces.plane(name) for name in known], axis=2).astype(float)
-    depth, tie = _depth_mm(like), TIE * like.affine[2, 2]
+    depth, tie = _depth_mm(like), TIE * like.grid_affine[2, 2]
     # How many of the known surfaces lie above a voxel says between which two of them it is.
     above = np.zeros(like.array.shape, np.uint8)
     for k in range(len(known)):
@@ -97,14 +97,14 @@ def evidence_by_depth(heat: Volume, surfaces: PlaneStack | None) -> DepthEvidenc
     Without an ILM, depth counts from the first voxel; see `zero` of the result. `share` is NaN for an empty map,
     and `mean` at depths without a voxel.
     """
-    step = heat.affine[2, 2]
+    step = heat.grid_affine[2, 2]
     index = np.broadcast_to(np.arange(heat.array.shape[2]), heat.array.shape)
     has_ilm = surfaces is not None and "ILM" in surfaces.names
     if surfaces is not None and has_ilm:
         _require_same(surfaces, heat)
         ilm = surfaces.plane("ILM")
         known = np.isfinite(ilm)
-        offset = np.rint((heat.affine[2, 3] - ilm[known]) / step).astype(int)
+        offset = np.rint((heat.grid_affine[2, 3] - ilm[known]) / step).astype(int)
         index, values = index[known] + offset[:, None], heat.array[known]
     else:
         values = heat.array
@@ -135,7 +135,7 @@ def _slabs_with_both_edges(surfaces: PlaneStack | None) -> NDArray[np.bool_]:
 
 
 def _depth_mm(like: Volume) -> NDArray[np.float64]:
-    return like.affine[2, 2] * np.arange(like.array.shape[2]) + like.affine[2, 3]
+    return like.grid_affine[2, 2] * np.arange(like.array.shape[2]) + like.grid_affine[2, 3]
 
 
 def _require_same(surfaces: PlaneStack, like: Volume) -> None:

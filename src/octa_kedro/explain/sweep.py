@@ -7,7 +7,8 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from octa_kedro.explain.pictures import DIMMED, HEAT, MAX_ALPHA, ends_of_x
+from octa_kedro.explain.pictures import DIMMED, HEAT, MAX_ALPHA
+from octa_kedro.explain.titles import ends_of_x
 from octa_kedro.io.volume import Volume
 
 WIDTH = 360

@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from octa_kedro.io.volume import Laterality
+
 SIDES = {"OD": "right eye", "OS": "left eye"}
 
 
@@ -59,3 +61,14 @@ def strength_words(heat: NDArray, scale: float) -> str:
         if scale > 0
         else ""
     )
+
+
+def ends_of_x(laterality: Laterality | None, mirrored: bool | None) -> tuple[str, str] | None:
+    """The letters at the low and the high end of x: T(emporal) and N(asal), or None where that is not known.
+
+    In the frame of `io.volume` x runs temporal to nasal in a right eye (OD), and in a left one (OS) once it is
+    mirrored. Whether it is, `mirrored` says; for a left eye, None is not known.
+    """
+    if laterality == "OD" or (laterality == "OS" and mirrored):
+        return "T", "N"
+    return ("N", "T") if laterality == "OS" and mirrored is False else None

@@ -11,14 +11,17 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import replacing
-from octa_kedro.io.volume import Laterality, PlaneStack, Volume
+from octa_kedro.io.volume import Laterality, Volume
 
 UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
 
-def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False) -> None:
-    """Write `array` atomically.
+def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False, note: str = "") -> None:
+    """Write `array` atomically; `note`, at most 79 bytes of ASCII, is the header's description.
+
+    The header holds the affine as it is (sform), and as the nearest one without shear (qform), since ITK reads no
+    other.
 
     With `unit`, values must lie in [0, 1] and are stored as unsigned 16-bit integers with a slope; they are rounded by
     7.6e-6 at most. Without it the array's own type is kept. `.nii.gz` is compressed; `.nii` can be memory-mapped.
@@ -31,6 +34,8 @@ def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit
         array = np.rint(quanta, out=quanta).astype(np.uint16)
     image = nib.Nifti1Image(np.asarray(array), affine)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = note.encode("ascii")
+    image.set_qform(affine, code="aligned")
     if unit:
         image.header.set_slope_inter(1 / UNIT_SCALE, 0)
     with replacing(path) as partial:
@@ -53,10 +58,19 @@ def read_nifti(path: Path) -> tuple[NDArray, NDArray[np.float64]]:
     is truncated, or whose data do not agree with its header.
     """
     image, array, slope, inter = _open_nifti(path)
-    if (slope, inter) != (1, 0):
-        # Scaled here, in float32: nibabel would compute in float64.
-        array = array.astype(np.float32) * np.float32(slope) + np.float32(inter)
-    return array, _affine_mm(image)
+    return _scaled(array, slope, inter), _affine_mm(image)
+
+
+def read_array(path: Path) -> NDArray:
+    """The array of a NIfTI file as `read_nifti` gives it, wherever its header says that it lies."""
+    return _scaled(*map_nifti(path))
+
+
+def _scaled(array: NDArray, slope: float, inter: float) -> NDArray:
+    if (slope, inter) == (1, 0):
+        return array
+    # Scaled here, in float32: nibabel would compute in float64.
+    return array.astype(np.float32) * np.float32(slope) + np.float32(inter)
 
 
 def map_nifti(path: Path) -> tuple[NDArray, float, float]:
@@ -124,18 +138,3 @@ def read_volume(path: Path, *, modality: str = "", laterality: Laterality | None
     if array.ndim != 3:
         raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {array.shape}")
     return Volume(array, affine, modality, laterality, source or str(path))
-
-
-def read_planes(
-    path: Path,
-    names: tuple[str, ...],
-    *,
-    laterality: Laterality | None = None,
-    source: str = "",
-    note: str = "",
-) -> PlaneStack:
-    """A PlaneStack from a NIfTI file whose third axis has one plane for each of `names`."""
-    array, affine = read_nifti(path)
-    if array.ndim != 3 or array.shape[2] != len(names):
-        raise DataError(f"{path}: {len(names)} planes expected, the file has shape {array.shape}")
-    return PlaneStack(array, affine, names, laterality, source or str(path), note)

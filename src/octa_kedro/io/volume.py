@@ -1,9 +1,13 @@
-"""The two array containers that all other modules exchange, and the world frame of their affines.
+"""The two array containers that all other modules exchange, and the frames of their affines.
 
-World frame, in millimetres: x runs temporal to nasal *as seen in a right eye* (a left eye that has not been
-mirrored has the two ends exchanged), y runs inferior to superior, z runs into the eye. The origin is the
-outer corner of the scan as it left the device, so the centre of voxel ``(0, 0, 0)`` of an unprocessed scan
-lies half a voxel inside it. Every crop and resampling changes the affine together with the array.
+World frame, in millimetres: that of the raw scan's own file. x runs temporal to nasal in a right eye and nasal to
+temporal in a left one, y runs inferior to superior, z runs into the eye. Where a file states no origin (OCTA-500 and
+vendors' files), it is the outer corner of the scan, so the centre of voxel ``(0, 0, 0)`` lies half a voxel inside it.
+
+Every step of processing moves the affine together with the array, so `affine` always leads to the raw scan's world:
+an image, map or mask lies over its raw scan by its header. Computations go by `grid_affine`, which leads to the frame
+that the eye was processed in: there left eyes look like right ones, all axes run forwards, and depths of surfaces are
+measured. `frame` says how that frame lies in the world.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,6 +19,8 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 
 Laterality = Literal["OD", "OS"]
+NOTE_LENGTH = 80  # bytes of the description in a NIfTI header, the last of which is zero
+UNPLACED = "stored by an earlier version: a left or registered eye lies elsewhere"
 
 
 def scan_affine(shape: tuple[int, ...], extent_mm: tuple[float, float, float]) -> NDArray[np.float64]:
@@ -25,24 +31,55 @@ def scan_affine(shape: tuple[int, ...], extent_mm: tuple[float, float, float]) -
     return affine
 
 
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """How the frame that an eye was processed in lies in the world of its raw scan.
+
+    `to_scan` ``(4, 4)`` takes its points to the world, both in millimetres. `note`, in ASCII and short enough for the
+    description in a NIfTI header, says what an affine cannot hold; it is empty where the affine is exact.
+    """
+
+    to_scan: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.to_scan.shape != (4, 4) or not self.note.isascii() or len(self.note) >= NOTE_LENGTH:
+            raise ValueError(f"no frame: a matrix of shape {self.to_scan.shape}, note {self.note!r}")
+
+    @property
+    def mirrored(self) -> bool | None:
+        """Whether it is a mirror image of the world; None if that is not known."""
+        return None if self.note == UNPLACED else bool(np.linalg.det(self.to_scan[:3, :3]) < 0)
+
+    def after(self, matrix: NDArray[np.float64], note: str = "") -> Self:
+        """The frame from which `matrix` ``(4, 4)`` leads to this one."""
+        return replace(self, to_scan=self.to_scan @ matrix, note=note or self.note)
+
+
 @dataclass(frozen=True)
 class Volume:
     """One scan of one eye.
 
-    `array` is ``[x, y, z]`` = (A-scan along a B-scan, B-scan number, depth into the eye); `affine` maps voxel
-    indices to millimetres in the world frame above.
+    `array` is ``[x, y, z]`` = (A-scan along a B-scan, B-scan number, depth into the eye); `grid_affine` maps voxel
+    indices to millimetres in the eye's `frame`, which for an unprocessed scan is the world.
     """
 
     array: NDArray
-    affine: NDArray[np.float64]
+    grid_affine: NDArray[np.float64]
     modality: str
     laterality: Laterality | None = None
     source: str = ""
+    frame: Frame = field(default_factory=Frame)
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """Voxel indices -> millimetres in the world of the raw scan: what a file's header states."""
+        return self.frame.to_scan @ self.grid_affine
 
     @property
     def spacing(self) -> tuple[float, float, float]:
-        """Voxel edge lengths (x, y, z) in millimetres."""
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        """Voxel edge lengths (x, y, z) in millimetres of the eye's frame."""
+        x, y, z = np.linalg.norm(self.grid_affine[:3, :3], axis=0)
         return float(x), float(y), float(z)
 
     @property
@@ -51,9 +88,9 @@ class Volume:
         x, y, z = (n * s for n, s in zip(self.array.shape, self.spacing, strict=True))
         return x, y, z
 
-    def with_array(self, array: NDArray, affine: NDArray[np.float64] | None = None) -> Self:
-        """The same scan with other voxels and, if they have other positions, another affine."""
-        return replace(self, array=array, affine=self.affine if affine is None else affine)
+    def with_array(self, array: NDArray, grid_affine: NDArray[np.float64] | None = None) -> Self:
+        """The same scan with other voxels and, if they have other positions in its frame, another affine."""
+        return replace(self, array=array, grid_affine=self.grid_affine if grid_affine is None else grid_affine)
 
 
 def require_usable(volume: Volume) -> Volume:
@@ -67,7 +104,7 @@ def require_usable(volume: Volume) -> Volume:
         raise DataError(
             f"{what}: a volume has 3 axes (x, y, z) and at least one voxel, this one has shape {array.shape}"
         )
-    if not (np.isfinite(volume.affine).all() and min(volume.spacing) > 0):
+    if not (np.isfinite(volume.grid_affine).all() and min(volume.spacing) > 0):
         raise DataError(f"{what}: its voxels measure {volume.spacing} mm; correct the header, spacing must be positive")
     if array.dtype.kind in "iub":
         first = array[0, 0, 0]
@@ -90,20 +127,26 @@ def require_usable(volume: Volume) -> Volume:
 class PlaneStack:
     """Named maps over the en-face plane of one eye: projections of slabs, or depths of surfaces.
 
-    `array` is ``[x, y, plane]``, one plane per entry of `names`; `affine` is that of the volume the planes
-    came from, of which only x and y apply. Surface depths are in millimetres along z of the world frame.
+    `array` is ``[x, y, plane]``, one plane per entry of `names`; `grid_affine` is that of the volume the planes
+    came from, of which only x and y apply. Surface depths are in millimetres along z of the eye's `frame`.
     """
 
     array: NDArray
-    affine: NDArray[np.float64]
+    grid_affine: NDArray[np.float64]
     names: tuple[str, ...]
     laterality: Laterality | None = None
     source: str = ""
     note: str = field(default="")
+    frame: Frame = field(default_factory=Frame)
 
     def __post_init__(self) -> None:
         if self.array.ndim != 3 or self.array.shape[2] != len(self.names):
             raise ValueError(f"{len(self.names)} names for planes of shape {self.array.shape}")
+
+    @property
+    def affine(self) -> NDArray[np.float64]:
+        """As `Volume.affine`; z is where in depth the maps of a processed eye lie."""
+        return self.frame.to_scan @ self.grid_affine
 
     def only(self, names: tuple[str, ...]) -> Self:
         """The planes called `names`, in that order."""

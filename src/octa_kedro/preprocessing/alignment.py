@@ -70,7 +70,7 @@ def _depth_and_tilt(fixed: Volume, moving: Volume, shift: tuple[float, float]) -
     """How much deeper the moving retina lies at the middle of the field, and by how much a mm in x and y."""
     columns, index = _columns(fixed), []
     for axis in range(2):
-        index.append((columns[axis] + shift[axis] - moving.affine[axis, 3]) / moving.spacing[axis])
+        index.append((columns[axis] + shift[axis] - moving.grid_affine[axis, 3]) / moving.spacing[axis])
     # The share of a column that is retina weighs: columns without retina have no depth.
     there = map_coordinates(_weight(moving), index, order=1) * _weight(fixed)
     deeper = map_coordinates(_mean_depth(moving), index, order=1, mode="nearest") - _mean_depth(fixed)
@@ -83,7 +83,7 @@ def _depth_and_tilt(fixed: Volume, moving: Volume, shift: tuple[float, float]) -
 
 def _columns(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """x and y ``[x, y]`` of the columns, in millimetres."""
-    x, y = (volume.affine[a, 3] + volume.spacing[a] * np.arange(volume.array.shape[a]) for a in (0, 1))
+    x, y = (volume.grid_affine[a, 3] + volume.spacing[a] * np.arange(volume.array.shape[a]) for a in (0, 1))
     grid = np.meshgrid(x, y, indexing="ij")
     return grid[0], grid[1]
 
@@ -96,7 +96,7 @@ def _weight(volume: Volume) -> NDArray[np.float64]:
 def _mean_depth(volume: Volume) -> NDArray[np.float64]:
     """Depth of the retina's middle in each column, in millimetres; the field's mean where there is none."""
     mass = volume.array.astype(np.float64)
-    depth = volume.affine[2, 3] + volume.spacing[2] * np.arange(mass.shape[2])
+    depth = volume.grid_affine[2, 3] + volume.spacing[2] * np.arange(mass.shape[2])
     total = mass.sum(axis=2)
     mean = float((mass.sum(axis=(0, 1)) * depth).sum() / max(total.sum(), 1e-12))
     return np.where(total > 0, (mass @ depth) / np.maximum(total, 1e-12), mean)
@@ -104,7 +104,7 @@ def _mean_depth(volume: Volume) -> NDArray[np.float64]:
 
 def _first_rigid(fixed: Volume, shift: tuple[float, float], depth: float, tilt: NDArray[np.float64]) -> Any:
     """The turn and shift that `shift`, `depth` and `tilt` make, about the middle of the fixed retina."""
-    middle = fixed.affine[:3, 3] + fixed.affine[:3, :3] @ ((np.asarray(fixed.array.shape) - 1) / 2)
+    middle = fixed.grid_affine[:3, 3] + fixed.grid_affine[:3, :3] @ ((np.asarray(fixed.array.shape) - 1) / 2)
     middle[2] = _mean_depth(fixed).mean()
     itk = sitk.Euler3DTransform()
     itk.SetCenter(middle.tolist())
@@ -126,7 +126,7 @@ def _image(array: NDArray, volume: Volume) -> Any:
     """SimpleITK's image of `array`, of `volume` or a map over it; its points are our millimetres."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(array.T, np.float32))
     image.SetSpacing([float(s) for s in volume.spacing[: array.ndim]])
-    image.SetOrigin([float(o) for o in volume.affine[: array.ndim, 3]])
+    image.SetOrigin([float(o) for o in volume.grid_affine[: array.ndim, 3]])
     return image
 
 
@@ -136,7 +136,7 @@ def _near_retina(volume: Volume) -> Volume:
     margin = math.ceil(MARGIN_MM / volume.spacing[2])
     first = max(int(used[0]) - margin, 0) if len(used) else 0
     last = int(used[-1]) + 1 + margin if len(used) else volume.array.shape[2]
-    affine = volume.affine.copy()
+    affine = volume.grid_affine.copy()
     affine[2, 3] += first * volume.spacing[2]
     return volume.with_array(volume.array[:, :, first:last], affine)
 
@@ -172,7 +172,7 @@ def _bspline(method: Any, images: tuple[Any, Any], affine: Any, cell_mm: tuple[f
 
 
 def _sampled(bending: Any, fixed: Volume, cell_mm: tuple[float, float, float]) -> Displacement:
-    corner = fixed.affine[:3, 3] - np.asarray(fixed.spacing) / 2
+    corner = fixed.grid_affine[:3, 3] - np.asarray(fixed.spacing) / 2
     counts = [max(2, math.ceil(NODES_A_CELL * e / c) + 1) for e, c in zip(fixed.extent_mm, cell_mm, strict=True)]
     steps = np.asarray(fixed.extent_mm) / (np.asarray(counts) - 1)
     (x, y, z), (dx, dy, dz) = map(float, corner), map(float, steps)
@@ -180,8 +180,8 @@ def _sampled(bending: Any, fixed: Volume, cell_mm: tuple[float, float, float]) -
     nodes = lattice.nodes()
     # The spline ends at the image's outermost voxel centres and is nothing beyond: stay just inside.
     low, high = (
-        fixed.affine[:3, 3],
-        fixed.affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1),
+        fixed.grid_affine[:3, 3],
+        fixed.grid_affine[:3, 3] + np.asarray(fixed.spacing) * (np.asarray(fixed.array.shape) - 1),
     )
     within = np.clip(nodes, low + 1e-6, high - 1e-6)
     moved = np.array([bending.TransformPoint(point) for point in within.tolist()])

@@ -107,10 +107,10 @@ def place_eye(
     registered = _register(surfaces, config, reference, oct_scan, who=scan.source)
     try:
         if registered is None or reference is None:
-            grid = _grid(scan_box(scan.array.shape, scan.affine), surfaces, config)
+            grid = _grid(scan_box(scan.array.shape, scan.grid_affine), surfaces, config)
             placement = Placement(grid, sampling_mm=config.sampling_mm)
         else:
-            grid = _grid(scan_box(reference.shape, reference.surfaces.affine), reference.surfaces, config)
+            grid = _grid(scan_box(reference.shape, reference.surfaces.grid_affine), reference.surfaces, config)
             placement = Placement(grid, registered.transform, sampling_mm=config.sampling_mm)
         if surfaces is None:
             return Placed(placement, registered, None)
@@ -130,7 +130,7 @@ def process_volume(volume: Volume, placed: Placed, config: ProcessingConfig) -> 
     grid = placed.placement.grid
     nx, ny, nz = grid.shape
     try:
-        array = place_volume(volume.array, volume.affine, placed.placement)
+        array = place_volume(volume.array, volume.grid_affine, placed.placement)
     except DataError as error:
         raise DataError(f"{volume.source}: {error}") from error
     mask: NDArray[np.bool_] | None = None
@@ -138,20 +138,25 @@ def process_volume(volume: Volume, placed: Placed, config: ProcessingConfig) -> 
         mask = remove_stray(slab_mask(placed.surfaces, config.mask_slab, (nx, ny, nz), grid.affine))
         array = array * mask
     scaled = clip_and_scale(array, config.intensity, what=volume.source, mask=mask)
-    return volume.with_array(scaled if mask is None else scaled * mask, grid.affine)
+    return _placed_as(volume, scaled if mask is None else scaled * mask, placed)
 
 
 def make_enface_maps(volume: Volume, surfaces: PlaneStack, placed: Placed, config: ProcessingConfig) -> PlaneStack:
     """A map of each slab over the kept field, scaled to [0, 1] per map; `surfaces` are those of the scan."""
-    spacing, first = volume.spacing[2], volume.affine[2, 3]
+    spacing, first = volume.spacing[2], volume.grid_affine[2, 3]
     maps = []
     for slab in config.slabs:
         top, bottom = ((edge - first) / spacing for edge in slab_edges(surfaces, slab))
-        plane = place_plane(project(volume.array, top, bottom, config.projection), volume.affine, placed.placement)
+        plane = place_plane(project(volume.array, top, bottom, config.projection), volume.grid_affine, placed.placement)
         maps.append(clip_and_scale(plane, config.enface_intensity, what=f"{volume.source}, slab {slab}"))
-    grid = placed.placement.grid
     return PlaneStack(
-        np.stack(maps, axis=2), grid.affine, config.slabs, volume.laterality, volume.source, surfaces.note
+        np.stack(maps, axis=2),
+        placed.placement.grid.affine,
+        config.slabs,
+        volume.laterality,
+        volume.source,
+        surfaces.note,
+        placed.placement.plane_frame(volume.frame),
     )
 
 
@@ -159,8 +164,14 @@ def process_lesion(volume: Volume, lesion: Volume, placed: Placed) -> Volume:
     """The lesion mask on the processed grid, by nearest neighbour; `volume` is the scan it belongs to."""
     if lesion.array.shape != volume.array.shape:
         raise DataError(f"{lesion.source}: mask of shape {lesion.array.shape}, but the scan has {volume.array.shape}")
-    labels = place_labels(lesion.array, lesion.affine, placed.placement)
-    return lesion.with_array(labels.astype(np.uint8), placed.placement.grid.affine)
+    labels = place_labels(lesion.array, lesion.grid_affine, placed.placement)
+    return _placed_as(lesion, labels.astype(np.uint8), placed)
+
+
+def _placed_as(scan: Volume, array: NDArray, placed: Placed) -> Volume:
+    """`array`, made of `scan` on the processed grid, with the affine and the frame that belong to it."""
+    placement = placed.placement
+    return replace(scan, array=array, grid_affine=placement.grid.affine, frame=placement.frame(scan.frame))
 
 
 def _facts(scan: Volume, placed: Placed, config: ProcessingConfig) -> dict[str, Any]:

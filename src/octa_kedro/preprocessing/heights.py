@@ -70,7 +70,7 @@ def _row(
     first, last = float(np.percentile(top, EDGE_PERCENT)), float(np.percentile(bottom, 100 - EDGE_PERCENT))
     centre = slab_centre_mm(surfaces, slab, field_mm)
     needed = 2 * max(centre - first, last - centre)
-    step, start = float(surfaces.affine[2, 2]), float(surfaces.affine[2, 3])
+    step, start = float(surfaces.grid_affine[2, 2]), float(surfaces.grid_affine[2, 3])
     voxels = [(depth - start) / step for depth in (first, last, centre)]
     fits = depth_mm is None or needed <= depth_mm
     return dict(zip(HEIGHT_COLUMNS, (subject, first, last, centre, needed, *voxels, needed / step, fits), strict=True))
@@ -78,7 +78,7 @@ def _row(
 
 def _centre(surfaces: PlaneStack, field_mm: tuple[float, float] | None) -> tuple[NDArray[np.intp], ...]:
     """Index of the A-scans whose centre lies in the middle `field_mm` of the scan."""
-    sizes, spacing = surfaces.array.shape[:2], np.diag(surfaces.affine)[:2]
+    sizes, spacing = surfaces.array.shape[:2], np.diag(surfaces.grid_affine)[:2]
     picks = []
     for size, step, field in zip(sizes, spacing, field_mm or (np.inf, np.inf), strict=True):
         from_middle = np.abs((np.arange(size) - (size - 1) / 2) * step)

@@ -64,7 +64,7 @@ def _check_orientation(source: Source, subject: str, octa: Volume, surfaces: Pla
     supplied = source.projection(subject, SUPPLIED_MAP)
     if supplied is None:
         return
-    top, bottom = ((edge - octa.affine[2, 3]) / octa.spacing[2] for edge in slab_edges(surfaces, ITS_SLAB))
+    top, bottom = ((edge - octa.grid_affine[2, 3]) / octa.spacing[2] for edge in slab_edges(surfaces, ITS_SLAB))
     require_oriented(project(octa.array, top, bottom), supplied, what=f"eye {subject}, map {SUPPLIED_MAP}")
 
 

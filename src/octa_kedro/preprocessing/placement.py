@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import PlaneStack
+from octa_kedro.io.volume import Frame, PlaneStack
 from octa_kedro.preprocessing.geometry import (
     Grid,
     axis_matrices,
@@ -49,6 +49,20 @@ class Placement:
     def __post_init__(self) -> None:
         if self.flatten_mm is not None and self.flatten_mm.shape != self.grid.shape[:2]:
             raise ValueError(f"flatten_mm of shape {self.flatten_mm.shape} for a grid of {self.grid.shape}")
+
+    def frame(self, scan: Frame) -> Frame:
+        """The frame of `grid` where the placed scan lies in the frame `scan`: all of the placement that is affine."""
+        bent = self.transform.displacement is not None
+        left_out = [name for name, there in (("flattening", self.flatten_mm is not None), ("bending", bent)) if there]
+        note = f"position without {' and '.join(left_out)}; restore_to_scan is exact" if left_out else ""
+        return scan.after(self.transform.matrix, note)
+
+    def plane_frame(self, scan: Frame) -> Frame:
+        """As `frame`, for maps over the en-face plane: they lie where `place_plane` looks, in the middle of the depth,
+        which counts where the eye is tilted."""
+        deeper = np.eye(4)
+        deeper[2, 3] = (self.grid.extent_mm[2] - self.grid.spacing[2]) / 2
+        return self.frame(scan).after(deeper)
 
     def in_scan(self) -> Grid:
         """The box that an aligned transform makes of `grid` in the scan, before any flattening."""
@@ -164,13 +178,14 @@ def place_surfaces(surfaces: PlaneStack, placement: Placement) -> PlaneStack:
     iteration; one round where nothing is rotated), and beside the scan the surface is continued from its rim.
     DataError if it is not found.
     """
-    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.affine)
+    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.grid_affine)
     taps = _lateral_taps(box, placement)
     planes = [_place_depth(plane, box, taps, placement) for plane in np.moveaxis(surfaces.array, 2, 0)]
     stack = np.stack(planes, axis=2).astype(np.float32)
     if not np.isfinite(stack).all():
         raise DataError(f"{surfaces.source}: its surfaces cannot be followed through the transform; register it anew")
-    return replace(surfaces, array=stack, affine=placement.grid.affine)
+    frame = placement.plane_frame(surfaces.frame)
+    return replace(surfaces, array=stack, grid_affine=placement.grid.affine, frame=frame)
 
 
 def _place_depth(plane: NDArray, box: Grid, taps: NDArray[np.float64], placement: Placement) -> NDArray:

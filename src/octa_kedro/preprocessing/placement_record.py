@@ -10,8 +10,9 @@ from pydantic import Field, PlainSerializer, PlainValidator, PositiveInt, Strict
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import Laterality, PlaneStack, Volume
+from octa_kedro.io.volume import Frame, Laterality, PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import Grid, scan_box
+from octa_kedro.preprocessing.mirroring import flip_of
 from octa_kedro.preprocessing.placement import Placement
 from octa_kedro.preprocessing.transform import AGAIN, Transform
 from octa_kedro.results.stored import Stored
@@ -41,16 +42,19 @@ StoredTransform = Annotated[Transform, PlainValidator(_read_transform), PlainSer
 class PlacementRecord(Config):
     """Everything that leads from a processed voxel to the raw scan, but for the plane of a flattening.
 
-    `scan_shape` and `scan_affine` are those of the raw scan as its source gives it. A `mirrored` eye was flipped along
-    x about the middle of its scan before anything else. `grid_*` is the processed grid (voxels; outer corner and edge
-    lengths in millimetres) in the target frame, from where `transform` leads to the (mirrored) scan. `sampling_mm` is
-    the lateral sampling that a finer scan was read at, which moves nothing. The plane of a flattening has a result of
-    its own (part `config.FLATTEN`); `flatten_sha256` says which plane it was, None that there was none.
+    `scan_shape` and `scan_affine` are those of the raw scan as its source gives it; `scan_to_world` leads from the
+    scan's frame to the world of its file, which differ where the file's axes are tilted (records of earlier versions
+    are without it). A `mirrored` eye was flipped along x about the middle of its scan before anything else. `grid_*` is
+    the processed grid (voxels; outer corner and edge lengths in millimetres) in the target frame, from where
+    `transform` leads to the (mirrored) scan. `sampling_mm` is the lateral sampling that a finer scan was read at, which
+    moves nothing. The plane of a flattening has a result of its own (part `config.FLATTEN`); `flatten_sha256` says
+    which plane it was, None that there was none.
     """
 
     version: Literal[1] = 1
     scan_shape: Size
     scan_affine: StoredAffine
+    scan_to_world: StoredAffine = Field(default_factory=lambda: np.eye(4))
     laterality: Laterality | None
     mirrored: StrictBool
     grid_shape: Size
@@ -71,6 +75,15 @@ class PlacementRecord(Config):
     def grid(self) -> Grid:
         """The processed grid, in the target frame."""
         return Grid(self.grid_shape, self.grid_origin_mm, self.grid_extent_mm)
+
+    def affine(self, *, flat: bool) -> NDArray[np.float64]:
+        """The affine ``(4, 4)`` of the processed volume in the world of the raw scan; with `flat`, that of its en-face
+        maps. It is exact but for flattening and bending."""
+        scan = Frame(self.scan_to_world)
+        scan = scan.after(flip_of(self.scan_shape, self.scan_affine)) if self.mirrored else scan
+        placement = Placement(self.grid, self.transform)
+        frame = placement.plane_frame(scan) if flat else placement.frame(scan)
+        return frame.to_scan @ self.grid.affine
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that JSON can hold; every digit is kept."""
@@ -105,12 +118,14 @@ class PlacementRecord(Config):
 
 
 def record_placement(scan: Volume, placement: Placement, *, mirrored: bool) -> PlacementRecord:
-    """The record of how `scan` was placed; `mirrored` says whether it was flipped before."""
+    """The record of how `scan` was placed; `mirrored` says whether it has been flipped (`mirroring.mirror`)."""
     grid, flatten = placement.grid, placement.flatten_mm
+    frame = scan.frame.after(flip_of(scan.array.shape, scan.grid_affine)) if mirrored else scan.frame  # as it was
     return PlacementRecord.model_validate(
         {
             "scan_shape": scan.array.shape,
-            "scan_affine": scan.affine,
+            "scan_affine": scan.grid_affine,  # mirroring leaves it as its source gives it
+            "scan_to_world": frame.to_scan,
             "laterality": scan.laterality,
             "mirrored": mirrored,
             "grid_shape": grid.shape,

@@ -151,7 +151,7 @@ def _require_same_plane(oct_volume: Volume, octa: Volume | None, surfaces: Plane
 
 
 def _index(volume: Volume, surfaces: PlaneStack, name: str) -> NDArray:
-    return (surfaces.plane(name) - volume.affine[2, 3]) / volume.spacing[2]
+    return (surfaces.plane(name) - volume.grid_affine[2, 3]) / volume.spacing[2]
 
 
 def _middle(volume: Volume, surfaces: PlaneStack) -> NDArray:

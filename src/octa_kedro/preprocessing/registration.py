@@ -55,9 +55,9 @@ def choose_reference(surfaces: Mapping[str, PlaneStack]) -> str:
 
 
 def _shape(surfaces: PlaneStack) -> NDArray[np.float64]:
-    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.affine)
+    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.grid_affine)
     grid = Grid((16, 16), box.origin_mm[:2], box.extent_mm[:2])
-    planes = [resample(plane, surfaces.affine, grid) for plane in np.moveaxis(surfaces.array, 2, 0)]
+    planes = [resample(plane, surfaces.grid_affine, grid) for plane in np.moveaxis(surfaces.array, 2, 0)]
     x, y = np.meshgrid(np.linspace(-1, 1, 16), np.linspace(-1, 1, 16), indexing="ij")
     design = np.stack([np.ones(256), x.ravel(), y.ravel()], axis=1)
     tilt, *_ = np.linalg.lstsq(design, planes[-1].reshape(-1).astype(float), rcond=None)
@@ -71,21 +71,22 @@ def registration_image(surfaces: PlaneStack, oct_volume: Volume | None, config: 
     mean over a voxel, so that a surface is found to a fraction of it. `surfaces` span the scan laterally; in
     depth the image reaches `max_shift_mm` beyond them.
     """
-    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.affine)
+    box = scan_box((*surfaces.array.shape[:2], 1), surfaces.grid_affine)
     edges = {name: surfaces.plane(name) for name in ("ILM", "OPL_ONL", "BM") if name in surfaces.names}
     if "ILM" not in edges or "BM" not in edges:
         raise DataError(f"{surfaces.source}: registration needs the surfaces ILM and BM; has {surfaces.names}")
     grid = _coarse_grid(box, float(edges["ILM"].min()), float(edges["BM"].max()), config)
-    planes = {name: resample(plane, surfaces.affine, grid) for name, plane in edges.items()}
+    planes = {name: resample(plane, surfaces.grid_affine, grid) for name, plane in edges.items()}
     retina = _between(planes["ILM"], planes["BM"], grid)
     if config.image == "oct" and oct_volume is not None:
-        bright = resample(oct_volume.array, oct_volume.affine, grid)
+        bright = resample(oct_volume.array, oct_volume.grid_affine, grid)
         top = max(float(np.percentile(bright[retina > RETINA], BRIGHT_PERCENTILE)), 1e-6)
         image = retina * (OUTER + (INNER - OUTER) * np.clip(bright / top, 0, 1))
     else:
         inner = _between(planes["ILM"], planes.get("OPL_ONL", planes["ILM"]), grid)
         image = OUTER * retina + (INNER - OUTER) * inner
-    return Volume(image.astype(np.float32), grid.affine, "registration", surfaces.laterality, surfaces.source)
+    who = (surfaces.laterality, surfaces.source, surfaces.frame)
+    return Volume(image.astype(np.float32), grid.affine, "registration", *who)
 
 
 def _coarse_grid(box: Grid, top: float, bottom: float, config: RegistrationConfig) -> Grid:
@@ -140,7 +141,7 @@ def _require_retinas(fixed: Volume, moving: Volume, who: str) -> None:
     """SimpleITK itself only warns where there is nothing to align."""
     if (fixed.array < RETINA).all() or (moving.array < RETINA).all():
         raise DataError(f"{who}: registration failed (no retina in its image or in the reference's); {_remedy()}")
-    distance = np.abs(fixed.affine[:2, 3] - moving.affine[:2, 3])
+    distance = np.abs(fixed.grid_affine[:2, 3] - moving.grid_affine[:2, 3])
     if (distance >= np.minimum(fixed.extent_mm[:2], moving.extent_mm[:2])).any():
         raise DataError(f"{who}: registration failed (its field and the reference's do not meet); {_remedy()}")
 
@@ -148,10 +149,10 @@ def _require_retinas(fixed: Volume, moving: Volume, who: str) -> None:
 def overlap(fixed: Volume, moving: Volume, transform: Transform) -> float:
     """Dice coefficient of the retinas of two registration images, over the part of `fixed` that `moving` covers
     laterally; 0 if that is less than half of the retina."""
-    grid = scan_box(fixed.array.shape, fixed.affine)
+    grid = scan_box(fixed.array.shape, fixed.grid_affine)
     axes = [grid.affine[a, 3] + grid.spacing[a] * np.arange(grid.shape[a]) for a in range(3)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    to_index = np.linalg.inv(moving.affine)
+    to_index = np.linalg.inv(moving.grid_affine)
     index = (to_index[:3, :3] @ transform.apply(points).T) + to_index[:3, 3:]
     retina = fixed.array.reshape(-1) >= RETINA
     seen = inside(index[:2], moving.array.shape[:2])
@@ -166,7 +167,7 @@ def _judged(fixed: Volume, moving: Volume, transform: Transform, before: float) 
     # polar decomposition: the rotation nearest to the linear part, and the stretch beside it
     left, scales, right = np.linalg.svd(transform.matrix[:3, :3])
     cosine = (np.trace(left @ right) - 1) / 2
-    middle = fixed.affine[:3, 3] + fixed.affine[:3, :3] @ ((np.asarray(fixed.array.shape) - 1) / 2)
+    middle = fixed.grid_affine[:3, 3] + fixed.grid_affine[:3, :3] @ ((np.asarray(fixed.array.shape) - 1) / 2)
     return Registered(
         transform,
         before,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.io.volume import UNPLACED, Frame, PlaneStack, Volume
 from octa_kedro.preprocessing.geometry import linear_weights, scan_box
 from octa_kedro.preprocessing.placement_record import PlacementRecord, read_placement
 from octa_kedro.preprocessing.resampling import BLOCK_POINTS, inside, resample_axes
@@ -32,7 +32,8 @@ def restore_to_scan(
     Crop, resampling, flattening, registration and mirroring are undone together, in one interpolation: linear
     (float32), or with `labels` by nearest neighbour (the type is kept). Voxels that were not processed are zero; see
     `covered_part`. A PlaneStack comes back on the scan's en-face raster. `flattening` is the eye's stored plane, needed
-    if it was flattened. DataError if `item` does not lie on the record's grid or `flattening` is another eye's.
+    if it was flattened. `item` may come from a file: its affine is that of the header. DataError if it does not lie on
+    the record's grid or `flattening` is another eye's.
     """
     who = item.source or "the map"
     _require_on_grid(item, record, who)
@@ -43,12 +44,12 @@ def restore_to_scan(
         array = _restore_aligned(item.array, record, labels=labels)
     else:
         array = _restore_volume(item.array, _WayBack(record, flatten_mm), labels=labels)
-    return replace(item, array=array, affine=record.scan_affine)
+    return replace(item, array=array, grid_affine=record.scan_affine, frame=Frame(record.scan_to_world))
 
 
 def covered_part(record: PlacementRecord, flattening: PlaneStack | None = None) -> Volume:
     """1 where the raw scan's voxels lie within the processed grid, 0 elsewhere (uint8)."""
-    ones = Volume(np.ones(record.grid_shape, np.uint8), record.grid.affine, "covered", record.laterality)
+    ones = Volume(np.ones(record.grid_shape, np.uint8), record.affine(flat=False), "covered", record.laterality)
     return restore_to_scan(ones, record, flattening, labels=True)
 
 
@@ -69,10 +70,14 @@ def map_over_scan(
 
 def _require_on_grid(item: Volume | PlaneStack, record: PlacementRecord, who: str) -> None:
     grid, axes = record.grid, 3 if isinstance(item, Volume) else 2
-    if item.array.shape[:axes] != grid.shape[:axes] or np.abs(item.affine - grid.affine).max() > AFFINE_MM:
+    if item.frame.note == UNPLACED:  # its file has the affine of the grid
+        off_mm = np.abs(item.grid_affine - grid.affine).max()
+    else:
+        off_mm = np.abs(item.affine - record.affine(flat=isinstance(item, PlaneStack))).max()
+    if item.array.shape[:axes] != grid.shape[:axes] or off_mm > AFFINE_MM:
         raise DataError(
             f"{who}: it has {item.array.shape[:axes]} voxels and lies elsewhere than the processed image, which has "
-            f"{grid.shape[:axes]}; give a map or mask on the grid and with the affine of that image"
+            f"{grid.shape[:axes]}; give a map or mask on the grid and with the affine of that image, of one version"
         )
 
 

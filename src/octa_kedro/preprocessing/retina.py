@@ -31,14 +31,15 @@ def estimate_surfaces(oct_volume: Volume) -> PlaneStack:
     found = find_surfaces(squares)
     _require_retina(squares, found, oct_volume.source)
     planes = [squares.enlarged(surface, oct_volume.array.shape) for surface in np.moveaxis(found, 2, 0)]
-    depth_mm = np.stack(planes, axis=2) * oct_volume.spacing[2] + oct_volume.affine[2, 3]
+    depth_mm = np.stack(planes, axis=2) * oct_volume.spacing[2] + oct_volume.grid_affine[2, 3]
     return PlaneStack(
         depth_mm.astype(np.float32),
-        oct_volume.affine,
+        oct_volume.grid_affine,
         LAYER_BORDERS,
         oct_volume.laterality,
         oct_volume.source,
         "estimated",
+        oct_volume.frame,
     )
 
 
@@ -48,7 +49,7 @@ def flatten_depths(surfaces: PlaneStack, to: Literal["BM", "ILM"]) -> NDArray[np
     The surface is smoothed first, so that its own errors do not tear the image, and ends at its median depth.
     """
     plane = surface_plane(surfaces, to, who="flattening")
-    x, y = (float(s) for s in np.linalg.norm(surfaces.affine[:3, :2], axis=0))
+    x, y = (float(s) for s in np.linalg.norm(surfaces.grid_affine[:3, :2], axis=0))
     smooth = smooth_surface(plane, (x, y), FLAT_MEDIAN_MM, FLAT_GAUSS_MM)
     return (np.median(smooth) - smooth).astype(np.float32)
 

@@ -66,15 +66,15 @@ def steps_figure(
     figure, axes = figure_of_panels((PANEL * count, 2 * PANEL + 0.7), 2, count, MARGINS)
     row, processed_row = scan.array.shape[1] // 2, volume.array.shape[1] // 2
     _bscan(axes[0, 0], scan, row, surfaces, title=f"1  scan, B-scan {row + 1}", kept=kept)
-    _plane(axes[1, 0], np.asarray(scan.array).mean(axis=2), scan.affine, "1  scan, mean of its depth", kept)
+    _plane(axes[1, 0], np.asarray(scan.array).mean(axis=2), scan.grid_affine, "1  scan, mean of its depth", kept)
     _bscan(axes[0, 1], volume, processed_row, shown, title="2  processed, middle B-scan")
-    _plane(axes[1, 1], volume.array.mean(axis=2), volume.affine, "2  processed, mean of its depth")
+    _plane(axes[1, 1], volume.array.mean(axis=2), volume.grid_affine, "2  processed, mean of its depth")
     _histograms(axes[0, 2], scan, volume)
     if beside is not None:
         _bscan(axes[1, 2], beside, processed_row, shown, title="2  processed OCT")
     for column, slab in enumerate(() if maps is None else maps.names):
         assert maps is not None
-        _plane(axes[0, 3 + column], maps.plane(slab), volume.affine, f"3  en-face {slab}, {config.projection}")
+        _plane(axes[0, 3 + column], maps.plane(slab), volume.grid_affine, f"3  en-face {slab}, {config.projection}")
         if surfaces is not None and shown is not None:
             _thickness(axes[1, 3 + column], shown, slab)
     for axis in axes.flat:
@@ -107,7 +107,7 @@ def _bscan(
     axis: Axes, volume: Volume, row: int, surfaces: PlaneStack | None, *, title: str, kept: Grid | None = None
 ) -> None:
     picture = np.asarray(volume.array[:, row]).T
-    (dx, _, dz), (x0, _, z0) = volume.spacing, volume.affine[:3, 3]
+    (dx, _, dz), (x0, _, z0) = volume.spacing, volume.grid_affine[:3, 3]
     left, top = x0 - dx / 2, z0 - dz / 2
     extent = (left, left + dx * picture.shape[1], top + dz * picture.shape[0], top)
     axis.imshow(picture, cmap="gray", aspect="auto", extent=extent, vmin=0, vmax=_ceiling(picture))

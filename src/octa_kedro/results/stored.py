@@ -5,23 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.io.nifti import map_nifti, read_planes, read_volume, write_nifti
-from octa_kedro.io.volume import PlaneStack
+from octa_kedro.io.nifti import check_nifti, map_nifti, read_array, read_nifti, write_nifti
+from octa_kedro.io.volume import UNPLACED, Frame, PlaneStack, Volume
 from octa_kedro.results.result import Item, Result
 
 
 def write_result(path: Path, result: Result) -> dict[str, Any]:
-    """Write a result as NIfTI; what a manifest has to say of it: file, sha256, meta."""
-    write_nifti(path, result.item.array, result.item.affine, unit=result.unit)
+    """Write a result as NIfTI, whose header has its place in the world of the raw scan; what a manifest has to say of
+    it: file, sha256, meta, with the shape of the array, its affine in the eye's frame, and that frame."""
+    item = result.item
+    write_nifti(path, item.array, item.affine, unit=result.unit, note=item.frame.note)
     return {"file": path.name, "sha256": sha256_of(path), "meta": _meta(result.item) | dict(result.facts)}
 
 
 def _meta(item: Item) -> dict[str, Any]:
-    meta: dict[str, Any] = {"laterality": item.laterality, "source": item.source}
+    meta: dict[str, Any] = {
+        "laterality": item.laterality,
+        "source": item.source,
+        "array_shape": list(item.array.shape),
+        "grid_affine": item.grid_affine.tolist(),
+        "frame": {"to_scan": item.frame.to_scan.tolist(), "note": item.frame.note},
+    }
     if isinstance(item, PlaneStack):
         return meta | {"names": list(item.names), "note": item.note}
     return meta | {"modality": item.modality}
@@ -38,10 +47,25 @@ class Stored:
     def __call__(self) -> Any:
         """The stored Volume or PlaneStack; DataError if the file is gone or its bytes have changed."""
         _verify(self)
-        common = {"laterality": self.meta["laterality"], "source": self.meta["source"]}
-        if "names" in self.meta:
-            return read_planes(self.path, tuple(self.meta["names"]), note=self.meta["note"], **common)
-        return read_volume(self.path, modality=self.meta["modality"], **common)
+        array, meta = read_array(self.path), self.meta
+        grid_affine, frame = self._lies()
+        common = (meta["laterality"], meta["source"])
+        if "names" in meta:
+            return PlaneStack(array, grid_affine, tuple(meta["names"]), *common, meta["note"], frame)
+        return Volume(array, grid_affine, meta["modality"], *common, frame)
+
+    def grid(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """Its shape in voxels, and their edges in millimetres of its frame; the array is not read."""
+        if "array_shape" not in self.meta:
+            return check_nifti(self.path)
+        return tuple(self.meta["array_shape"]), tuple(np.linalg.norm(self._lies()[0][:3, :3], axis=0).tolist())
+
+    def _lies(self) -> tuple[NDArray[np.float64], Frame]:
+        """Its affine in its frame, and the frame; the header's alone where an earlier version stored it."""
+        if "frame" not in self.meta:
+            return read_nifti(self.path)[1], Frame(note=UNPLACED)
+        frame = self.meta["frame"]
+        return np.array(self.meta["grid_affine"], float), Frame(np.array(frame["to_scan"], float), frame["note"])
 
     def mapped(self) -> tuple[NDArray, float, float]:
         """The stored numbers ``[x, y, z]`` or ``[x, y, plane]``, on disk until used, their slope and intercept."""

@@ -61,5 +61,5 @@ def _coded(subject: str, lesion: Volume) -> bytes:
 
 
 def _packed(array: NDArray, volume: Volume, slope: float = 1.0) -> bytes:
-    nifti = encode_nifti(array, UPWARDS @ volume.affine, slope=slope)
+    nifti = encode_nifti(array, UPWARDS @ volume.grid_affine, slope=slope)
     return gzip.compress(nifti, compresslevel=6, mtime=0)

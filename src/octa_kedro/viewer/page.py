@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.explain.titles import ends_of_x
 from octa_kedro.io.files import relative_link, replacing, unfinished_name
 from octa_kedro.viewer.config import ViewerConfig
 from octa_kedro.viewer.encode import encode_eye
@@ -91,7 +92,9 @@ def _row(eye: ViewedEye) -> dict[str, Any]:
         "spread": _number(eye.spread),
         "held_out": eye.held_out,
         "scores": {name: _number(value) for name, value in eye.scores.items()},
-        "laterality": eye.heat.laterality,
+        "ends": ends_of_x(eye.heat.laterality, eye.heat.frame.mirrored),
+        "to_scan": eye.heat.frame.to_scan.tolist(),
+        "place_note": eye.heat.frame.note.split(";")[0].removeprefix("position "),
         "strongest": float(np.abs(eye.heat.array).max()),
         "signed": bool((eye.heat.array < 0).any()),
         "images": list(eye.images),

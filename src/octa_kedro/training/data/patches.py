@@ -1,6 +1,7 @@
 """En-face maps in pieces for a 2D network, and an eye's prediction from those of its pieces."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,10 +17,10 @@ def cut_patches(stack: PlaneStack, slabs: tuple[str, ...], config: PatchConfig) 
     The affine has the pixels' spacing and the place of the whole map: a patch says what it shows, not where.
     """
     pieces = [split_patches(stack.plane(name), config, what=f"{stack.source}, {name}") for name in slabs]
-    affine = stack.affine.copy()
+    affine = stack.grid_affine.copy()
     affine[:2, :2] *= np.asarray(stack.array.shape[:2]) / (config.n * config.size)
     return tuple(
-        PlaneStack(np.stack(planes, axis=2), affine, slabs, stack.laterality, stack.source, stack.note)
+        replace(stack, array=np.stack(planes, axis=2), grid_affine=affine, names=slabs)
         for planes in zip(*pieces, strict=True)
     )
 

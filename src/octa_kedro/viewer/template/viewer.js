@@ -122,8 +122,10 @@ function locate(where) {
   const inside = state.eye.slabs.filter((_, i) => state.bits && (state.bits[at] >> i) & 1);
   const code = state.eye.lesion ? nv.volumes[2].img[at] : 0;
   const value = (volume) => volume * heat.hdr.scl_slope;
+  const place = inScan([where.mm[0], where.mm[1], -where.mm[2]]);
+  const note = state.eye.place_note ? `, ${state.eye.place_note}` : "";
   const words = [
-    `x ${where.mm[0].toFixed(2)} mm, y ${where.mm[1].toFixed(2)} mm, depth ${(-where.mm[2]).toFixed(3)} mm of the scan`
+    `x ${place[0].toFixed(2)} mm, y ${place[1].toFixed(2)} mm, depth ${place[2].toFixed(3)} mm of the scan${note}`
       + belowIlm(-where.mm[2], state.ilm?.[x + nx * y]),
     `map ${value(state.whole[1][at]).toPrecision(3)}, strongest here ${state.eye.strongest.toPrecision(3)},`
       + ` of all eyes ${strongest.toPrecision(3)}`,
@@ -131,6 +133,11 @@ function locate(where) {
   if (state.eye.slabs.length) words.push(`slab ${inside.length ? slabName(inside[0]) : "none"}`);
   if (state.eye.lesion) words.push(`lesion ${code ? findings[code] ?? code : "none"}`);
   $("place").textContent = words.join("  ·  ");
+}
+
+// Eyes are drawn as they were processed; the raw scan's file has a place of it elsewhere, if it was mirrored or moved.
+function inScan(mm) {
+  return state.eye.to_scan.slice(0, 3).map((row) => row[0] * mm[0] + row[1] * mm[1] + row[2] * mm[2] + row[3]);
 }
 
 function slabName(name) {
@@ -146,7 +153,7 @@ function belowIlm(depth, ilm) {
 function nameTiles() {
   const letters = (left, right) => `<span class="left">${left}</span><span class="right">${right}</span>`;
   // Without a laterality nobody knows which end is nasal.
-  const sides = state.eye.laterality ? letters("T", "N") : "";
+  const sides = state.eye.ends ? letters(...state.eye.ends) : "";
   $("enface").innerHTML = `<b>En face</b>, superior on top${sides}`;
   $("bscan").innerHTML = `<b>B-scan</b>, vitreous on top${sides}`;
   $("side").innerHTML = `<b>Across B-scans</b>, vitreous on top${letters("I", "S")}`;
