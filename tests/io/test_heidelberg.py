@@ -51,7 +51,7 @@ def shown_by_vol() -> np.ndarray:
 @pytest.mark.parametrize("how", [{}, {"up": False}, {"mirrored": True}])
 def test_a_vol_file_lies_as_its_headers_say(tmp_path: Path, how: dict):
     (tmp_path / "eye.vol").write_bytes(vol_bytes(**how))
-    source = VendorFolder(tmp_path)
+    source = VendorFolder(tmp_path, anatomy="any")
     volume, surfaces = source.volume("eye", "OCT"), source.surfaces("eye")
     np.testing.assert_array_equal(volume.array, shown_by_vol())
     assert volume.spacing == pytest.approx((0.011, 0.03, 0.004))
@@ -65,7 +65,7 @@ def test_a_vol_file_without_segmentation_has_no_surfaces(tmp_path: Path):
     data = np.frombuffer(vol_bytes(), np.uint8).copy()
     data[data.size - N * (1024 + 4 * WIDTH * DEPTH) :].reshape(N, -1)[:, 48:52] = 0  # NumSeg
     (tmp_path / "eye.vol").write_bytes(data.tobytes())
-    assert VendorFolder(tmp_path).surfaces("eye") is None
+    assert VendorFolder(tmp_path, anatomy="any").surfaces("eye") is None
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_a_vol_file_without_segmentation_has_no_surfaces(tmp_path: Path):
 def test_bad_vol_files_are_named(tmp_path: Path, data: bytes, words: str):
     (tmp_path / "eye.vol").write_bytes(data)
     with pytest.raises(DataError, match=rf"eye\.vol: .*{words}"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume("eye", "OCT")
 
 
 def test_a_changed_file_is_noticed(tmp_path: Path):
     (tmp_path / "eye.vol").write_bytes(vol_bytes())
-    source = VendorFolder(tmp_path)
+    source = VendorFolder(tmp_path, anatomy="any")
     before = source.volume("eye", "OCT"), source.fingerprint("eye", "OCT")
     (tmp_path / "eye.vol").write_bytes(vol_bytes(side=b"OD") + b"more")
     assert source.volume("eye", "OCT").laterality != before[0].laterality

@@ -51,7 +51,7 @@ def _frame(row: float) -> Dataset:
 @pytest.mark.parametrize("functional", [True, False])
 def test_a_dicom_volume_has_its_spacing_and_side(tmp_path: Path, functional: bool):
     write_dicom(tmp_path / "eye.dcm", functional=functional, side="L")
-    source = VendorFolder(tmp_path)
+    source = VendorFolder(tmp_path, anatomy="any")
     volume = source.volume("eye", "OCT")
     np.testing.assert_array_equal(volume.array, SHOWN)
     assert volume.spacing == pytest.approx((0.011, 0.03, 0.004))
@@ -62,7 +62,7 @@ def test_a_dicom_volume_has_its_spacing_and_side(tmp_path: Path, functional: boo
 def test_dicom_frames_run_from_inferior_to_superior_where_their_rows_are_told(tmp_path: Path):
     write_dicom(tmp_path / "down.dcm", rows=[10.0, 20.0, 30.0, 40.0])  # the first frame lies highest
     write_dicom(tmp_path / "up.dcm", rows=[40.0, 30.0, 20.0, 10.0])
-    source = VendorFolder(tmp_path)
+    source = VendorFolder(tmp_path, anatomy="any")
     np.testing.assert_array_equal(source.volume("up", "OCT").array, SHOWN)
     np.testing.assert_array_equal(source.volume("down", "OCT").array, SHOWN[:, ::-1])
 
@@ -70,11 +70,11 @@ def test_dicom_frames_run_from_inferior_to_superior_where_their_rows_are_told(tm
 def test_bad_dicom_files_are_named(tmp_path: Path):
     (tmp_path / "a.dcm").write_bytes(b"no DICOM file")
     with pytest.raises(DataError, match=r"a\.dcm: not a readable DICOM file"):
-        VendorFolder(tmp_path).check("a", "OCT")
+        VendorFolder(tmp_path, anatomy="any").check("a", "OCT")
     write_dicom(tmp_path / "b.dcm")
     (tmp_path / "b.dcm").write_bytes((tmp_path / "b.dcm").read_bytes()[:-50])
     with pytest.raises(DataError, match=r"b\.dcm: its pixels cannot be decoded"):
-        VendorFolder(tmp_path).volume("b", "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume("b", "OCT")
 
 
 def fda_bytes(*, jpeg: bool, eye: int = 1, lengths: bool = True) -> bytes:
@@ -98,7 +98,7 @@ def fda_bytes(*, jpeg: bool, eye: int = 1, lengths: bool = True) -> bytes:
 @pytest.mark.parametrize("jpeg", [True, False])
 def test_a_topcon_file_has_its_spacing_and_side(tmp_path: Path, jpeg: bool):
     (tmp_path / "eye.fda").write_bytes(fda_bytes(jpeg=jpeg))
-    volume = VendorFolder(tmp_path).volume("eye", "OCT")
+    volume = VendorFolder(tmp_path, anatomy="any").volume("eye", "OCT")
     np.testing.assert_array_equal(volume.array, SHOWN)
     assert volume.spacing == pytest.approx((0.011, 0.03, 0.004))
     assert volume.laterality == "OS"
@@ -107,15 +107,15 @@ def test_a_topcon_file_has_its_spacing_and_side(tmp_path: Path, jpeg: bool):
 def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
     (tmp_path / "eye.fda").write_bytes(fda_bytes(jpeg=False, lengths=False, eye=0))
     with pytest.raises(DataError, match=r"subject eye: .*eye\.fda gives no usable length for field_x_mm"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume("eye", "OCT")
     table = "subject;path;laterality;field_x_mm;field_y_mm;depth_mm\ne1;eye.fda;OS;3,0;{y};2\n"
     (tmp_path / "subjects.csv").write_text(table.format(y="4"))
-    volume = VendorFolder(tmp_path).volume("e1", "OCT")
+    volume = VendorFolder(tmp_path, anatomy="any").volume("e1", "OCT")
     assert volume.extent_mm == pytest.approx((3, 4, 2))
     assert volume.laterality == "OS"  # the table holds
     (tmp_path / "subjects.csv").write_text(table.format(y="wide"))
     with pytest.raises(DataError, match="subject e1: field_y_mm is 'wide'; give a length in millimetres"):
-        VendorFolder(tmp_path).check("e1", "OCT")
+        VendorFolder(tmp_path, anatomy="any").check("e1", "OCT")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_lengths_that_a_file_does_not_tell_come_from_the_table(tmp_path: Path):
 def test_bad_topcon_files_are_named(tmp_path: Path, data: bytes, words: str):
     (tmp_path / "eye.fda").write_bytes(data)
     with pytest.raises(DataError, match=rf"eye\.fda: .*{words}"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume("eye", "OCT")
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_a_raw_zeiss_cube_is_read_by_its_name(tmp_path: Path, name: str, extent:
     width, n = (5, 4) if "Cube" in name else (4, 4)
     cube = np.random.default_rng(1).integers(0, 256, (n, width, 1024)).astype(np.uint8)  # depth runs fastest
     (tmp_path / name).write_bytes(cube.tobytes())
-    volume = VendorFolder(tmp_path).volume(name.removesuffix(".img"), "OCT")
+    volume = VendorFolder(tmp_path, anatomy="any").volume(name.removesuffix(".img"), "OCT")
     np.testing.assert_array_equal(volume.array, cube.transpose(1, 0, 2))
     assert volume.extent_mm == pytest.approx(extent)
     assert volume.laterality == ("OD" if "OD" in name else "OS")
     (tmp_path / name).write_bytes(cube.tobytes()[:-7])
     with pytest.raises(DataError, match="are not a cube"):
-        VendorFolder(tmp_path).volume(name.removesuffix(".img"), "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume(name.removesuffix(".img"), "OCT")
 
 
 class StandInE2E:
@@ -169,22 +169,22 @@ def e2e(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_e2e_volume_takes_only_its_depth_spacing_from_the_reader(e2e: Path):
     with pytest.raises(DataError, match="gives no usable length for field_x_mm"):
-        VendorFolder(e2e).volume("eye", "OCT")
+        VendorFolder(e2e, anatomy="any").volume("eye", "OCT")
     (e2e / "subjects.csv").write_text("subject,path,field_x_mm,field_y_mm\neye,eye.e2e,6,4.5\n")
-    volume = VendorFolder(e2e).volume("eye", "OCT")
+    volume = VendorFolder(e2e, anatomy="any").volume("eye", "OCT")
     np.testing.assert_array_equal(volume.array, SHOWN)
     assert volume.extent_mm == pytest.approx((6, 4.5, DEPTH * 0.004))
     assert volume.laterality == "OD"
-    assert VendorFolder(e2e).surfaces("eye") is None
+    assert VendorFolder(e2e, anatomy="any").surfaces("eye") is None
 
 
 def test_damaged_and_crowded_e2e_files_are_named(e2e: Path, monkeypatch: pytest.MonkeyPatch):
     (e2e / "bad.e2e").write_bytes(b"?")
     with pytest.raises(DataError, match=r"bad\.e2e: not a readable \.e2e file \(ValueError: chunk\)"):
-        VendorFolder(e2e).volume("bad", "OCT")
+        VendorFolder(e2e, anatomy="any").volume("bad", "OCT")
     monkeypatch.setattr(StandInE2E, "volumes", 2)
     with pytest.raises(DataError, match=r"eye\.e2e: holds 2 volumes, one is expected"):
-        VendorFolder(e2e).volume("eye", "OCT")
+        VendorFolder(e2e, anatomy="any").volume("eye", "OCT")
 
 
 def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -194,10 +194,10 @@ def test_a_missing_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytes
     write_dicom(tmp_path / "other.dcm")
     for subject in ("eye", "other"):
         with pytest.raises(ConfigError, match=r"needs the vendor extra .*pip install octa-kedro\[vendor\]"):
-            VendorFolder(tmp_path).volume(subject, "OCT")
+            VendorFolder(tmp_path, anatomy="any").volume(subject, "OCT")
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path):
     (tmp_path / "subjects.csv").write_text("subject,path\neye,subjects.csv\n")
     with pytest.raises(DataError, match=r"subjects\.csv: no reader for \.csv; known: \.vol"):
-        VendorFolder(tmp_path).volume("eye", "OCT")
+        VendorFolder(tmp_path, anatomy="any").volume("eye", "OCT")

@@ -68,22 +68,21 @@ def _problem(value: float, bound: tuple[float, float], what: str, unit: str) -> 
 
 
 def _cause(n: int, edge: float, axis: int, bounds: Bounds) -> str:
-    """What has probably happened, if another reading of the number would be plausible."""
+    """What has probably happened, if other readings of the number would be plausible."""
 
     def plausible(other: float) -> bool:
         return not (_problem(other, bounds.voxel_mm, "", "") or _problem(other * n, bounds.extent(axis), "", ""))
 
     if abs(edge - 1) < ROUNDING:
         return "a spacing of 1 is what programs write that do not know it"
-    if plausible(edge / 1000):
-        return "looks like micrometres labelled millimetres"
-    if plausible(edge * 1000):
-        return "looks like metres labelled millimetres, or millimetres labelled micrometres"
-    if plausible(edge / n):
-        return "looks like the size of the whole scan given as the size of a voxel"
-    if plausible(edge * n):
-        return "looks like the size of a voxel given as the size of the whole scan"
-    return ""
+    readings = {
+        "micrometres labelled millimetres": edge / 1000,
+        "metres labelled millimetres (or millimetres labelled micrometres)": edge * 1000,
+        "the size of the whole scan given as the size of a voxel": edge / n,
+        "the size of a voxel given as the size of the whole scan": edge * n,
+    }
+    likely = [words for words, other in readings.items() if plausible(other)]
+    return "looks like " + ", or ".join(likely) if likely else ""
 
 
 def _times(bound: tuple[float, float], factor: float) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.nifti import UNREADABLE
 
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
-MAGIC = {348: b"n+1\0", 540: b"n+2\0\r\n\032\n"}
+MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
 MM = {0: 1.0, 1: 1e3, 2: 1.0, 3: 1e-3}
 """Millimetres in the units of xyzt_units: not stated, metre, millimetre, micrometre."""
 LAST_CODE = 5  # NIFTI_XFORM_TEMPLATE_OTHER
