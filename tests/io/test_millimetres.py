@@ -77,7 +77,7 @@ def test_every_source_asks(tmp_path: Path):
     write_bscans(tmp_path / "OCTA_300mm" / "OCTA" / "1", array)
     with pytest.raises(DataError, match=r"a\.nii: along x it measures 3000 mm.*the unit in its header"):
         NiftiFolder(tmp_path).check("a", "OCTA")
-    with pytest.raises(DataError, match="OCTA/1: along x it measures 300 mm.*the name of its folder"):
+    with pytest.raises(DataError, match=r"OCTA/1: along x it measures 300 mm.*the name of its folder"):
         Octa500Release(tmp_path).check("1", "OCTA")
     (tmp_path / "eye.vol").touch()
     with pytest.raises(DataError, match=r"along y it measures 304 mm.*field_y_mm, depth_mm in .*subjects\.csv"):

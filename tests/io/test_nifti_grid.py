@@ -114,7 +114,9 @@ def test_a_file_without_directions_lies_as_a_scan_in_plain_order(eye: NiftiFolde
     save(eye.table.root / f"{name}.nii", ARRAYS[name], told=False)
     require_right(eye)
     save(eye.table.root / "a.nii", SCAN, MIRRORED)
-    with pytest.raises(DataError, match=rf"{name}\.nii: states no directions, but .*a\.nii states that its axes are tu"):
+    with pytest.raises(
+        DataError, match=rf"{name}\.nii: states no directions, but .*a\.nii states that its axes are tu"
+    ):
         look(eye, name)
 
 
@@ -122,7 +124,9 @@ def test_a_file_without_directions_lies_as_a_scan_in_plain_order(eye: NiftiFolde
 def test_a_turned_file_is_not_laid_over_a_scan_without_directions(eye: NiftiFolder, name: str):
     save(eye.table.root / "a.nii", told=False)
     save(eye.table.root / f"{name}.nii", ARRAYS[name], MIRRORED)
-    with pytest.raises(DataError, match=rf"a\.nii: states no directions, but .*{name}\.nii states that its axes are tu"):
+    with pytest.raises(
+        DataError, match=rf"a\.nii: states no directions, but .*{name}\.nii states that its axes are tu"
+    ):
         look(eye, name)
 
 
