@@ -175,6 +175,17 @@ def test_a_depth_that_is_stored_second_is_noticed(tmp_path: Path):
         NiftiFolder(tmp_path).check("a", "OCTA")
 
 
+def test_the_first_turned_file_is_told(eye: NiftiFolder, caplog: pytest.LogCaptureFixture):
+    eye.check("a", "OCTA")
+    assert not caplog.messages
+    save(eye.table.root / "a.nii", SCAN, [(1, 1), (0, -1), (2, 1)])
+    for _ in range(2):
+        eye.check("a", "OCTA")
+    assert [message.partition("a.nii: ")[2] for message in caplog.messages] == [
+        "its affine says that its axes are y-, x+, z+; they are turned as it says"
+    ]
+
+
 def test_turned_voxels_stay_on_disk(tmp_path: Path):
     save(tmp_path / "a.nii", SCAN, STORED[2])
     assert isinstance(NiftiFolder(tmp_path).volume("a", "OCTA").array, np.memmap)

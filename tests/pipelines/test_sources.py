@@ -71,11 +71,15 @@ def test_the_map_of_a_trained_network_finds_what_was_planted(project: Path, fold
 
 
 def test_without_the_switch_what_is_no_eye_is_refused(project: Path, folder: Path):
-    for name in ("data_processing", "inference"):
-        with pytest.raises(
-            DataError, match=r"v0\.nii\.gz: along x .*12 voxels of 2 mm.* say --params source\.anatomy=any"
-        ):
-            run(project, env="nifti_folder", params={"source": {"path": str(folder)}}, pipeline_names=[name])
+    with pytest.raises(DataError, match=r"v0\.nii\.gz: along x .*12 voxels of 2 mm.* say --params source\.anatomy=any"):
+        run(project, env="nifti_folder", params={"source": {"path": str(folder)}}, pipeline_names=["data_processing"])
+
+
+@pytest.mark.parametrize("name", ["source", "inference.source"])
+def test_the_switch_reaches_the_sources_of_the_mission_and_of_an_inference(project: Path, folder: Path, name: str):
+    for given, expected in (({}, "eye"), ({"anatomy": ANY}, ANY)):
+        loaded = catalog(project, env="nifti_folder", params={"source": {"path": str(folder)} | given})
+        assert loaded.load(name).anatomy == expected
 
 
 def test_folds_are_drawn_without_a_split_and_a_file_carries_lists(project: Path, folder: Path):

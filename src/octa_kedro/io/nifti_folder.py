@@ -1,5 +1,6 @@
 """A source for volumes of any origin: a folder of NIfTI files, with or without a table of labels."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
 from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii")
 SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
@@ -32,7 +35,7 @@ class NiftiFolder(Source):
     """
 
     def __init__(self, place: Path, remembered: Path | None = None, anatomy: Anatomy = "eye") -> None:
-        self.remembered, self.anatomy = remembered, anatomy
+        self.remembered, self.anatomy, self._told = remembered, anatomy, False
         self.table = SubjectTable(place, SUFFIXES)
 
     def subjects(self) -> list[str]:
@@ -45,7 +48,11 @@ class NiftiFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
-        shape, extent_mm = self.dimensions(subject, modality)
+        grid = self._scan(subject, modality)
+        if grid.turned and not self._told:
+            self._told = True
+            log.warning("%s: its affine says that its axes are %s; they are turned as it says", *_turning(grid))
+        shape, extent_mm = grid.shape, grid.extent_mm
         return {
             "field_of_view_mm": round(extent_mm[0], 4),
             "width": shape[0],
@@ -122,3 +129,9 @@ class NiftiFolder(Source):
                     f"{grid.header.path}: measures {found:.4g} mm by its header, but {given:g} mm by the column "
                     f"{column} of {self.table.path}; correct the one that is wrong"
                 )
+
+
+def _turning(grid: NiftiGrid) -> tuple[Path, str]:
+    """The file, and the direction of each of its stored axes, such as ``y+, x-, z+``."""
+    signs = {axis: "xyz"[k] + "+-"[back] for k, (axis, back) in enumerate(zip(grid.order, grid.backwards, strict=True))}
+    return grid.header.path, ", ".join(signs[axis] for axis in range(3))
