@@ -84,7 +84,7 @@ def convert(npz: Path, folder: Path) -> None:
 def train(project: Path, source: Path, training: dict[str, Any], *, side: int = 48, **what: Any) -> Any:
     """One Kedro run on cubes of `side` voxels; the catalog afterwards."""
     params = {
-        "source": {"path": str(source)},
+        "source": {"path": str(source), "anatomy": "any"},
         "processing": {"grid": [side] * 3, "intensity": {"lower": 0.0, "upper": 100.0}},
         "training_3d": training,
     }

@@ -12,6 +12,7 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.inference.config import InferenceConfig
+from octa_kedro.io.millimetres import Anatomy
 from octa_kedro.phantom.config import PhantomConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.quality_config import QualityConfig
@@ -22,9 +23,10 @@ from octa_kedro.tuning.config import TuningConfig, check_space
 
 
 class SourceConfig(Config):
-    """Where scans are read from; the catalog resolves `path`."""
+    """Where scans are read from, and whether they are of eyes; the catalog resolves both."""
 
     path: str | None = None
+    anatomy: Anatomy = "eye"
 
 
 GROUPS: dict[str, type[BaseModel]] = {

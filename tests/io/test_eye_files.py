@@ -21,7 +21,7 @@ def scans(tmp_path: Path) -> Path:
     """Three files in two folders beside the place of the lists."""
     for index, name in enumerate(["x/007.nii.gz", "x/b.nii", "y/007.nii"]):
         array = np.random.default_rng(index).integers(0, 90, SHAPE).astype(np.uint8)
-        write_nifti(tmp_path / name, array, scan_affine(SHAPE, (3.0, 3.0, 2.0)))
+        write_nifti(tmp_path / name, array, scan_affine(SHAPE, (2.0, 2.0, 2.0)))
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def test_one_file_is_one_unlabelled_eye(scans: Path):
     source = NiftiFolder(scans / "x" / "007.nii.gz")
     assert source.subjects() == ["007"]
     assert source.volume("007", "OCTA").array.shape == SHAPE
-    assert source.dimensions("007", "OCTA") == (SHAPE, pytest.approx((3.0, 3.0, 2.0)))
+    assert source.dimensions("007", "OCTA") == (SHAPE, pytest.approx((2.0, 2.0, 2.0)))
     with pytest.raises(DataError, match=r"007\.nii\.gz: needs the column label.*cohort\.labelled=false"):
         source.labels()
 

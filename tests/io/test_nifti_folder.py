@@ -13,7 +13,7 @@ from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.volume import scan_affine
 
 SHAPE = (5, 4, 20)
-AFFINE = scan_affine(SHAPE, (3.0, 3.0, 2.0))
+AFFINE = scan_affine(SHAPE, (2.0, 1.6, 2.0))
 OCTA = np.random.default_rng(0).integers(0, 90, SHAPE).astype(np.uint8)
 SURFACES_MM = np.array([0.3, 0.8, 1.2], np.float32) * np.ones((5, 4, 1), np.float32)
 
@@ -69,7 +69,7 @@ def test_a_folder_without_a_table_is_unlabelled(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("no volume")
     source = NiftiFolder(tmp_path)
     assert source.subjects() == ["one", "two"]
-    assert source.check("two", "OCTA") == {"field_of_view_mm": 3.0, "width": 5, "n_bscans": 4, "depth": 20}
+    assert source.check("two", "OCTA") == {"field_of_view_mm": 2.0, "width": 5, "n_bscans": 4, "depth": 20}
     np.testing.assert_array_equal(source.volume("one", "OCTA").array, OCTA)
     with pytest.raises(DataError, match=r"subjects\.csv: needs the column label"):
         source.labels()
@@ -102,13 +102,13 @@ def test_a_flipped_scan_is_turned_with_its_mask_and_surfaces(folder: Path):
 
 
 def test_lengths_in_micrometres_become_millimetres(tmp_path: Path):
-    affine = np.diag([15.0, 15.0, 3.125, 1])
+    affine = np.diag([300, 400, 31.25, 1])
     image = nib.Nifti1Image(OCTA, affine)
     image.header.set_xyzt_units("micron")
     image.to_filename(tmp_path / "a.nii")
-    assert NiftiFolder(tmp_path).volume("a", "").spacing == pytest.approx((0.015, 0.015, 0.003125))
-    assert NiftiFolder(tmp_path).check("a", "")["field_of_view_mm"] == 0.075
-    assert read_nifti(tmp_path / "a.nii")[1][2, 2] == pytest.approx(0.003125)
+    assert NiftiFolder(tmp_path).volume("a", "").spacing == pytest.approx((0.3, 0.4, 0.03125))
+    assert NiftiFolder(tmp_path).check("a", "")["field_of_view_mm"] == 1.5
+    assert read_nifti(tmp_path / "a.nii")[1][2, 2] == pytest.approx(0.03125)
 
 
 @pytest.mark.parametrize(

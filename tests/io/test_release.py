@@ -46,10 +46,10 @@ def test_both_fields_of_view_are_found_and_told_apart(release):
 
 @pytest.mark.parametrize("layout", ["OCTA_3M", "OCTA_3mm_part3/OCTA_3mm", "deep/er/OCTA_3mm"])
 def test_spellings_and_part_folders(tmp_path: Path, layout: str):
-    write_bscans(tmp_path / layout / "OCTA" / "10301", np.full((6, 4, 8), 7, np.uint8))
+    write_bscans(tmp_path / layout / "OCTA" / "10301", np.full((6, 8, 9), 7, np.uint8))
     release = Octa500Release(tmp_path)
     assert release.subjects() == ["10301"]
-    assert release.check("10301", "OCTA") == {"field_of_view_mm": 3.0, "width": 6, "n_bscans": 4, "depth": 8}
+    assert release.check("10301", "OCTA") == {"field_of_view_mm": 3.0, "width": 6, "n_bscans": 8, "depth": 9}
 
 
 def test_eye_spread_over_two_parts(tmp_path: Path):
@@ -59,7 +59,7 @@ def test_eye_spread_over_two_parts(tmp_path: Path):
 
 
 def test_rgb_bitmaps_are_read_as_grey(tmp_path: Path):
-    grey = np.random.default_rng(0).integers(0, 90, (6, 3, 8)).astype(np.uint8)
+    grey = np.random.default_rng(0).integers(0, 90, (6, 7, 8)).astype(np.uint8)
     folder = tmp_path / "OCTA_3mm" / "OCTA" / "10301"
     write_bscans(folder, grey)
     for path in folder.iterdir():
@@ -68,7 +68,7 @@ def test_rgb_bitmaps_are_read_as_grey(tmp_path: Path):
 
 
 def test_bscans_are_ordered_by_number_not_by_name(tmp_path: Path):
-    array = np.broadcast_to(np.arange(12, dtype=np.uint8)[None, :, None], (4, 12, 5)).copy()
+    array = np.broadcast_to(np.arange(12, dtype=np.uint8)[None, :, None], (6, 12, 5)).copy()
     write_bscans(tmp_path / "OCTA_3mm" / "OCTA" / "1", array)
     assert Octa500Release(tmp_path).volume("1", "OCTA").array[0, :, 0].tolist() == list(range(12))
 

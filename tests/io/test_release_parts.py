@@ -13,7 +13,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.release import ANNOTATIONS, PROJECTIONS, Octa500Release, plane_to_picture
 from tests.conftest import write_bscans
 
-SHAPE = (6, 4, 8)
+SHAPE = (6, 7, 8)
 SCAN = np.random.default_rng(0).integers(0, 90, SHAPE).astype(np.uint8)
 PLANE = np.random.default_rng(1).integers(0, 255, SHAPE[:2]).astype(np.uint8)
 
@@ -82,7 +82,7 @@ def test_what_is_not_there_is_none(tmp_path: Path):
 def test_a_map_of_another_scan_is_named(parts: Path):
     path = next(parts.glob("**/GT_FAZ/10301.bmp"))
     write_plane(path, PLANE[:5])
-    with pytest.raises(DataError, match=r"10301\.bmp: 5 x 4 pixels, but eye 10301 has 6 A-scans and 4 B-scans"):
+    with pytest.raises(DataError, match=r"10301\.bmp: 5 x 7 pixels, but eye 10301 has 6 A-scans and 7 B-scans"):
         Octa500Release(parts).annotation("10301", "GT_FAZ")
 
 

@@ -20,7 +20,7 @@ from octa_kedro.io.release_format import enface_picture
 from octa_kedro.io.release_writer import EyeRecipe, PhantomCohort, write_release
 
 SUBJECTS = ("10001", "10002", "10003", "10301", "10302", "10303")
-X, Y, Z = 7, 5, 11
+X, Y, Z = 14, 12, 11
 
 
 def tiny_eye(number: int, salt: int = 0) -> SimpleNamespace:

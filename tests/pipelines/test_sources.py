@@ -8,11 +8,13 @@ import pytest
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.explain.localisation import peak_voxel
+from octa_kedro.io.millimetres import Anatomy
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.volume import scan_affine
 from tests.pipelines.conftest import catalog, kedro, run
 
+ANY: Anatomy = "any"
 SPLITS = ["train"] * 10 + ["val"] * 6 + ["test"] * 8
 SMALL = {
     "training_3d": {"model": {"name": "resnet10", "widths": [4, 4, 8, 8]}, "max_epochs": 2},
@@ -41,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(project: Path, folder: Path):
-    params = SMALL | {"source": {"path": str(folder)}}
+    params = SMALL | {"source": {"path": str(folder), "anatomy": ANY}}
     run(project, env="nifti_folder", params=params)
     loaded = catalog(project, env="nifti_folder")
     predictions = loaded.load("evaluation.predictions").query("model == 'training_3d'")
@@ -57,7 +59,7 @@ def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(proje
 @pytest.mark.slow
 def test_the_map_of_a_trained_network_finds_what_was_planted(project: Path, folder: Path):
     """End to end with the environment's own settings: no surfaces, no slab, the default method."""
-    params = {"source": {"path": str(folder)}, "evaluation": {"resamples": 100}}
+    params = {"source": {"path": str(folder), "anatomy": ANY}, "evaluation": {"resamples": 100}}
     params["training_3d"] = {"model": {"name": "resnet10", "width": 0.25}, "max_epochs": 40, "stop": {"patience": 40}}
     run(project, env="nifti_folder", params=params)
     loaded = catalog(project, env="nifti_folder")
@@ -68,12 +70,24 @@ def test_the_map_of_a_trained_network_finds_what_was_planted(project: Path, fold
     assert all((low - 1 <= peak).all() and (peak <= high).all() for peak in map(np.asarray, peaks.values()))
 
 
+def test_without_the_switch_what_is_no_eye_is_refused(project: Path, folder: Path):
+    with pytest.raises(DataError, match=r"v0\.nii\.gz: along x .*12 voxels of 2 mm.* say --params source\.anatomy=any"):
+        run(project, env="nifti_folder", params={"source": {"path": str(folder)}}, pipeline_names=["data_processing"])
+
+
+@pytest.mark.parametrize("name", ["source", "inference.source"])
+def test_the_switch_reaches_the_sources_of_the_mission_and_of_an_inference(project: Path, folder: Path, name: str):
+    for given, expected in (({}, "eye"), ({"anatomy": ANY}, ANY)):
+        loaded = catalog(project, env="nifti_folder", params={"source": {"path": str(folder)} | given})
+        assert loaded.load(name).anatomy == expected
+
+
 def test_folds_are_drawn_without_a_split_and_a_file_carries_lists(project: Path, folder: Path):
     table = pd.read_csv(folder / "subjects.csv").drop(columns="split")
     table["label"] = [["healthy", "mild", "severe"][i % 3] for i in range(24)]
     table.to_csv(folder / "subjects.csv", index=False)
     (project / "my.yml").write_text(
-        f"source: {{path: {folder}}}\n"
+        f"source: {{path: {folder}, anatomy: {ANY}}}\n"
         "cohort: {classes: [healthy, {name: ill, diseases: [mild, severe]}], exclude: [v0, v1]}\n"
     )
     run(project, env="nifti_folder", params={"parameters": str(project / "my.yml")}, pipeline_names=["data_processing"])
@@ -105,11 +119,11 @@ def test_params_do_not_silently_replace_those_of_a_config_file(project: Path):
 
 
 def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
-    plain = NiftiFolder(folder).volume("v1", "x")
+    plain = NiftiFolder(folder, anatomy=ANY).volume("v1", "x")
     affine = plain.affine.copy()
     affine[0, 0], affine[0, 3] = -affine[0, 0], affine[0, 3] + affine[0, 0] * 11
     write_nifti(folder / "v1.nii.gz", plain.array[::-1], affine)
-    turned = NiftiFolder(folder).volume("v1", "x")
+    turned = NiftiFolder(folder, anatomy=ANY).volume("v1", "x")
     np.testing.assert_array_equal(turned.array, plain.array)
     np.testing.assert_allclose(turned.affine, plain.affine, atol=1e-6)
 
@@ -125,7 +139,7 @@ def test_axes_that_run_backwards_are_turned_with_their_affine(folder: Path):
 def test_bad_tables_are_named(folder: Path, change, words: str):
     path = folder / "subjects.csv"
     change(pd.read_csv(path)).to_csv(path, index=False)
-    source = NiftiFolder(folder)
+    source = NiftiFolder(folder, anatomy=ANY)
     with pytest.raises(DataError) as caught:
         source.labels() if "column" in words else source.check("v0", "OCTA")
     assert words in str(caught.value)

@@ -12,6 +12,7 @@ from kedro.io import AbstractDataset
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.io.files import write_text
+from octa_kedro.io.millimetres import BOUNDS, Anatomy
 
 if TYPE_CHECKING:
     from octa_kedro.io.release_writer import PhantomCohort
@@ -28,7 +29,8 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
     Saving writes a phantom in OCTA-500's layout, and refuses a folder with files of any other origin. The folder
     ``remembered: {path: FOLDER}`` keeps hashes of files, so that a run need not read an unchanged release again.
     ``claims: {path: FILE}`` is a file in the data root that says which source its results are of: a data root belongs
-    to one source, and loading another one into it is a ConfigError.
+    to one source, and loading another one into it is a ConfigError. `anatomy` says whether the scans are of eyes, whose
+    size is checked, or of anything (`io.millimetres`).
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         *,
         filepath: str,
         layout: str = "octa500",
+        anatomy: Anatomy = "eye",
         writable: bool = False,
         remembered: Mapping[str, str] | None = None,
         claims: Mapping[str, str] | None = None,
@@ -43,6 +46,9 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
     ) -> None:
         if layout not in LAYOUTS:
             raise ConfigError(f"source layout {layout!r} is unknown; choose {' or '.join(LAYOUTS)}")
+        if anatomy not in BOUNDS:
+            raise ConfigError(f"source.anatomy {anatomy!r} is unknown; choose {' or '.join(BOUNDS)}")
+        self._anatomy = anatomy
         self._root, self._layout, self._writable = Path(filepath), layout, writable
         # Kedro makes a nested `path` relative to the project, and no other key
         self._remembered = Path(remembered["path"]) if remembered else None
@@ -51,7 +57,7 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
 
     def load(self) -> Source:
         """The reader; DataError if the folder is not there, ConfigError if the data root belongs to another source."""
-        source = _readers()[self._layout](self._root, self._remembered)
+        source = _readers()[self._layout](self._root, self._remembered, self._anatomy)
         if self._claims is not None:
             claim_root(self._claims, self._root)
         return source
@@ -70,10 +76,10 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         return self._root.exists()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._root), "layout": self._layout}
+        return {"filepath": str(self._root), "layout": self._layout, "anatomy": self._anatomy}
 
 
-def _readers() -> dict[str, Callable[[Path, Path | None], Source]]:
+def _readers() -> dict[str, Callable[[Path, Path | None, Anatomy], Source]]:
     """The reader of each of `LAYOUTS`."""
     from octa_kedro.io.nifti_folder import NiftiFolder
     from octa_kedro.io.release import Octa500Release

@@ -14,6 +14,8 @@ from octa_kedro.io.files import replacing
 from octa_kedro.io.volume import Laterality, Volume
 
 UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError)
+"""What nibabel raises for a file that it cannot read."""
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
 
@@ -86,14 +88,7 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
         # nibabel moves the scale factors from the header to the array proxy when it opens a file.
         proxy = image.dataobj
         return image, np.asanyarray(proxy.get_unscaled()), float(proxy.slope), float(proxy.inter)
-    except (
-        ImageFileError,
-        HeaderDataError,
-        EOFError,
-        zlib.error,
-        OSError,
-        ValueError,
-    ) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
 
 
@@ -108,7 +103,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
         shape, proxy = image.shape, image.dataobj
         expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
         found = path.stat().st_size
-    except (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]

@@ -1,19 +1,23 @@
 """A source for volumes of any origin: a folder of NIfTI files, with or without a table of labels."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import hash_files
-from octa_kedro.io.nifti import check_nifti, read_nifti, read_volume
+from octa_kedro.io.millimetres import Anatomy, require_plausible
+from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_depth_last, require_same_grid
+from octa_kedro.io.nifti_header import AGREE
 from octa_kedro.io.octa500 import SURFACES
 from octa_kedro.io.source import Source
-from octa_kedro.io.subject_table import SubjectTable
+from octa_kedro.io.subject_table import SIZES, SubjectTable
 from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii")
 SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
@@ -23,13 +27,15 @@ class NiftiFolder(Source):
     """Volumes in NIfTI files (``.nii``, ``.nii.gz``).
 
     `place` is a folder (whose volumes ``subjects.csv`` names; without it all count), a table, a list of files or one
-    file: see `SubjectTable`. Axes that run backwards (as ITK writes x and y) are reversed together with their affine.
-    All volumes of one eye must lie on the same grid. A surface file has the shape (x, y, surface); it holds the depths
-    of 2 (ILM, BM), 3 (ILM, OPL_ONL, BM) or all 6 surfaces (`octa500.SURFACES`), in millimetres in the volume's frame.
+    file: see `SubjectTable`. Axes that are stored in another order or backwards (as ITK writes x and y) are turned
+    together with their affine: `nifti_grid` says what is assumed of it. All files of one eye must lie on the same grid,
+    by their affines. A surface file has the shape (x, y, surface); it holds the depths of 2 (ILM, BM), 3 (ILM, OPL_ONL,
+    BM) or all 6 surfaces (`octa500.SURFACES`), in millimetres in the volume's frame. With an `anatomy` of any, sizes
+    are not bounded, and tilted volumes are taken along their own axes.
     """
 
-    def __init__(self, place: Path, remembered: Path | None = None) -> None:
-        self.remembered = remembered
+    def __init__(self, place: Path, remembered: Path | None = None, anatomy: Anatomy = "eye") -> None:
+        self.remembered, self.anatomy, self._told = remembered, anatomy, False
         self.table = SubjectTable(place, SUFFIXES)
 
     def subjects(self) -> list[str]:
@@ -42,7 +48,11 @@ class NiftiFolder(Source):
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
-        shape, extent_mm = self.dimensions(subject, modality)
+        grid = self._scan(subject, modality)
+        if grid.turned and not self._told:
+            self._told = True
+            log.warning("%s: its affine says that its axes are %s; they are turned as it says", *_turning(grid))
+        shape, extent_mm = grid.shape, grid.extent_mm
         return {
             "field_of_view_mm": round(extent_mm[0], 4),
             "width": shape[0],
@@ -52,60 +62,76 @@ class NiftiFolder(Source):
 
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
         """See `Source.dimensions`; reads the NIfTI header only."""
-        shape, spacing = check_nifti(self.table.file(subject, modality))
-        return shape, (shape[0] * spacing[0], shape[1] * spacing[1], shape[2] * spacing[2])
+        grid = self._scan(subject, modality)
+        return grid.shape, grid.extent_mm
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The volume of `modality`, or the only one if the table names no other."""
-        return require_usable(self._read(subject, self.table.file(subject, modality), modality))
+        grid, affine = self._scan(subject, modality), self._scan(subject).affine
+        side = self.table.laterality(subject)
+        return require_usable(Volume(grid.read(), affine, modality, side, str(grid.header.path)))
 
     def lesion(self, subject: str) -> Volume | None:
         """The mask of the column ``lesion_path``; DataError if it is not on the scan's grid."""
         path = self.table.extra(subject, "lesion")
         if path is None:
             return None
-        mask, (shape, _) = self._read(subject, path, "lesion"), check_nifti(self.table.file(subject, ""))
-        if mask.array.shape != shape:
-            raise DataError(f"{path}: mask of shape {mask.array.shape}, but the scan of {subject} has {shape}")
-        return mask.with_array((mask.array != 0).astype(np.uint8))
+        grid, scan = read_grid(path, self.anatomy), self._scan(subject)
+        require_same_grid(grid, scan, what="mask", subject=subject)
+        array = grid.read()
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DataError(f"{path}: mask with NaN or infinite values; write 0 where there is no lesion")
+        mask = (array != 0).astype(np.uint8)
+        return Volume(mask, scan.affine, "lesion", self.table.laterality(subject), str(path))
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """The surfaces of the column ``surfaces_path``, in millimetres; DataError if they do not fit the scan."""
         path = self.table.extra(subject, "surfaces")
         if path is None:
             return None
-        array, own_affine = read_nifti(path)
-        scan = self._read(subject, self.table.file(subject, "OCT"), "OCT")
-        names = SURFACE_NAMES.get(array.shape[2]) if array.ndim == 3 else None
-        if names is None or array.shape[:2] != scan.array.shape[:2]:
+        grid, scan = read_grid(path, self.anatomy, planes=True), self._scan(subject)
+        names = SURFACE_NAMES.get(grid.shape[2])
+        if names is None or grid.shape[:2] != scan.shape[:2]:
             raise DataError(
-                f"{path}: surfaces of shape {array.shape}, but {subject} needs {scan.array.shape[:2]} x 2 "
+                f"{path}: surfaces of shape {grid.shape}, but {subject} needs {scan.shape[:2]} x 2 "
                 "(ILM, BM), 3 (ILM, OPL_ONL, BM) or 6"
             )
-        depths, _ = _along_axes(array, own_affine, axes=(0, 1))
-        depths = np.asarray(depths, np.float32)
-        voxels = (depths - scan.affine[2, 3]) / scan.affine[2, 2]
-        check_surfaces(voxels, names, depth=scan.array.shape[2], who=f"subject {subject}: {path} (in millimetres)")
-        return PlaneStack(depths, scan.affine, names, scan.laterality, str(path))
+        require_same_grid(grid, scan, what="surfaces", subject=subject, axes=2)
+        depths, affine = np.asarray(grid.read(), np.float32), scan.affine
+        voxels = (depths - affine[2, 3]) / affine[2, 2]
+        check_surfaces(voxels, names, depth=scan.shape[2], who=f"subject {subject}: {path} (in millimetres)")
+        return PlaneStack(depths, affine, names, self.table.laterality(subject), str(path))
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities), self.remembered)}"
 
-    def _read(self, subject: str, path: Path, modality: str) -> Volume:
-        check_nifti(path)
-        volume = read_volume(path, modality=modality, laterality=self.table.laterality(subject))
-        return volume.with_array(*_along_axes(volume.array, volume.affine, axes=(0, 1, 2)))
+    def _scan(self, subject: str, modality: str = "") -> NiftiGrid:
+        """The checked grid of the volume in the column ``path``, or of the `modality` if that has a file of its own."""
+        path, first = self.table.file(subject, modality), self.table.file(subject, "")
+        grid = read_grid(path, self.anatomy)
+        if self.anatomy == "eye":
+            if grid.header.labels:
+                raise DataError(f"{path}: its header says that it holds labels; name the scan they were drawn on")
+            require_depth_last(grid)
+        correct = "the spacing or the unit in its header"
+        require_plausible(grid.shape, grid.extent_mm, self.anatomy, where=path, correct=correct)
+        self._compare_sizes(subject, grid)
+        if path != first:
+            require_same_grid(grid, self._scan(subject), what="a volume", subject=subject)
+        return grid
+
+    def _compare_sizes(self, subject: str, grid: NiftiGrid) -> None:
+        """DataError if a size in the table is not that of the header, which is the one that counts."""
+        for column, given, found in zip(SIZES, self.table.size_mm(subject), grid.extent_mm, strict=True):
+            if given is not None and abs(given / found - 1) > AGREE:
+                raise DataError(
+                    f"{grid.header.path}: measures {found:.4g} mm by its header, but {given:g} mm by the column "
+                    f"{column} of {self.table.path}; correct the one that is wrong"
+                )
 
 
-def _along_axes(
-    array: NDArray, affine: NDArray[np.float64], *, axes: tuple[int, ...]
-) -> tuple[NDArray, NDArray[np.float64]]:
-    """`array` with those of `axes` that run backwards reversed, and the affine that leaves every voxel where it was."""
-    affine = affine.copy()
-    for axis in axes:
-        if affine[axis, axis] < 0:
-            array = np.flip(array, axis)
-            affine[:3, 3] += affine[:3, axis] * (array.shape[axis] - 1)
-            affine[:3, axis] *= -1
-    return array, affine
+def _turning(grid: NiftiGrid) -> tuple[Path, str]:
+    """The file, and the direction of each of its stored axes, such as ``y+, x-, z+``."""
+    signs = {axis: "xyz"[k] + "+-"[back] for k, (axis, back) in enumerate(zip(grid.order, grid.backwards, strict=True))}
+    return grid.header.path, ", ".join(signs[axis] for axis in range(3))

@@ -15,7 +15,8 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
-from octa_kedro.io.nifti import read_volume
+from octa_kedro.io.millimetres import Anatomy, require_plausible
+from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_same_grid
 from octa_kedro.io.octa500 import DEPTH_MM, LABEL_SHEETS, SURFACE_INDEX_BASE, SURFACES, plane_to_picture
 from octa_kedro.io.release_files import EyeFolder, ReleaseFiles
 from octa_kedro.io.source import Source
@@ -44,8 +45,8 @@ class Octa500Release(Source):
     of an eye may lie in different part folders.
     """
 
-    def __init__(self, root: Path, remembered: Path | None = None) -> None:
-        self.root, self.remembered = Path(root), remembered
+    def __init__(self, root: Path, remembered: Path | None = None, anatomy: Anatomy = "eye") -> None:
+        self.root, self.remembered, self.anatomy = Path(root), remembered, anatomy
         self.files = ReleaseFiles(self.root)
 
     @property
@@ -79,6 +80,7 @@ class Octa500Release(Source):
         folder = self._folder(subject, modality)
         paths = list_bscans(folder.path)
         width, depth = check_sizes(paths)
+        self._affine(folder.path, folder.field_of_view_mm, (width, len(paths), depth))
         return {
             "field_of_view_mm": folder.field_of_view_mm,
             "width": width,
@@ -90,7 +92,7 @@ class Octa500Release(Source):
         """The scan of one modality, unsigned 8 bit as released."""
         folder = self._folder(subject, modality)
         array = read_bscans(folder.path)
-        affine = _affine(folder.field_of_view_mm, array.shape)
+        affine = self._affine(folder.path, folder.field_of_view_mm, array.shape)
         return require_usable(Volume(array, affine, modality, self._laterality(subject), str(folder.path)))
 
     def projection(self, subject: str, name: str) -> NDArray[np.uint8] | None:
@@ -114,7 +116,7 @@ class Octa500Release(Source):
             return None
         field_mm, shape = self._size(subject)
         mask = read_faz_volume(path, shape)
-        return Volume(mask, _affine(field_mm, shape), "FAZ", self._laterality(subject), str(path))
+        return Volume(mask, self._affine(path, field_mm, shape), "FAZ", self._laterality(subject), str(path))
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """Six surfaces of ``Label/GT_Layers/<id>.mat``, in millimetres of depth; None if there is no file.
@@ -127,12 +129,18 @@ class Octa500Release(Source):
         field_mm, shape = self._size(subject)
         depths = read_layers(path, *shape[:2])
         check_surfaces(depths, SURFACES, depth=shape[2], who=f"eye {subject}: {path}")
-        return surfaces_in_mm(depths, _affine(field_mm, shape), self._laterality(subject), str(path))
+        return surfaces_in_mm(depths, self._affine(path, field_mm, shape), self._laterality(subject), str(path))
 
     def lesion(self, subject: str) -> Volume | None:
         """The phantom's lesion mask; OCTA-500 itself has none."""
         path = self.files.label(subject, "GT_Lesion", ".nii.gz")
-        return None if path is None else read_volume(path, modality="lesion", laterality=self._laterality(subject))
+        if path is None:
+            return None
+        field_mm, shape = self._size(subject)
+        affine = self._affine(path, field_mm, shape)
+        grid = read_grid(path, self.anatomy)
+        require_same_grid(grid, NiftiGrid.of(self.root, affine, shape), what="mask", subject=subject)
+        return Volume(grid.read(), affine, "lesion", self._laterality(subject), str(path))
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
@@ -170,6 +178,11 @@ class Octa500Release(Source):
             )
         return plane
 
+    def _affine(self, path: Path, field_mm: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        extent = (field_mm, field_mm, DEPTH_MM)
+        correct = "the name of its folder OCTA_<n>mm or the B-scans in it"
+        return scan_affine(shape, require_plausible(shape, extent, self.anatomy, where=path, correct=correct))
+
     @cached_property
     def _lateralities(self) -> dict[str, Laterality]:
         if not self.files.label_sheets:  # a single eye or unlabelled eyes may have no label sheet
@@ -187,10 +200,6 @@ class Octa500Release(Source):
 def picture_to_plane(picture: NDArray) -> NDArray:
     """An en-face picture (rows from superior to inferior) as a plane ``[x, y]``; inverse of `plane_to_picture`."""
     return picture[::-1].T
-
-
-def _affine(field_mm: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    return scan_affine(shape, (field_mm, field_mm, DEPTH_MM))
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:

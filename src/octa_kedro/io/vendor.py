@@ -14,6 +14,7 @@ from octa_kedro.io.dicom import dicom_size, read_dicom
 from octa_kedro.io.e2e import read_e2e
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.heidelberg import read_vol, vol_size
+from octa_kedro.io.millimetres import Anatomy, require_plausible
 from octa_kedro.io.optovue import refuse_oct
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
@@ -47,8 +48,8 @@ class VendorFolder(Source):
     with the fundus picture (`preprocessing.orientation`) before you trust it.
     """
 
-    def __init__(self, place: Path, remembered: Path | None = None) -> None:
-        self.remembered = remembered
+    def __init__(self, place: Path, remembered: Path | None = None, anatomy: Anatomy = "eye") -> None:
+        self.remembered, self.anatomy = remembered, anatomy
         self.table = SubjectTable(place, tuple(READERS))
 
     def subjects(self) -> list[str]:
@@ -119,7 +120,9 @@ class VendorFolder(Source):
                     f"{column} of {self.table.path or self.table.root / 'subjects.csv'}"
                 )
             extent.append(float(length))
-        return extent[0], extent[1], extent[2]
+        correct = f"{', '.join(SIZES)} in {self.table.path or self.table.root / 'subjects.csv'}"
+        size = extent[0], extent[1], extent[2]
+        return require_plausible(shape, size, self.anatomy, where=path, correct=correct)
 
 
 def _suffix(path: Path) -> str:
