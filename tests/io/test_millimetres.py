@@ -37,6 +37,17 @@ def test_scans_of_real_devices_are_believed(shape, extent):
     assert require(extent, shape) == extent
 
 
+def test_a_part_of_a_devices_scan_is_believed_by_its_voxels(caplog: pytest.LogCaptureFixture):
+    shape, where = (32, 16, 40), {"where": "a.vol", "correct": "it"}
+    assert require_plausible(shape, (0.32, 0.32, 0.16), "eye", **where, part=True) == (0.32, 0.32, 0.16)
+    assert "a.vol: along depth it measures only 0.16 mm; taken for a part of a scan" in caplog.text
+    for extent in ((0.0032, 0.32, 0.16), (32, 32, 0.16), (0.32, 32, 0.16)):
+        with pytest.raises(DataError, match=r"a\.vol: along"):
+            require_plausible(shape, extent, "eye", **where, part=True)
+    with pytest.raises(DataError, match=r"a\.vol: along x"):
+        require_plausible(shape, (0.32, 0.32, 0.16), "eye", **where)
+
+
 @pytest.mark.parametrize(
     ("extent", "words"),
     [

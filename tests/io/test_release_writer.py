@@ -99,7 +99,7 @@ def times(root: Path) -> dict[Path, int]:
 
 
 def finished(root: Path) -> set[str]:
-    return {path.stem for path in root.glob(".written/*.json")}
+    return {path.stem for path in root.glob(".written/[!.]*.json")}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ angiography 2 mm; ranges in depth are 2 to 6 mm. B-scans of a sparse raster lie 
 steps in depth are about 1.9 um.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from octa_kedro.errors import DataError
 
 Anatomy = Literal["eye", "any"]
 """What the scans show: eyes, or anything else, whose size nothing is known about."""
+
+log = logging.getLogger(__name__)
 
 SWITCH = "if these are no eyes, say --params source.anatomy=any"
 AXES = ("x", "y", "depth")
@@ -37,21 +40,30 @@ BOUNDS: Mapping[Anatomy, Bounds | None] = MappingProxyType({"eye": Bounds(), "an
 
 
 def require_plausible(
-    shape: tuple[int, ...], extent_mm: tuple[float, float, float], anatomy: Anatomy, *, where: object, correct: str
+    shape: tuple[int, ...],
+    extent_mm: tuple[float, float, float],
+    anatomy: Anatomy,
+    *,
+    where: object,
+    correct: str,
+    part: bool = False,
 ) -> tuple[float, float, float]:
     """`extent_mm` itself, if a scan (x, y, depth) of `shape` voxels can have this size.
 
     Else DataError names `where` (the file), the axis, its size and the bound, what has probably happened, and `correct`
-    (where the right size has to be written). Nothing is bounded for an `anatomy` of any.
+    (where the right size has to be written). Nothing is bounded for an `anatomy` of any. `part`: the file of a device
+    states the size of its voxels, so that a smaller whole may be a part that was cut out of a scan; a warning says so.
     """
     bounds = BOUNDS[anatomy]
     if bounds is None:
         return extent_mm
     for axis, (name, n, size) in enumerate(zip(AXES, shape, extent_mm, strict=True)):
         edge = size / n
-        problem = _problem(size, bounds.extent(axis), "an eye's scan has", "mm") or _problem(
-            edge * 1000, _times(bounds.voxel_mm, 1000), "voxels of an eye's scan have", "um"
-        )
+        voxel_problem = _problem(edge * 1000, _times(bounds.voxel_mm, 1000), "voxels of an eye's scan have", "um")
+        problem = _problem(size, bounds.extent(axis), "an eye's scan has", "mm") or voxel_problem
+        if part and problem and not voxel_problem and size < bounds.extent(axis)[0]:
+            log.warning("%s: along %s it measures only %s mm; taken for a part of a scan", where, name, _mm(size))
+            continue
         if problem:
             cause = _cause(n, edge, axis, bounds)
             raise DataError(

@@ -122,7 +122,8 @@ class VendorFolder(Source):
             extent.append(float(length))
         correct = f"{', '.join(SIZES)} in {self.table.path or self.table.root / 'subjects.csv'}"
         size = extent[0], extent[1], extent[2]
-        return require_plausible(shape, size, self.anatomy, where=path, correct=correct)
+        by_device = self.table.size_mm(subject) == (None, None, None)
+        return require_plausible(shape, size, self.anatomy, where=path, correct=correct, part=by_device)
 
 
 def _suffix(path: Path) -> str:
