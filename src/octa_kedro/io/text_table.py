@@ -26,21 +26,24 @@ def read_text_table(path: Path, needed: Sequence[str]) -> Grid:
     above = 1 if hint else 0
     text = text[hint.end() :] if hint else text
     readings = [_read(path, text, separator, above) for separator in ((hint[1],) if hint else SEPARATORS)]
-    grids = [reading for reading in readings if isinstance(reading, Grid)]
-    if not grids:
-        raise DataError(f"{path}: cannot be read as a table ({readings[0]})")
-    if not any(grid.rows for grid in grids):
-        raise DataError(f"{path}: cannot be read as a table (it is empty)")
-    return max(grids, key=lambda grid: (names_columns(grid.header, needed), _any_names(grid, needed), len(grid.header)))
+    grid, problem = max(readings, key=lambda reading: _fits(reading[0], needed))
+    if problem or not grid.rows:
+        raise DataError(f"{path}: cannot be read as a table ({problem or 'it is empty'})")
+    return grid
 
 
-def _any_names(grid: Grid, needed: Sequence[str]) -> bool:
-    return any(names_columns(cells, needed) for cells in grid.rows.values())
+def _fits(grid: Grid, needed: Sequence[str]) -> tuple[bool, bool, int]:
+    below = any(names_columns(cells, needed) for cells in grid.rows.values())
+    return names_columns(grid.header, needed), below, len(grid.header)
 
 
-def _read(path: Path, text: str, separator: str, above: int) -> Grid | csv.Error:
+def _read(path: Path, text: str, separator: str, above: int) -> tuple[Grid, str]:
+    """The cells as far as they can be read, and what stopped the reading (empty if nothing did)."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+    rows: list[list[str]] = [[]] * above
+    problem = ""
     try:
-        return grid_of(str(path), [*([[]] * above), *lines])
+        rows.extend(lines)
     except csv.Error as error:
-        return csv.Error(f"line {lines.line_num + above}: {error}; a quote may be missing or too many")
+        problem = f"line {lines.line_num + above}: {error}; a quote may be missing or too many"
+    return grid_of(str(path), rows), problem

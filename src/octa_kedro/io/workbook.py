@@ -91,7 +91,7 @@ _VALUES = "open the file in Excel and save it, or paste the values"
 
 def _number(value: float, style: str) -> tuple[str, str]:
     if abs(value) >= DIGITS or "E+" in style.upper():
-        return f"{value:g}", f"is the number {value:g}, of which Excel has lost the spelling; {AS_TEXT}"
+        return str(value), f"is the number {value:.15g}, of which Excel has lost the spelling; {AS_TEXT}"
     if not float(value).is_integer():
         return repr(value), ""
     zeros = len(style) if re.fullmatch("0+", style) else 0  # 7 is shown as 007
