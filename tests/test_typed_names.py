@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 import pytest
+from kedro.framework.cli.utils import find_run_command
 
 from octa_kedro.cli import run
 from octa_kedro.cohort.config import CohortConfig
@@ -50,6 +51,8 @@ def test_the_name_of_an_eye_is_what_was_typed(name: str):
         ("inference={subject: 007}", {"inference": {"subject": "007"}}),
         ("cohort.negative=NO", {"cohort": {"negative": "NO"}}),
         ("explainability.target_class=010", {"explainability": {"target_class": "010"}}),
+        ("explainability.target_class=1", {"explainability": {"target_class": 1}}),
+        ("explainability.target_class='1'", {"explainability": {"target_class": "1"}}),
         ("cohort.exclude=[007]", {"cohort": {"exclude": ["007"]}}),
         ("cohort.exclude.007=1", {"cohort": {"exclude": {"007": "1"}}}),
         ("cohort.name=2024", {"cohort": {"name": "2024"}}),
@@ -61,6 +64,10 @@ def test_the_name_of_an_eye_is_what_was_typed(name: str):
 )
 def test_texts_keep_their_spelling_and_other_parameters_are_numbers(text: str, parsed: dict[str, Any]):
     assert read(text) == parsed
+
+
+def test_every_way_to_run_reads_names_so():
+    assert find_run_command("octa_kedro") is run
 
 
 def test_a_name_without_a_value_is_refused():

@@ -1,6 +1,7 @@
 """Names on the command line stay as they were typed: Kedro turns the text of ``--params`` into numbers, truth values
 and nulls, so that the eye 007 would be the eye 7."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,9 @@ import yaml
 from octa_kedro.errors import ConfigError
 
 NAMES = ("inference.subject", "cohort.negative", "explainability.target_class")
-"""Parameters that hold the name of an eye or a class; ``null`` is one, too. To unset a parameter, leave it out."""
+"""Parameters that hold the name of an eye or a class, or (the last) a class by its index, which is a number; ``null`` is one, too. To unset a parameter, leave it out."""
+
+INDEXED = NAMES[-1]
 
 TEXTS = (
     "cohort.name", "inference.name", "inference.model", "inference.checkpoint", "inference.checkpoints", "source.path",
@@ -30,7 +33,7 @@ def keep_names(parsed: dict[str, Any], items: Iterable[str]) -> dict[str, Any]:
             if key == name and name in NAMES and not typed:
                 raise ConfigError(f"{name}= has no value; write a name behind it, or leave the parameter out")
             text = _unquoted(typed) if f"{key}.".startswith(f"{name}.") else _below(typed, name, key)
-            if text is not None:
+            if text is not None and not (name == INDEXED and re.fullmatch("0|[1-9][0-9]*", typed)):
                 _put(parsed, (key if key.startswith(name) else name).split("."), text, whatever=name in NAMES)
     return parsed
 

@@ -37,7 +37,7 @@ def test_a_file_is_found_in_either_form_of_its_letters(tmp_path: Path):
         ("a,a.nii,0,P07\nb,b.nii,1,P 07\n", "patient 'P07' .* and 'P 07'"),
         (
             "a,a.nii,0,\na,b.nii,1,\n",
-            r"subject a occurs more than once \(rows 2 and 3\); keep one row, or name every scan",
+            r"subject a occurs more than once \(rows 2 and 3\); keep one row",
         ),
         ("a,,0,\n", "row 2 has no path"),
         ("a/b,a.nii,0,\n", "row 2: subject 'a/b' cannot name a file"),

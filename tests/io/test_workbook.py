@@ -77,6 +77,11 @@ def test_a_number_in_scientific_style_is_refused(tmp_path: Path):
         subject(book(tmp_path, [100000, "a.nii"], change=style))
 
 
+def test_a_cell_behind_the_last_column_is_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="row 2 has 4 cells, but there are 3 columns"):
+        subject(book(tmp_path, ["a", "a.nii", "", "more"]))
+
+
 def test_merged_cells_are_refused(tmp_path: Path):
     path = book(tmp_path, ["a", "a.nii"], ["", "b.nii"], change=lambda sheet: sheet.merge_cells("A2:A3"))
     with pytest.raises(DataError, match=r"row 3, column subject: the cell is merged with others \(A2:A3\)"):

@@ -85,15 +85,17 @@ def _tell_near_misses(place: str, columns: Sequence[str], wanted: dict[str, str]
             log.warning("%s: the column %s is not read; if it is meant, name it %s", place, column, free[near[0]])
 
 
-def require_whole_rows(grid: Grid, width: int) -> None:
-    """DataError for a row that has more or fewer cells than there are columns, or that names the columns again."""
+def require_whole_rows(grid: Grid) -> None:
+    """DataError for a row that has fewer cells than there are columns, one behind the last column that has a name, or
+    that names the columns again."""
+    width = max(place for place, cell in enumerate(grid.header, start=1) if cell.strip())
     header = [name_key(cell) for cell in grid.header]
     for number, cells in list(grid.rows.items())[1:]:
         if len(cells) < width or any(cell.strip() for cell in cells[width:]):
-            n = len(cells)
+            n = max([min(len(cells), width), *(place for place, cell in enumerate(cells, start=1) if cell.strip())])
             raise DataError(
                 f"{grid.place}: row {number} has {n} cell{'s' * (n > 1)}, but there are {width} columns; put quotes "
                 "round a cell that holds the separator (as 3,5 does), and leave no cell out"
             )
-        if [name_key(cell) for cell in cells[:width]] == header:
+        if [name_key(cell) for cell in cells[:width]] == header[:width]:
             raise DataError(f"{grid.place}: row {number} repeats the names of the columns; remove it")

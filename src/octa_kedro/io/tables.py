@@ -27,7 +27,7 @@ def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = (
     needed, optional = tuple(needed), tuple(optional)
     grid = read_grid(path, needed)
     columns = columns_of(grid, needed, optional)
-    require_whole_rows(grid, len(columns))
+    require_whole_rows(grid)
     _require_sure_cells(grid, columns, {*needed, *optional})
     numbers = list(grid.rows)[1:]
     if not numbers:
@@ -53,8 +53,8 @@ def require_unique(path: Path, subjects: "pd.Series[str]") -> None:
         first = twice.iloc[0]
         rows = " and ".join(str(row) for row in twice.index[twice == first])
         raise DataError(
-            f"{path}: {subjects.name} {first} occurs more than once (rows {rows}); keep one row, or name every scan of "
-            "an eye and give the person in the column patient"
+            f"{path}: {subjects.name} {first} occurs more than once (rows {rows}); keep one row (several scans of an "
+            "eye need names of their own and one patient)"
         )
     require_one_spelling(path, subjects)
 

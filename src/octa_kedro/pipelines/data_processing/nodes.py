@@ -39,11 +39,12 @@ def read_labelled_cohort(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """As `read_cohort`; a class to explain that the cohort does not have is refused before anything else is done."""
     from octa_kedro.cohort.columns import class_names
-    from octa_kedro.explain.target import class_index
+    from octa_kedro.explain.target import class_index, tell_number
 
     table, flow = read_cohort(source, config, execution)
     if config.labelled:
         class_index(explanation.target_class, class_names(table))
+        tell_number(explanation.target_class, class_names(table))
     return table, flow
 
 
