@@ -10,9 +10,10 @@ import yaml
 from octa_kedro.errors import ConfigError
 
 NAMES = ("inference.subject", "cohort.negative", "explainability.target_class")
-"""Parameters that hold the name of an eye or a class, or (the last) a class by its index, which is a number; ``null`` is one, too. To unset a parameter, leave it out."""
+"""Parameters that hold the name of an eye or a class; ``null`` is one, too. To unset a parameter, leave it out."""
 
 INDEXED = NAMES[-1]
+"""This one also takes a class by its index, which stays a number."""
 
 TEXTS = (
     "cohort.name", "inference.name", "inference.model", "inference.checkpoint", "inference.checkpoints", "source.path",
