@@ -3,7 +3,10 @@
 import pytest
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.identifiers import clean_name, find_alike, find_name
+from octa_kedro.preprocessing.registration_config import RegistrationConfig
+from octa_kedro.training.config import AutoencoderConfig
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,10 @@ def test_a_number_that_two_names_are_read_as_is_refused():
 
 def test_a_name_that_is_not_there_is_none():
     assert find_name(9, ["7"], "p") is find_name("x", ["7"], "p") is None
+
+
+def test_other_parameters_that_name_eyes_or_diseases_compare_them_so():
+    exclude = AutoencoderConfig.model_validate({"model": {"name": "resnet10"}, "exclude": {7: "tilted", "x": "dark"}})
+    assert exclude.exclude == {7: "tilted", "x": "dark"}
+    assert RegistrationConfig.model_validate({"reference": {3: 7}}).reference == {3.0: 7}
+    assert ExplainConfig(lesion_slabs={"dr ": "ILM_OPL"}).lesion_slabs == {"DR": "ILM_OPL"}
