@@ -1,6 +1,11 @@
-"""Names of eyes and labels that look like numbers: YAML and --params read them as numbers before anyone sees them."""
+"""Names of eyes, patients and classes: how they are kept, how they are compared, and those that look like numbers.
 
-from collections.abc import Iterable
+YAML reads 007 as the number 7 and NO as False before anyone sees them; on the command line `typed_names` keeps what
+was typed.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,32 +18,74 @@ from octa_kedro.errors import ConfigError
 Given = str | int | float | bool
 """A name as a parameter may hold it; what is not text has lost its spelling: 007 and 7 are one number."""
 
+INVISIBLE = "Cf"
+"""The Unicode category of zero-width spaces, joiners, byte order marks, soft hyphens and marks of direction."""
+
+ONLY_SO = "only in capitals, spaces or the kind of their characters"
+
+
+def clean_name(text: str) -> str:
+    """A name as it is kept: composed characters (NFC), no invisible ones, single spaces between words."""
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(letter for letter in composed if unicodedata.category(letter) != INVISIBLE).split())
+
+
+def class_word(text: str) -> str:
+    """A disease or class as it is compared: `clean_name` in capitals, whole, never a part of a word."""
+    return clean_name(text).upper()
+
+
+def name_key(text: str) -> str:
+    """What two names share that a person would take for one: without capitals, spaces and kinds of characters."""
+    plain = unicodedata.normalize("NFKC", clean_name(text)).casefold()
+    return "".join(unicodedata.normalize("NFKC", plain).split())
+
+
+def find_alike(names: Sequence[str]) -> tuple[int, int] | None:
+    """The places of the first two different names that share a `name_key`; None if there are none."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(names):
+        other = first.setdefault(name_key(name), place)
+        if names[other] != name:
+            return other, place
+    return None
+
 
 def find_name(given: Given, names: Iterable[str], parameter: str, *, in_a_list: bool = False) -> str | None:
     """The one of `names` that the value `given` of a `parameter` means, or None if it is not among them.
 
-    Text means the name that is spelt so. A number (007 is read as 7, 010 as 8, 1e5 as 100000.0) or a truth value (no
-    is read as False) means a name only if nothing else could have been written. ConfigError if a name would have been
-    read as this value but is, or may be, spelt otherwise; it says how to write it (a name `in_a_list` cannot be given
-    on the command line).
+    Text means the name that is spelt so (`clean_name`). A number (007 is read as 7, 010 as 8, 1e5 as 100000.0) or a
+    truth value (no is read as False) means a name only if nothing else could have been written. ConfigError if a name
+    would have been read as this value but is, or may be, spelt otherwise; it says how to write it (a name `in_a_list`
+    cannot be given on the command line). ConfigError for text that differs from a name as `name_key` does not.
     """
     known = list(names)
-    if isinstance(given, str) and given in known:
-        return given
-    value = _as_read(given) if isinstance(given, str) else given
-    if isinstance(value, str):
-        return None
-    same = [name for name in known if _same(_as_read(name), value)]
+    if isinstance(given, str):
+        return _find_text(given, known, parameter)
+    same = [name for name in known if _same(_as_read(name), given)]
     if not same:
         return None
     if same == [str(given)]:
         return same[0]
     listed = " or ".join(f"'{name}'" for name in same)
-    typed = "" if in_a_list else f", on the command line as --params \"{parameter}='{same[0]}'\""
+    typed = "" if in_a_list else f", on the command line as --params {parameter}={same[0]}"
     raise ConfigError(
         f"{parameter}: {given} may mean {listed}, since a name like this is read as a number or as yes or no where it "
         f'has no quotes: put it in quotes, in a YAML file as "{same[0]}"{typed}'
     )
+
+
+def _find_text(given: str, known: list[str], parameter: str) -> str | None:
+    if given in known:
+        return given
+    for same in (clean_name, name_key, _as_read):
+        found = [name for name in known if _same(same(name), same(given))]
+        if found and same is clean_name:
+            return found[0]
+        if found:
+            listed = " or ".join(f"'{name}'" for name in found)
+            raise ConfigError(f"{parameter}: there is no '{given}', it may mean {listed}; write it exactly so")
+    return None
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -47,7 +94,7 @@ def _same(left: Any, right: Any) -> bool:
 
 @cache
 def _as_read(text: str) -> Any:
-    """What Kedro makes of this text without quotes, in a YAML file or behind ``--params key=``."""
+    """What Kedro makes of this text without quotes, in a YAML file."""
     try:
         return OmegaConf.from_dotlist([f"key={text}"])["key"]
     except (YAMLError, OmegaConfBaseException, ValueError):

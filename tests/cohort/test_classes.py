@@ -102,3 +102,16 @@ def test_excluded_eyes_keep_their_spelling(tmp_path: Path):
 def test_settings_that_cannot_be_meant_are_refused(settings: dict, words: str):
     with pytest.raises(ValueError, match=words):
         CohortConfig.model_validate({"diseases": None} | settings)
+
+
+@pytest.mark.parametrize(("one", "other"), [("grade A", "gradeA"), ("DR", "\uff24R")])
+def test_labels_that_a_person_takes_for_one_are_refused(tmp_path: Path, one: str, other: str):
+    with pytest.raises(
+        DataError, match=f"the labels '{one.upper()}' .subject a. and '{other.upper()}' .subject b. differ"
+    ):
+        cohort(tmp_path, {"a": one, "b": other, "c": "Normal"})
+
+
+def test_labels_that_differ_in_capitals_and_surrounding_spaces_are_one_class(tmp_path: Path):
+    table = cohort(tmp_path, {"a": "Healthy", "b": " healthy\u00a0", "c": "NA", "d": "na"}).table
+    assert table["label"].tolist() == ["Healthy", "Healthy", "NA", "NA"]

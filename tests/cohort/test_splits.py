@@ -94,7 +94,7 @@ def test_official_split_is_kept():
     ("words", "message"),
     [
         (["train", "val", "tset"] * 4, "split 'tset'"),
-        (["train", "val", "val"] * 4, "no subject has the split 'held_out'"),
+        (["train", "val", "val"] * 4, "no subject has the split of test"),
     ],
 )
 def test_bad_official_split_is_named(words: list[str], message: str):
@@ -104,7 +104,7 @@ def test_bad_official_split_is_named(words: list[str], message: str):
 
 def test_official_split_that_parts_a_patient_is_a_leak():
     table = cohort(4).assign(split=["train", "val", "test"] * 4, patient=["p", "p", *map(str, range(10))])
-    with pytest.raises(LeakError, match="patient p: its eyes differ in fold"):
+    with pytest.raises(LeakError, match="patient p: 10001 is in training and 10002 in validation, so"):
         make_splits(table, SplitConfig(folds=1))
 
 

@@ -16,7 +16,7 @@ from octa_kedro.explain.context import Context
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.making import MAP, map_parts
 from octa_kedro.explain.predicted import called_class, mean_over_networks, predicted_map_parts
-from octa_kedro.explain.target import class_index
+from octa_kedro.explain.target import class_index, tell_number
 from octa_kedro.explain.titles import explained_words
 from octa_kedro.io.volume import Volume, scan_affine
 from octa_kedro.models.config import ModelConfig
@@ -81,6 +81,19 @@ def test_a_class_whose_name_is_that_of_a_setting_is_asked_for_by_index():
 def test_names_that_are_numbers_are_names_when_written_as_text():
     assert class_index("1", ("1", "0")) == 0
     assert class_index(1, ("1", "0")) == 1
+
+
+def test_an_index_that_is_the_name_of_another_class_is_told(caplog):
+    for target, classes in ((1, ("0", "1")), (1, ("NORMAL", "DR")), ("1", ("1", "0"))):
+        tell_number(target, classes)
+    assert not caplog.text
+    tell_number(1, ("1", "2"))
+    assert "target_class 1 is an index: maps are evidence for the class 2, not for the class named 1" in caplog.text
+
+
+def test_a_class_that_is_spelt_otherwise_is_refused_with_its_spelling():
+    with pytest.raises(ConfigError, match="there is no 'diseased', it may mean 'DISEASED'"):
+        class_index("diseased", CLASSES)
 
 
 @pytest.mark.parametrize(

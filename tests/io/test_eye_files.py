@@ -104,3 +104,10 @@ def test_a_column_of_a_spreadsheet_is_found_as_well(tmp_path: Path):
     pd.DataFrame({"path": ["a.nii"], "Split": ["train"]}).to_excel(tmp_path / "subjects.xlsx", index=False)
     assert has_column(tmp_path, "split")
     assert not has_column(tmp_path / "nowhere", "split")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_list_is_read_in_any_encoding(tmp_path: Path, encoding: str, caplog):
+    (tmp_path / "list.txt").write_bytes("M\u00fcller.nii\r\nb.nii\r\n".encode(encoding))
+    assert NiftiFolder(tmp_path / "list.txt").subjects() == ["M\u00fcller", "b"]
+    assert ("Windows-1252" in caplog.text) == (encoding == "cp1252")

@@ -71,7 +71,7 @@ def test_a_folder_without_a_table_is_unlabelled(tmp_path: Path):
     assert source.subjects() == ["one", "two"]
     assert source.check("two", "OCTA") == {"field_of_view_mm": 2.0, "width": 5, "n_bscans": 4, "depth": 20}
     np.testing.assert_array_equal(source.volume("one", "OCTA").array, OCTA)
-    with pytest.raises(DataError, match=r"subjects\.csv: needs the column label"):
+    with pytest.raises(DataError, match=r"has no table with the column label \(it would be subjects\.csv"):
         source.labels()
     write_nifti(tmp_path / "one.nii.gz", OCTA, AFFINE)
     with pytest.raises(DataError, match=r"subject one has two files, one\.nii and one\.nii\.gz"):
@@ -167,7 +167,7 @@ def test_a_mask_on_another_grid_is_named(folder: Path):
     ("column", "value", "words"),
     [
         ("laterality", "both", "subject a: laterality 'both'; write OD or OS"),
-        ("subject", "b", "subject b occurs more than once"),
+        ("subject", "b", r"subject b occurs more than once \(rows 2 and 3\)"),
         ("subject", " ", "row 2 has no subject"),
     ],
 )

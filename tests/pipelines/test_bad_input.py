@@ -57,7 +57,7 @@ def test_sheet_without_a_needed_column(with_release: Path):
 
 def test_duplicate_ids(with_release: Path):
     edit_sheets(with_release, lambda t: pd.concat([t, t.iloc[-1:]]))
-    assert "occurs more than once; keep one row" in first_error(with_release, **REST)
+    assert "occurs more than once (rows 7 and 8); keep one row" in first_error(with_release, **REST)
 
 
 @pytest.mark.parametrize(

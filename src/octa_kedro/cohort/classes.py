@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from octa_kedro.cohort.config import disease_word
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.identifiers import Given, find_name
+from octa_kedro.identifiers import Given, clean_name, find_name
 
 NEGATIVE_WORDS = ("NORMAL", "NEGATIVE", "HEALTHY", "CONTROL")
 """Label words, in any case, that are known to be the negative class; 0 is, where all words are whole numbers."""
@@ -19,7 +19,7 @@ def label_classes(labels: Iterable[str], negative: Given | None = None) -> tuple
     """
     spelt: dict[str, str] = {}
     for label in labels:
-        spelt.setdefault(disease_word(label), str(label).strip())
+        spelt.setdefault(disease_word(label), clean_name(str(label)))
     words = [spelt[word] for word in sorted(spelt, key=_order)]
     if len(words) < 2:
         raise DataError(

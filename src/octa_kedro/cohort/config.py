@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.identifiers import Given
+from octa_kedro.identifiers import Given, class_word
 from octa_kedro.io.octa500 import DISEASES
 
 ON_THE_LIST = "on the exclusion list"
 
 
 def disease_word(value: object) -> str:
-    """A disease as it is compared: whole, without spaces round it, in capitals; never a part of a word."""
-    return str(value).strip().upper()
+    """A disease as it is compared: see `class_word`."""
+    return class_word(str(value))
 
 
 class ClassConfig(Config):

@@ -3,6 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from octa_kedro.errors import LeakError
+from octa_kedro.identifiers import name_key
+
+
+def person_of(subject: str, patients: Mapping[str, str]) -> str:
+    """Whose eye a subject is, as people are compared (`name_key`): P07 and p07 of two tables are one person."""
+    return name_key(patients.get(subject, subject))
 
 
 def require_disjoint(
@@ -14,10 +20,11 @@ def require_disjoint(
     patients: Mapping[str, str] | None = None,
 ) -> None:
     """LeakError if a subject that `judge` is scored on, or another eye of its patient, is among those `learner`
-    learnt from. `patients` maps subjects to patients; a subject it does not name is a patient of its own."""
+    learnt from. `patients` maps subjects to patients; a subject it does not name is a patient of its own
+    (`person_of`)."""
     of = dict(patients or {})
-    seen = {of.get(subject, subject) for subject in learnt}
-    shared = sorted(subject for subject in set(judged) if of.get(subject, subject) in seen)
+    seen = {person_of(subject, of) for subject in learnt}
+    shared = sorted(subject for subject in set(judged) if person_of(subject, of) in seen)
     if shared:
         raise LeakError(
             f"{judge}: {len(shared)} subject{'s' * (len(shared) > 1)} ({', '.join(shared[:5])}"

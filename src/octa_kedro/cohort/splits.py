@@ -10,17 +10,11 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import SplitConfig
+from octa_kedro.cohort.given_splits import PARTS, given_roles, require_given_splits
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.errors import DataError, LeakError
 
-ROLES = ("train", "validation", "held_out")
-SPLIT_WORDS = {
-    "train": "train",
-    "val": "validation",
-    "validation": "validation",
-    "test": "held_out",
-    "held_out": "held_out",
-}
+ROLES = tuple(PARTS)
 REPEAT_MARK = "fold_repeat_"
 
 
@@ -123,17 +117,25 @@ def _folds(strata: pd.Series, patients: pd.Series, folds: int, seed: int) -> NDA
 
 
 def _check_classes(splits: pd.DataFrame) -> None:
-    """DataError if grouping by patient has left a part without a class."""
+    """DataError if grouping by patient, or eyes that could not be processed, have left a part without a class."""
     classes = splits["label"].nunique()
     parts = {"the hold-out": splits[splits["held_out"]]}
+    # Fold 0 is that of eyes that are never validated, which drawn splits do not have.
+    given = (~splits["held_out"] & (splits["fold"] == 0)).any()
+    remedy = (
+        "move some there in the column split of the label table"
+        if given
+        else "try another splits.seed, or lower folds in structure.yml"
+    )
     for name in fold_columns(splits):
-        parts |= {f"fold {n}": rows for n, rows in splits[~splits["held_out"]].groupby(name)}
+        folds = splits[~splits["held_out"]].groupby(name)
+        parts |= {("validation" if n else "training") if given else f"fold {n}": rows for n, rows in folds}
     for part, rows in parts.items():
         if rows["label"].nunique() < classes:
             lost = sorted(set(splits["label"]) - set(rows["label"]))
             raise DataError(
                 f"{part} has no subject of class {', '.join(lost)}: the patients are too few or have too many eyes "
-                "each; try another splits.seed, or lower folds in structure.yml"
+                f"each; {remedy}"
             )
 
 
@@ -143,17 +145,10 @@ def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
             f"the cohort has a column 'split', which is one fold, but structure.yml says {config.folds} folds and "
             f"{config.repeats} repeats"
         )
-    roles = cohort["split"].astype(str).str.strip().str.lower().map(SPLIT_WORDS)
-    if roles.isna().any():
-        row = cohort[roles.isna()].iloc[0]
-        raise DataError(f"subject {row['subject']}: split {row['split']!r}; say train, validation or test")
-    for role in ROLES:
-        if (roles == role).sum() == 0:
-            raise DataError(f"no subject has the split {role!r}; training, validation and test each need some")
+    require_given_splits(cohort, cohort["label"].unique())
+    roles = given_roles(cohort)
     table = cohort.drop(columns="split")
-    splits = table.assign(held_out=(roles == "held_out"), fold=(roles == "validation").astype(int))
-    require_whole_patients(splits)
-    return splits
+    return table.assign(held_out=(roles == "held_out"), fold=(roles == "validation").astype(int))
 
 
 def require_whole_patients(splits: pd.DataFrame) -> None:

@@ -12,8 +12,9 @@ from octa_kedro.cohort.classes import label_classes
 from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
+from octa_kedro.cohort.given_splits import require_given_splits
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.identifiers import find_name
+from octa_kedro.identifiers import ONLY_SO, find_alike, find_name
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
 
@@ -44,6 +45,10 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
         words = ", ".join(config.class_words)
         raise DataError(f"no labelled eye has a disease of the classes {words}; correct cohort.classes")
     kept = labels[labels["subject"].isin(staying)]
+    if config.labelled:
+        _require_all_classes(kept, config)
+    if "split" in kept.columns:
+        require_given_splits(kept, config.class_names)
     measures, bad = _all_measures(source, kept["subject"], config, on_error)
     flow = leave(flow, "files", bad)
     if bad and not measures:
@@ -116,8 +121,23 @@ def _check_class_words(words: Iterable[str], there: set[str]) -> None:
             raise ConfigError(f"cohort.classes: {word} is no label of the table, {hint}")
 
 
+def _require_all_classes(eyes: pd.DataFrame, config: CohortConfig) -> None:
+    there = set(eyes["label"])
+    if lost := [one for one in config.classes or () if one.name not in there]:
+        raise DataError(
+            f"no eye that takes part is of the class {lost[0].name} (diseases {', '.join(lost[0].diseases)}); correct "
+            "cohort.classes or the label table"
+        )
+
+
 def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
     words = labels["disease"].map(disease_word)
+    if alike := find_alike(words.tolist()):
+        (one, other), (eye, another) = words.iloc[list(alike)], labels["subject"].iloc[list(alike)]
+        raise DataError(
+            f"the labels {one!r} (subject {eye}) and {other!r} (subject {another}) differ {ONLY_SO}; spell one class "
+            "alike in all rows"
+        )
     if (words == "").any():
         subject = labels.loc[words == "", "subject"].iloc[0]
         raise DataError(f"subject {subject}: its label is empty; fill it in, or take the row out of the label table")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from octa_kedro.config import Config
+from octa_kedro.identifiers import class_word
 
 MethodName = Literal[
     "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "score_cam", "ablation_cam",
@@ -65,6 +66,11 @@ class ExplainConfig(Config):
     finding_names: dict[int, str] | None = None
     checked_eyes: NonNegativeInt = 3
     device: str = "auto"
+
+    @field_validator("lesion_slabs")
+    @classmethod
+    def _disease_words(cls, slabs: dict[str, str]) -> dict[str, str]:
+        return {class_word(disease): slab for disease, slab in slabs.items()}
 
     def settled(self, *, donors: bool) -> Self:
         """With the method of 3D maps named, where it is AUTO."""

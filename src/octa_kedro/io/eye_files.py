@@ -1,6 +1,5 @@
 """Finds the files of a source, which is a folder, a table of eyes, a list of files or one file. No heavy imports."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,16 @@ from typing import Any
 import yaml
 
 from octa_kedro.errors import DataError
+from octa_kedro.identifiers import ONLY_SO, clean_name, find_alike, name_key
+from octa_kedro.io.table_files import TABLE_SUFFIXES, read_grid
+from octa_kedro.io.text_files import read_text
 
-TABLES = ("subjects.csv", "subjects.xlsx")
+TABLES = ("subjects.csv", "subjects.tsv", "subjects.xlsx")
 """Names of the table that a folder may hold."""
 
-TABLE_SUFFIXES = (".csv", ".xlsx")
+PATH = "path"
+"""The column that every table of eyes has."""
+
 TEXT_LISTS, YAML_LISTS = (".txt", ".lst"), (".yml", ".yaml")
 GIVE = "give one with --params source.path=PATH"
 
@@ -35,7 +39,7 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
     """The eyes at `place`, whose file names end with one of `suffixes`.
 
     `place` is a folder (with one of `TABLES`; without it all its files with these suffixes count), a table (``.csv``,
-    ``.xlsx``), a list of paths (``.txt`` or ``.lst``: one per line, ``#`` begins a comment; ``.yml`` or
+    ``.tsv``, ``.xlsx``), a list of paths (``.txt`` or ``.lst``: one per line, ``#`` begins a comment; ``.yml`` or
     ``.yaml``: a list), or the file of one eye. Without a table, the file name without its suffix is the subject.
     DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files
     give the same subject.
@@ -54,48 +58,48 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
 
 
 def table_of(place: Path) -> Path | None:
-    """The table of eyes at `place`, which is a folder or the table itself; None if it is neither."""
+    """The table of eyes at `place`, which is a folder or the table itself; None if it is neither.
+
+    DataError for a folder with two of `TABLES`: they may differ.
+    """
     if place.is_file():
         return place if place.suffix.lower() in TABLE_SUFFIXES else None
-    return next((path for name in TABLES if (path := place / name).is_file()), None)
+    found = [path for name in TABLES if (path := place / name).is_file()]
+    if len(found) > 1:
+        names = " and ".join(path.name for path in found)
+        raise DataError(f"{place}: holds the tables {names}; remove all but one, or name one with source.path")
+    return found[0] if found else None
+
+
+def other_tables(folder: Path) -> str:
+    """Words that name a table in the folder that is none of `TABLES`, and how to use it; empty if there is none."""
+    found = (
+        sorted(path for path in folder.iterdir() if path.suffix.lower() in TABLE_SUFFIXES) if folder.is_dir() else []
+    )
+    shown = [path for path in found if not path.name.startswith((".", "~"))]
+    return f"; if {shown[0].name} is the table of eyes, give --params source.path={shown[0]}" if shown else ""
 
 
 def has_column(place: Path, column: str) -> bool:
     """Whether the table at `place` (see `table_of`) has this column (capitals do not matter); False without a table.
 
-    Only the first line of a CSV is read. DataError if it is not text.
+    DataError if it cannot be read.
     """
     table = table_of(place)
-    if table is None:
-        return False
-    if table.suffix.lower() != ".csv":
-        # pandas is slow to import, and only a spreadsheet needs it here
-        from octa_kedro.io.tables import read_table  # noqa: PLC0415
-
-        return column in read_table(table, (), optional=(column,)).columns
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            line = file.readline()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{table}: cannot be read as a table ({error})") from error
-    cells = next(csv.reader([line], delimiter=separator_of(line), skipinitialspace=True), [])
-    return column in [cell.strip().lower() for cell in cells]
-
-
-def separator_of(line: str) -> str:
-    """The separator of a CSV with this first line: a semicolon if it has more semicolons than commas, else a comma."""
-    return ";" if line.count(";") > line.count(",") else ","
+    return table is not None and name_key(column) in map(name_key, read_grid(table, (PATH,)).header)
 
 
 def subject_of(path: str, suffixes: Iterable[str]) -> str | None:
-    """The subject: the file name without its suffix (capitals do not matter); None if it has none of `suffixes`."""
+    """The subject: the file name without its suffix (capitals do not matter), as `clean_name`; None if it has none of
+    `suffixes`."""
     name = Path(path).name
     suffix = next((s for s in suffixes if name.lower().endswith(s)), None)
-    return name[: -len(suffix)] if suffix else None
+    return clean_name(name[: -len(suffix)]) if suffix else None
 
 
 def name_subjects(paths: Iterable[str], suffixes: Sequence[str], place: Path) -> dict[str, str]:
-    """The paths that `place` lists, by subject (see `subject_of`); DataError if two files give the same subject."""
+    """The paths that `place` lists, by subject (see `subject_of`); DataError if two files give the same
+    subject, or two that a person would take for one."""
     found: dict[str, str] = {}
     for path in paths:
         subject = subject_of(path, suffixes)
@@ -107,6 +111,12 @@ def name_subjects(paths: Iterable[str], suffixes: Sequence[str], place: Path) ->
                 "subjects in a CSV with the columns subject, path"
             )
         found[subject] = path
+    if alike := find_alike(names := [*found]):
+        one, other = (found[names[index]] for index in alike)
+        raise DataError(
+            f"{place}: the files {one} and {other} differ {ONLY_SO}; remove or rename one, or name the subjects in a "
+            "CSV with the columns subject, path"
+        )
     return found
 
 
@@ -117,14 +127,14 @@ def _loose(folder: Path, suffixes: Sequence[str]) -> list[Path]:
         raise DataError(
             f"{folder / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder with a CSV "
             "of the columns subject, path, label (and split), or one file or a list of files, with --params "
-            "source.path=PATH"
+            f"source.path=PATH{other_tables(folder)}"
         )
     return found
 
 
 def _read_list(place: Path) -> list[str]:
     try:
-        text = place.read_text(encoding="utf-8-sig")
+        text = read_text(place).lstrip("\ufeff")
         entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{place}: cannot be read as a list of files ({error})") from error

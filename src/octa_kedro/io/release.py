@@ -26,7 +26,15 @@ from octa_kedro.io.surface_files import (
     read_layers,
     surfaces_in_mm,
 )
-from octa_kedro.io.tables import clean_laterality, clean_words, read_table, require_unique
+from octa_kedro.io.tables import (
+    clean_age,
+    clean_laterality,
+    clean_names,
+    clean_words,
+    read_table,
+    require_one_spelling,
+    require_unique,
+)
 from octa_kedro.io.volume import Laterality, PlaneStack, Volume, require_usable, scan_affine
 
 __all__ = ["DEPTH_MM", "LABEL_SHEETS", "SURFACES", "SURFACE_INDEX_BASE", "Octa500Release", "plane_to_picture"]
@@ -73,6 +81,7 @@ class Octa500Release(Source):
             raise DataError(
                 f"{', '.join(map(str, sheets))}: ID {', '.join(twice.unique()[:5])} occurs more than once; keep one row"
             )
+        require_one_spelling(sheets[0].parent, table["subject"])
         return table
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
@@ -205,6 +214,7 @@ def picture_to_plane(picture: NDArray) -> NDArray:
 def _read_sheet(path: Path) -> pd.DataFrame:
     """One sheet with columns renamed and words cleaned; ages are numbers, NaN where they are not given."""
     sheet = read_table(path, NEEDED_COLUMNS, optional=LABEL_COLUMNS)
+    sheet["ID"] = clean_names(sheet["ID"])
     require_unique(path, sheet["ID"])
     sheet = sheet[[column for column in LABEL_COLUMNS if column in sheet.columns]].rename(columns=LABEL_COLUMNS)
     if "laterality" in sheet.columns:
@@ -212,5 +222,5 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     for column in {"disease", "sex"} & set(sheet.columns):
         sheet[column] = clean_words(sheet[column])
     if "age" in sheet.columns:
-        sheet["age"] = pd.to_numeric(sheet["age"].str.replace(",", "."), errors="coerce")
+        sheet["age"] = clean_age(path, sheet)
     return sheet

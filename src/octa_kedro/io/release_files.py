@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from octa_kedro.errors import DataError
+from octa_kedro.identifiers import ONLY_SO, find_alike
 from octa_kedro.io.octa500 import LABEL_SHEETS
 
 FIELD_FOLDER = re.compile(r"OCTA_(\d+)(?:mm|M)$", re.IGNORECASE)
@@ -47,8 +48,8 @@ class ReleaseFiles:
 
     @cached_property
     def eyes(self) -> dict[str, dict[str, EyeFolder]]:
-        """For every eye, the folder of each modality; DataError if an eye's modality is found twice or its
-        modalities have different fields of view."""
+        """For every eye, the folder of each modality; DataError if an eye's modality is found twice, its modalities
+        have different fields of view, or two eyes have names that a person would take for one."""
         eyes: dict[str, dict[str, EyeFolder]] = {}
         for field in self.field_folders:
             match = FIELD_FOLDER.search(str(field))
@@ -58,6 +59,9 @@ class ReleaseFiles:
                 for folder in _listed(base):
                     if folder.is_dir() and not folder.name.startswith("."):
                         _add(eyes.setdefault(folder.name, {}), modality, EyeFolder(folder, field_mm))
+        if alike := find_alike(names := [*eyes]):
+            one, other = (names[index] for index in alike)
+            raise DataError(f"{self.root}: the eyes {one!r} and {other!r} differ {ONLY_SO}; remove or rename one")
         return eyes
 
     @cached_property

@@ -1,5 +1,7 @@
-"""The table ``subjects.csv`` that names the files of a folder; without it, the files of the folder alone."""
+"""The table that names the files of a folder; without it, the files of the folder alone."""
 
+import logging
+import unicodedata
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -7,15 +9,25 @@ from typing import cast
 import pandas as pd
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.eye_files import TABLES, find_eye_files, name_subjects
-from octa_kedro.io.tables import clean_laterality, read_table, require_unique
+from octa_kedro.io.eye_files import PATH, TABLES, find_eye_files, name_subjects, other_tables
+from octa_kedro.io.tables import (
+    clean_age,
+    clean_laterality,
+    clean_names,
+    read_table,
+    require_one_spelling,
+    require_unique,
+)
 from octa_kedro.io.volume import Laterality
 
-SUBJECT, PATH = "subject", "path"
-LABEL = "label"
+SUBJECT, LABEL, PATIENT = "subject", "label", "patient"
 PASSED_ON = ("split", "laterality", "patient", "eye", "sex", "age")
 FILES = {"OCT": "oct_path", "surfaces": "surfaces_path", "lesion": "lesion_path"}
 SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
+NO_FILE_NAME = ("/", "\\", "\0")
+"""What no subject may hold: its results are files and folders of its name."""
+
+log = logging.getLogger(__name__)
 
 
 class SubjectTable:
@@ -38,13 +50,33 @@ class SubjectTable:
         """The checked table; all cells are text, and the index is the subject."""
         if self.path is None:
             return pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
-        rows = read_table(self.path, (PATH,), optional=(SUBJECT, LABEL, *PASSED_ON, *FILES.values(), *SIZES))
+        asked = (SUBJECT, LABEL, *PASSED_ON, *FILES.values(), *SIZES)
+        rows = read_table(self.path, (PATH,), optional=asked)
+        if (unnamed := rows[PATH] == "").any():
+            raise DataError(f"{self.path}: row {rows.index[unnamed][0]} has no {PATH}; fill it in or remove the row")
         if SUBJECT not in rows.columns:
             rows[SUBJECT] = [*name_subjects(rows[PATH], self.suffixes, self.path)]
-        require_unique(self.path, rows[SUBJECT])
+        for name in {SUBJECT, LABEL, *PASSED_ON} & set(rows.columns):
+            rows[name] = clean_names(rows[name])
+        self._check_names(self.path, rows)
         if "laterality" in rows.columns:
             rows["laterality"] = clean_laterality(self.path, rows, SUBJECT)
         return rows.set_index(SUBJECT)
+
+    @staticmethod
+    def _check_names(path: Path, rows: pd.DataFrame) -> None:
+        require_unique(path, rows[SUBJECT])
+        for row, subject in rows[SUBJECT].items():
+            if subject.startswith(".") or any(letter in subject for letter in NO_FILE_NAME):
+                raise DataError(f"{path}: row {row}: subject {subject!r} cannot name a file; write it without / \\ .")
+        if PATIENT in rows.columns:
+            named = rows.loc[rows[PATIENT] != "", PATIENT]
+            require_one_spelling(path, named)
+            if 0 < len(named) < len(rows):
+                log.warning(
+                    "%s: %d of %d eyes have no patient (the first in row %s); each of them is taken for a person of "
+                    "its own", path, len(rows) - len(named), len(rows), rows.index[rows[PATIENT] == ""][0],
+                )  # fmt: skip
 
     def subjects(self) -> list[str]:
         """All subjects, sorted."""
@@ -53,15 +85,13 @@ class SubjectTable:
     def labels(self) -> pd.DataFrame:
         """``label``, renamed to ``disease``, and the columns of `PASSED_ON` that exist; DataError without labels."""
         if LABEL not in self.rows.columns:
-            where = self.path or (self.place / TABLES[0] if self.place.is_dir() else self.place)
             raise DataError(
-                f"{where}: needs the column {LABEL}; it has {', '.join(self._columns) or 'none'}. Eyes without labels "
-                "are processed with --params cohort.labelled=false"
+                f"{self._needs_label()}. Eyes without labels are processed with --params cohort.labelled=false"
             )
         kept = [column for column in (LABEL, *PASSED_ON) if column in self.rows.columns]
         labels = self.rows[kept].rename(columns={LABEL: "disease"}).rename_axis(SUBJECT).reset_index()
         if "age" in kept:
-            labels["age"] = pd.to_numeric(labels["age"].str.replace(",", "."), errors="coerce")
+            labels["age"] = clean_age(self.path or self.place, labels)
         return labels
 
     def file(self, subject: str, modality: str) -> Path:
@@ -97,15 +127,30 @@ class SubjectTable:
     def _columns(self) -> list[str]:
         return [*self.rows.columns] if self.path is None else [SUBJECT, *self.rows.columns]
 
+    def _needs_label(self) -> str:
+        if self.path is None and self.place.is_dir():
+            return (
+                f"{self.place}: has no table with the column {LABEL} (it would be {', '.join(TABLES)})"
+                f"{other_tables(self.place)}"
+            )
+        return f"{self.path or self.place}: needs the column {LABEL}; it has {', '.join(self._columns) or 'none'}"
+
+    def where_stated(self) -> str:
+        """Where a fact about eyes can be stated: the table there is, or the one that a folder may hold."""
+        return str(self.path) if self.path else f"a table {self.root / TABLES[0]} (there is none)"
+
     def _row(self, subject: str) -> dict[str, str]:
         if subject not in self._by_subject:
             raise DataError(f"subject {subject}: not in {self.path or self.place}")
         return self._by_subject[subject]
 
     def _existing(self, subject: str, name: str) -> Path:
-        path = self.root / name
-        if not name or not path.is_file():
-            raise DataError(f"subject {subject}: {path} does not exist; correct the path in {self.path or self.place}")
+        # A name may have been typed in composed letters, and be stored in decomposed ones, or the other way round.
+        forms = dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))
+        path = next((path for form in forms if (path := self.root / form).is_file()), None)
+        if not name or path is None:
+            where = self.path or self.place
+            raise DataError(f"subject {subject}: {self.root / name} does not exist; correct the path in {where}")
         return path
 
 

@@ -1,53 +1,83 @@
-"""Reads label tables: Excel or CSV, with commas or semicolons; surplus spaces are removed."""
+"""Reads label tables: workbooks (.xlsx) and text (.csv, .tsv), whatever separates their cells; all cells are text."""
 
-import zipfile
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.eye_files import separator_of
+from octa_kedro.identifiers import ONLY_SO, class_word, clean_name, find_alike
+from octa_kedro.io.grid import Grid, columns_of, require_whole_rows
+from octa_kedro.io.table_files import read_grid
 
 LATERALITIES = {"OD": "OD", "R": "OD", "RIGHT": "OD", "OS": "OS", "L": "OS", "LEFT": "OS"}
-NUMBER_SUFFIX = ".0"  # Excel adds it to whole numbers in a column with empty cells
+NUMBER_SUFFIX = ".0"  # Excel and pandas add it to whole numbers in a column with empty cells
+
+log = logging.getLogger(__name__)
 
 
 def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = ()) -> pd.DataFrame:
-    """The first sheet of an Excel file, or a CSV, as text without surplus spaces; empty rows are dropped.
+    """A table as text without surplus spaces, by the number that a row has in the file; empty rows are dropped.
 
-    The columns of a CSV are separated by semicolons if its first line has more semicolons than commas. Capitals do not
-    matter in the column names of `needed` and `optional`. DataError names the file if it is not a table, is empty, has
-    a column twice, or does not have one of `needed`.
+    Capitals do not matter in the column names of `needed` and `optional`. DataError names the file, and the row, if it
+    is not a table, is empty, has a column twice or not at all, has a row that is longer or shorter than the first, or
+    a cell of a column that is asked for whose content is not sure (see `read_workbook`).
     """
-    table, needed = _read(path), tuple(needed)
-    wanted = {name.lower(): name for name in (*needed, *optional)}
-    columns = [str(column).strip().lstrip("\ufeff") for column in table.columns]
-    columns = [wanted.get(column.lower(), column) for column in columns]
-    if missing := [name for name in needed if name not in columns]:
-        raise DataError(f"{path}: needs the column {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
-    if twice := [column for column in wanted.values() if columns.count(column) > 1]:
-        raise DataError(f"{path}: the column {twice[0]} occurs more than once; keep one")
-    table = table.set_axis(columns, axis=1).map(_cell)
-    table = table[(table != "").any(axis=1)].reset_index(drop=True)
-    if table.empty:
-        raise DataError(f"{path}: the table is empty; it needs a row for every eye")
-    return table
+    needed, optional = tuple(needed), tuple(optional)
+    grid = read_grid(path, needed)
+    columns = columns_of(grid, needed, optional)
+    require_whole_rows(grid)
+    _require_sure_cells(grid, columns, {*needed, *optional})
+    numbers = list(grid.rows)[1:]
+    if not numbers:
+        raise DataError(f"{grid.place}: the table is empty; it needs a row for every eye")
+    named = [place for place, column in enumerate(columns) if column]
+    cells = [[_cell(grid.rows[number][place]) for place in named] for number in numbers]
+    return pd.DataFrame(cells, index=numbers, columns=[columns[place] for place in named], dtype=object)
+
+
+def _require_sure_cells(grid: Grid, columns: Sequence[str], asked: set[str]) -> None:
+    for (row, place), why in grid.wrong.items():
+        if row in grid.rows and place < len(columns) and columns[place] in asked:
+            raise DataError(f"{grid.place}: row {row}, column {columns[place]}: the cell {why}")
 
 
 def require_unique(path: Path, subjects: "pd.Series[str]") -> None:
-    """DataError if an identifier in the table at `path` is empty or occurs more than once."""
+    """DataError if an identifier in the table at `path` is empty, occurs more than once, or differs from another only
+    so that a person would take them for one; the index is the number of the row."""
     if (subjects == "").any():
-        row = int((subjects == "").to_numpy().argmax()) + 2  # the header is row 1
+        row = subjects.index[subjects == ""][0]
         raise DataError(f"{path}: row {row} has no {subjects.name}; fill it in or remove the row")
-    if len(twice := subjects[subjects.duplicated()]):
-        shown = ", ".join(twice.unique()[:5])
-        raise DataError(f"{path}: {subjects.name} {shown} occurs more than once; keep one row")
+    if len(twice := subjects[subjects.duplicated(keep=False)]):
+        first = twice.iloc[0]
+        rows = " and ".join(str(row) for row in twice.index[twice == first])
+        raise DataError(
+            f"{path}: {subjects.name} {first} occurs more than once (rows {rows}); keep one row (several scans of an "
+            "eye need names of their own and one patient)"
+        )
+    require_one_spelling(path, subjects)
+
+
+def require_one_spelling(path: Path, names: "pd.Series[str]") -> None:
+    """DataError naming the rows of two names that differ only so that a person would take them for one."""
+    alike = find_alike(names.tolist())
+    if alike:
+        (one, other), (row, later) = names.iloc[list(alike)], names.index[list(alike)]
+        raise DataError(
+            f"{path}: {names.name} {one!r} (row {row}) and {other!r} (row {later}) differ {ONLY_SO}; spell them "
+            "alike if they are one, or else so that they cannot be confused"
+        )
+
+
+def clean_names(column: "pd.Series[str]") -> "pd.Series[str]":
+    """Names as they are kept: see `clean_name`."""
+    return column.map(clean_name)
 
 
 def clean_words(column: "pd.Series[str]") -> "pd.Series[str]":
-    """Words in upper case with single spaces."""
-    return column.str.upper().str.split().str.join(" ")
+    """Words in upper case with single spaces: see `class_word`."""
+    return column.map(class_word)
 
 
 def clean_laterality(path: Path, table: pd.DataFrame, subject: str) -> "pd.Series[str]":
@@ -60,21 +90,16 @@ def clean_laterality(path: Path, table: pd.DataFrame, subject: str) -> "pd.Serie
     return words.map(LATERALITIES | {"": ""})
 
 
-def _cell(value: object) -> str:
-    text = str(value).strip()
+def clean_age(path: Path, table: pd.DataFrame) -> "pd.Series[float]":
+    """The column ``age`` as numbers (a decimal comma is one), NaN where it is not given or, with a warning, none."""
+    ages = pd.to_numeric(table["age"].str.replace(",", "."), errors="coerce")
+    odd = table.loc[ages.isna() & (table["age"] != ""), "age"]
+    if len(odd):
+        log.warning("%s: %d ages are no numbers and taken as unknown, such as %r", path, len(odd), odd.iloc[0])
+    return ages
+
+
+def _cell(text: str) -> str:
+    text = text.strip()
     whole = text.removesuffix(NUMBER_SUFFIX)
-    return whole if whole.isdigit() else text
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        if path.suffix.lower() in {".xlsx", ".xls"}:
-            return pd.read_excel(path, dtype=str, keep_default_na=False)
-        with path.open(encoding="utf-8-sig") as file:
-            first = file.readline()
-        separator = separator_of(first)
-        return pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
-        )
-    except (ValueError, OSError, KeyError, ImportError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error})") from error
+    return whole if whole.isascii() and whole.isdecimal() else text

@@ -117,7 +117,7 @@ class VendorFolder(Source):
             if length is None or not np.isfinite(length) or length <= 0:
                 raise DataError(
                     f"subject {subject}: {path} gives no usable length for {column} ({length}); give it in the column "
-                    f"{column} of {self.table.path or self.table.root / 'subjects.csv'}"
+                    f"{column} of {self.table.where_stated()}"
                 )
             extent.append(float(length))
         correct = f"{', '.join(SIZES)} in {self.table.path or self.table.root / 'subjects.csv'}"

@@ -6,6 +6,7 @@ from functools import partial
 import pandas as pd
 
 from octa_kedro.errors import ConfigError, DataError
+from octa_kedro.identifiers import find_name
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
@@ -122,10 +123,11 @@ def read_surfaces(stored: Mapping[str, Stored], subjects: Iterable[str]) -> dict
 def _reference_subject(field_mm: float, subjects: list[str], surfaces: Manifest, config: ProcessingConfig) -> str:
     named = config.registration.reference
     if isinstance(named, dict) and field_mm in named:
-        subject = named[field_mm]
-        if subject not in surfaces:
+        subject = find_name(named[field_mm], surfaces, "processing.registration.reference", in_a_list=True)
+        if subject is None:
             raise ConfigError(
-                f"processing.registration.reference: {subject} has no surfaces; name an eye of the cohort, or say auto"
+                f"processing.registration.reference: {named[field_mm]} has no surfaces; name an eye of the cohort, or "
+                "say auto"
             )
         return subject
     found = read_surfaces(surfaces, subjects)

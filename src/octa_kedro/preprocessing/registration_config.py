@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from octa_kedro.config import Config
+from octa_kedro.identifiers import Given
 
 Method = Literal["none", "translation", "rigid", "affine", "bspline"]
 
@@ -20,7 +21,7 @@ class RegistrationConfig(Config):
 
     method: Method = "none"
     image: Literal["surfaces", "oct"] = "surfaces"
-    reference: Literal["auto"] | dict[float, Annotated[str, Field(coerce_numbers_to_str=True)]] = "auto"
+    reference: Literal["auto"] | dict[float, Given] = "auto"
     spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.08, 0.08, 0.02)
     pyramid: tuple[PositiveInt, ...] = (2, 1)
     iterations: PositiveInt = 60

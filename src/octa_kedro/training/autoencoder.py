@@ -8,6 +8,7 @@ import torch
 
 from octa_kedro import __version__
 from octa_kedro.cohort.columns import subjects_of
+from octa_kedro.identifiers import find_name
 from octa_kedro.models.autoencoder import Autoencoder, encoder_weights
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import require_processed_as
@@ -45,7 +46,8 @@ def fit_autoencoder(
     processing = require_processed_as(images, processing, who="params:processing")
     fold = int(table["fold"].iloc[0])
     require_sound_fold(table)
-    data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in (config.exclude or {})])
+    excluded = _excluded(table, config)
+    data = EyeDataset(images, [s for s in subjects_of(table, "train") if s not in excluded])
     variance, mean = _grey_levels(data)
     seed_everything(config.seed, "autoencoder", fold)
     run = TrainingRun(
@@ -86,6 +88,11 @@ class FixedColumns:
     def __call__(self, _trainer: Trainer) -> dict[str, float]:
         """The columns."""
         return self.columns
+
+
+def _excluded(table: pd.DataFrame, config: AutoencoderConfig) -> set[str | None]:
+    known = table["subject"].astype(str).tolist()
+    return {find_name(one, known, "pretraining.exclude", in_a_list=True) for one in config.exclude or {}}
 
 
 def _grey_levels(data: EyeDataset) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from octa_kedro.cohort.leak import person_of
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError
 from octa_kedro.io.files import write_text
@@ -60,7 +61,7 @@ class CheckpointCard(Config):
         `patients` says whose eyes the subjects are that the card does not name.
         """
         of = {**self.patients, **(patients or {})}
-        return of.get(subject, subject) in {of.get(s, s) for s in self.learnt_from()}
+        return person_of(subject, of) in {person_of(one, of) for one in self.learnt_from()}
 
     def seen_table(self) -> pd.DataFrame:
         """What the weights have seen, one row per subject and use: fold, subject, patient, used_for."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from octa_kedro.config import Config
+from octa_kedro.identifiers import Given
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.start_config import StartConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
@@ -93,7 +94,7 @@ class AutoencoderConfig(FittingConfig):
 
     model: ModelConfig
     max_epochs: PositiveInt = 8
-    exclude: dict[str, str] | None = None
+    exclude: dict[Given, str] | None = None
 
     @model_validator(mode="after")
     def _volumes(self) -> "AutoencoderConfig":

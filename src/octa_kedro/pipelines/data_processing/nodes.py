@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from octa_kedro.cohort.config import CohortConfig, SplitConfig
+from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.pipelines.node_function import node_function
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.quality_config import QualityConfig
@@ -30,6 +31,21 @@ def read_cohort(source: Source, config: CohortConfig, execution: ExecutionConfig
 
     selection = select_eyes(source, config, on_error=execution.on_error)
     return selection.table, selection.flow
+
+
+@node_function
+def read_labelled_cohort(
+    source: Source, config: CohortConfig, execution: ExecutionConfig, explanation: ExplainConfig
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """As `read_cohort`; a class to explain that the cohort does not have is refused before anything else is done."""
+    from octa_kedro.cohort.columns import class_names
+    from octa_kedro.explain.target import class_index, tell_number
+
+    table, flow = read_cohort(source, config, execution)
+    if config.labelled:
+        class_index(explanation.target_class, class_names(table))
+        tell_number(explanation.target_class, class_names(table))
+    return table, flow
 
 
 @node_function

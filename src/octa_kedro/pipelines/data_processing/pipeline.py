@@ -23,7 +23,8 @@ def create_pipeline(structure: Structure) -> Pipeline:
 def read_cohort() -> Node:
     """Where every pipeline over a source begins."""
     outputs = ["cohort_table", "eye_flow_files"]
-    return Node(nodes.read_cohort, ["source", "params:cohort", EXECUTION], outputs, name="read_cohort")
+    inputs = ["source", "params:cohort", EXECUTION, "params:explainability"]
+    return Node(nodes.read_labelled_cohort, inputs, outputs, name="read_cohort")
 
 
 def _who() -> list[Node]:
