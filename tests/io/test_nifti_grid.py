@@ -166,7 +166,10 @@ def test_what_is_no_eye_is_taken_along_its_own_axes(tmp_path: Path):
     save(tmp_path / "a.nii", SCAN, MIRRORED, affine=tilted(0.6) * [100, 100, 100, 1])
     volume = NiftiFolder(tmp_path, anatomy="any").volume("a", "OCTA")
     np.testing.assert_array_equal(volume.array, SCAN)
-    np.testing.assert_allclose(volume.affine, scan_affine(SHAPE, (300.0, 240.0, 200.0)), rtol=1e-5)
+    np.testing.assert_allclose(volume.grid_affine, scan_affine(SHAPE, (300.0, 240.0, 200.0)), rtol=1e-5)
+    middle, stored = [*(np.array(SHAPE) - 1) / 2, 1], nib.load(tmp_path / "a.nii")
+    np.testing.assert_allclose(volume.affine @ middle, stored.affine @ middle, atol=1e-4)
+    assert np.linalg.det(volume.affine[:3, :3]) * np.linalg.det(volume.grid_affine[:3, :3]) > 0
 
 
 def test_a_depth_that_is_stored_second_is_noticed(tmp_path: Path):

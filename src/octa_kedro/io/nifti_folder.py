@@ -67,9 +67,9 @@ class NiftiFolder(Source):
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The volume of `modality`, or the only one if the table names no other."""
-        grid, affine = self._scan(subject, modality), self._scan(subject).affine
+        grid, scan = self._scan(subject, modality), self._scan(subject)
         side = self.table.laterality(subject)
-        return require_usable(Volume(grid.read(), affine, modality, side, str(grid.header.path)))
+        return require_usable(Volume(grid.read(), scan.affine, modality, side, str(grid.header.path), scan.frame))
 
     def lesion(self, subject: str) -> Volume | None:
         """The mask of the column ``lesion_path``; DataError if it is not on the scan's grid."""
@@ -82,7 +82,7 @@ class NiftiFolder(Source):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(f"{path}: mask with NaN or infinite values; write 0 where there is no lesion")
         mask = (array != 0).astype(np.uint8)
-        return Volume(mask, scan.affine, "lesion", self.table.laterality(subject), str(path))
+        return Volume(mask, scan.affine, "lesion", self.table.laterality(subject), str(path), scan.frame)
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """The surfaces of the column ``surfaces_path``, in millimetres; DataError if they do not fit the scan."""
@@ -100,7 +100,7 @@ class NiftiFolder(Source):
         depths, affine = np.asarray(grid.read(), np.float32), scan.affine
         voxels = (depths - affine[2, 3]) / affine[2, 2]
         check_surfaces(voxels, names, depth=scan.shape[2], who=f"subject {subject}: {path} (in millimetres)")
-        return PlaneStack(depths, affine, names, self.table.laterality(subject), str(path))
+        return PlaneStack(depths, affine, names, self.table.laterality(subject), str(path), frame=scan.frame)
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""

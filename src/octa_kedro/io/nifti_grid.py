@@ -17,7 +17,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.millimetres import SWITCH, Anatomy
 from octa_kedro.io.nifti import map_nifti
 from octa_kedro.io.nifti_header import Header, read_header
-from octa_kedro.io.volume import scan_affine
+from octa_kedro.io.volume import Frame, scan_affine
 
 TILT_VOXELS = 1e-3
 """How far a voxel may lie from where axes along the world's would have it: rounding, and no tilt."""
@@ -83,6 +83,13 @@ class NiftiGrid:
         affine = np.diag([*self.spacing, 1.0])
         affine[:3, 3] = self.placed[:3, 3]
         return affine
+
+    @property
+    def frame(self) -> Frame:
+        """How the axes of a tilted volume lie in the world of its file; that world itself, if it is not tilted."""
+        if _tilt_voxels(self.placed, self.shape) > 1:
+            return Frame(self.placed @ np.linalg.inv(self.affine))
+        return Frame()
 
     def read(self) -> NDArray:
         """The turned values: a view of the file (on disk, where that is not compressed) if they are not scaled, else
