@@ -88,6 +88,10 @@ class NiftiFolder(Source):
         check_surfaces(voxels, names, depth=scan.array.shape[2], who=f"subject {subject}: {path} (in millimetres)")
         return PlaneStack(depths, scan.affine, names, scan.laterality, str(path))
 
+    def scan_files(self, subject: str, modality: str) -> list[Path]:
+        """See `Source.scan_files`."""
+        return [self.table.file(subject, modality)]
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities), self.remembered)}"

@@ -134,6 +134,10 @@ class Octa500Release(Source):
         path = self.files.label(subject, "GT_Lesion", ".nii.gz")
         return None if path is None else read_volume(path, modality="lesion", laterality=self._laterality(subject))
 
+    def scan_files(self, subject: str, modality: str) -> list[Path]:
+        """See `Source.scan_files`."""
+        return list_bscans(self._folder(subject, modality).path)
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         files = [path for m in modalities for path in list_bscans(self._folder(subject, m).path)]
