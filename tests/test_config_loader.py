@@ -112,7 +112,7 @@ def test_other_files_may_lie_beside_the_configuration(tmp_path: Path):
     loader(conf(tmp_path, base=BASE, local=local)).require_read()
 
 
-@pytest.mark.parametrize("text", ["a: {x: 5}", "a: ["])
+@pytest.mark.parametrize("text", ["a: {x: 5}", "a: {x: {y: 5}}", "a: ["])
 def test_clashing_and_broken_files_are_the_inputs_fault(tmp_path: Path, text: str):
     local = {"parameters.yml": "a: {x: 1}", "parameters_b.yml": text}
     with pytest.raises(ConfigError, match=r"parameters_b\.yml"):

@@ -7,6 +7,7 @@ import pytest
 from kedro.pipeline import Node, Pipeline
 
 from octa_kedro.catalog_names import judge_entry
+from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import USED_BY, ExplainConfig
 from octa_kedro.explain.methods import METHODS
@@ -16,7 +17,14 @@ from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.structure import Structure
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.unread import require_known_tags, unread_by
-from octa_kedro.without_effect import stray_variables, switched_off, useless_details, useless_groups, useless_splits
+from octa_kedro.without_effect import (
+    stray_variables,
+    switched_off,
+    useless_details,
+    useless_diseases,
+    useless_groups,
+    useless_splits,
+)
 
 LINE, MINE = Layer("--params", {}, asked=True), Layer("conf/local", {}, shared=True)
 
@@ -100,6 +108,14 @@ def test_the_parameters_of_a_method_are_those_it_looks_at(method: str):
     assert {name for name, users in USED_BY.items() if method in users} == {*METHODS[method].parameters} - {
         "donors"
     } | cells
+
+
+def test_a_disease_that_no_eye_has():
+    cohort = CohortConfig(classes=("NORMAL", "DR"), diseases=("NORMAL", "DR", "CNV"))
+    found = [changed(f"explainability.lesion_slabs.{name}", "OPL_BM") for name in ("dr", "CNV", "DRR")]
+    (words,) = useless_diseases(found, cohort)
+    assert words.startswith("explainability.lesion_slabs.DRR (--params) has no effect: no eye has this disease")
+    assert useless_diseases(found, CohortConfig(classes=None, diseases=None)) == []
 
 
 def test_splits_are_not_drawn_where_the_table_gives_them(tmp_path):

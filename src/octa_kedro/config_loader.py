@@ -5,10 +5,12 @@ This is the one place that knows the order of the configuration folders: base, e
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -113,6 +115,18 @@ class ConfigLoader(OmegaConfigLoader):
         return self.load_and_merge_dir_config(
             self._get_conf_env_path(folder), self.config_patterns[key], key, set(), key == "credentials"
         )
+
+    def _check_duplicates(self, key: str, config_per_file: dict[Path, Any]) -> None:
+        """Kedro's check, and one for a key that is a value in one file and a mapping in another: files of a folder have
+        no order, so either might win."""
+        super()._check_duplicates(key, config_per_file)
+        if key != "parameters":
+            return
+        plain = {file: cast(dict[str, Any], OmegaConf.to_container(one)) for file, one in config_per_file.items()}
+        names = {file: flatten(one) for file, one in plain.items()}
+        for (file, own), (other, theirs) in permutations(names.items(), 2):
+            if clash := [name for name in own if any(their.startswith(f"{name}.") for their in theirs)]:
+                raise ValueError(f"{file} and {other} both set {clash[0]}; leave it to one of them")
 
     def _exists(self, folder: str) -> bool:
         return bool(self._fs.isdir(self.path(folder).as_posix()))

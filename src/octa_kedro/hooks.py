@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 from octa_kedro.catalog_names import require_known_entries
+from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import data_roots, use_data_roots
 from octa_kedro.errors import ConfigError
@@ -31,7 +32,14 @@ from octa_kedro.structure import (
     use_structure,
 )
 from octa_kedro.unread import require_known_tags, unread_by
-from octa_kedro.without_effect import stray_variables, switched_off, useless_details, useless_groups, useless_splits
+from octa_kedro.without_effect import (
+    stray_variables,
+    switched_off,
+    useless_details,
+    useless_diseases,
+    useless_groups,
+    useless_splits,
+)
 
 __all__ = ["ProjectHooks", "find_user_error", "install_one_line_errors"]
 
@@ -78,6 +86,7 @@ class ProjectHooks:
         for words in (
             *useless_groups(found, off),
             *useless_details(found, groups),
+            *useless_diseases(found, cast(CohortConfig, groups["cohort"])),
             *useless_splits(structure, place, found),
             *stray_variables(),
         ):

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.cohort.config import CohortConfig
+from octa_kedro.cohort.config import CohortConfig, disease_word
 from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import AUTO, USED_BY, WITH_DONORS, WITHOUT_DONORS, ExplainConfig
 from octa_kedro.given import Difference
@@ -20,6 +20,7 @@ from octa_kedro.training.engine.config import TORCH_OPTIMISERS
 from octa_kedro.tuning.config import TuningConfig
 
 PREFIX = "OCTA_"
+LESION_SLABS = "explainability.lesion_slabs."
 VARIABLES = ("OCTA_DATA", "OCTA_SHARED_DATA")
 """The environment variables that are read: where the scans are, and where the tests find shared data."""
 
@@ -159,6 +160,20 @@ def useless_details(found: Sequence[Difference], groups: Mapping[str, Any]) -> l
                 why = " and ".join(f"{group}.{key} is {_value(config, key)}" for key in rule.keys)
                 words.append(f"{one.name} {one.value} ({one.layer.place}) has no effect: {why}")
                 break
+    return words
+
+
+def useless_diseases(found: Iterable[Difference], cohort: CohortConfig) -> list[str]:
+    """Words on a disease in ``explainability.lesion_slabs`` that no eye of the cohort can have."""
+    known = {*(cohort.diseases or ()), *cohort.class_words}
+    words = []
+    for one in found:
+        disease = disease_word(one.name.removeprefix(LESION_SLABS))
+        if one.name.startswith(LESION_SLABS) and known and disease not in known:
+            words.append(
+                f"{one.name} ({one.layer.place}) has no effect: no eye has this disease; known: "
+                f"{', '.join(sorted(known))}"
+            )
     return words
 
 
