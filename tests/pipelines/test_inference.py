@@ -133,7 +133,7 @@ def test_a_training_eye_under_another_name_is_known_again(mission, phantom_root:
     for path in phantom_root.glob(f"*/*/{learnt}"):
         shutil.copytree(path, tmp_path / path.parents[1].name / path.parent.name / "19999")
     table, _, _ = infer(mission[0], source=tmp_path)
-    assert table["learnt_from_copy"].tolist() == [learnt]
+    assert table["learnt_from_copy"].astype(str).tolist() == [learnt]
     assert f"the image of eye 19999 IS THAT OF {learnt}" in caplog.text
 
 
