@@ -15,8 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def make_project(folder: Path) -> Path:
-    """This repository's configuration in a folder, which may hold results already."""
-    shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True)
+    """This repository's configuration in a folder, which may hold results already; without conf/local, which is
+    somebody's own and counts in every run."""
+    shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True, ignore=shutil.ignore_patterns("local"))
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder)
     (folder / "src").mkdir(exist_ok=True)

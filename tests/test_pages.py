@@ -2,16 +2,14 @@
 
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
 from omegaconf import OmegaConf
 
 from octa_kedro import __version__
-from octa_kedro.hooks import base_models
+from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.parameters import check_parameters
 from octa_kedro.pipeline_registry import build_pipelines
 from octa_kedro.settings import CONFIG_LOADER_ARGS
@@ -52,12 +50,12 @@ def test_a_command_of_the_pages_can_be_run(command: str, monkeypatch: pytest.Mon
     given = options(command)
     env = given.get("--env")
     assert env is None or (CONF / env).is_dir()
-    loader = OmegaConfigLoader(
+    loader = ConfigLoader(
         str(CONF), env=env, runtime_params=run_parameters(given.get("--params", "")), **CONFIG_LOADER_ARGS
     )
     structure = parse_structure(loader["globals"])
     monkeypatch.setattr("octa_kedro.structure._current", structure)  # as a run's hook does; files ask for its folds
-    check_parameters(loader["parameters"], structure, base_models(Path(CONF)))
+    check_parameters(loader["parameters"], structure, loader.layer("base", "globals")["models"])
     assert set(given.get("--pipelines", "__default__").split(",")) <= build_pipelines(structure).keys()
 
 

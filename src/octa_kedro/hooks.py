@@ -1,24 +1,47 @@
-"""What happens round every run: parameters are checked before anything is computed, and an error that is the
-input's fault is shown as one line."""
+"""What happens round every run: parameters are checked before anything is computed, the log begins with what was read,
+and an error that is the input's fault is shown as one line."""
 
 import logging
-import sys
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
-from kedro.config import AbstractConfigLoader
+from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import pipelines
-from omegaconf import OmegaConf
+from kedro.framework.project import LOGGING, pipelines
+from kedro.pipeline import Pipeline
+from pydantic import BaseModel
 
+from octa_kedro.catalog_names import require_known_entries
+from octa_kedro.cohort.config import CohortConfig
+from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
-from octa_kedro.errors import ConfigError, machine_fault, user_error
+from octa_kedro.errors import ConfigError
+from octa_kedro.first_lines import first_lines
+from octa_kedro.given import Difference, differences, layers_of
+from octa_kedro.one_line_errors import install_one_line_errors
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
-from octa_kedro.structure import AUTO, Structure, drawn_folds, parse_structure, settle_folds, use_structure
+from octa_kedro.source_path import settle_source
+from octa_kedro.structure import (
+    AUTO,
+    Structure,
+    drawn_folds,
+    parse_structure,
+    settle_folds,
+    use_structure,
+)
+from octa_kedro.unread import require_known_tags, unread_by
 from octa_kedro.upkeep import look_after
+from octa_kedro.without_effect import (
+    stray_variables,
+    switched_off,
+    useless_details,
+    useless_diseases,
+    useless_groups,
+    useless_splits,
+)
 
 log = logging.getLogger(__name__)
 
@@ -26,27 +49,57 @@ log = logging.getLogger(__name__)
 class ProjectHooks:
     """The project's Kedro hooks."""
 
+    _found: tuple[Difference, ...] = ()
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Take structure and data root from the run's environment and refuse parameters that nothing reads."""
+        """Take structure and data root from the run's environment, refuse settings that nothing reads, and begin the
+        log."""
         install_one_line_errors()
         require_one_place()
-        loader = context.config_loader
+        loader = cast(ConfigLoader, context.config_loader)
+        loader.require_read()
+        configure_logging(loader)
         file = parameters_file(loader.runtime_params)
         if file is not None:
             loader.runtime_params = file.joined
-        drawn = drawn_folds(loader.runtime_params)
-        structure = parse_structure(loader["globals"], drawn)
+        drawn, raw = drawn_folds(loader.runtime_params), loader["globals"]
+        structure = parse_structure(raw, drawn)
         build_from(structure)
-        check(loader, structure, file)
-        use_data_roots(data_roots(context.env, loader["parameters"]))
-        if loader["globals"].get("folds") == AUTO:
-            place = context.project_path / loader["catalog"]["source"]["filepath"]
-            build_from(settle_folds(structure, place, drawn))
+        base = loader.layer(str(loader.base_env), "globals")["models"]
+        parameters, groups = check(loader, structure, file, base)
+        found = differences(parameters, loader.layer(str(loader.base_env), "parameters"), layers_of(loader, file))
+        self._found = tuple(found)
+        settle_source(loader, found)
+        use_data_roots(roots := data_roots(context.env, parameters))
+        loader["catalog"] = loader["catalog"]  # Kedro need not read it a second time
+        source = loader["catalog"]["source"]
+        for line in first_lines(loader, source, roots.cohort, found):
+            log.info("%s", line)
+        place = context.project_path / source["filepath"]
+        if raw.get("folds") == AUTO:
+            structure = settle_folds(structure, place, drawn)
+            build_from(structure)
+        else:
+            loader["parameters"] = parameters
+        off = switched_off(structure, groups, base)
+        for words in (
+            *useless_groups(found, off),
+            *useless_details(found, groups),
+            *useless_diseases(found, cast(CohortConfig, groups["cohort"])),
+            *useless_splits(structure, place, found),
+            *stray_variables(),
+        ):
+            log.warning("%s", words)
+        require_known_entries(loader)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Look after the folders that the run will write to."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Refuse tags that no node has; warn of parameters and versions that are given to this run but not read; look
+        after the folders that the run will write to."""
+        require_known_tags(run_params.get("tags") or (), pipeline)
+        for words in unread_by(pipeline, self._found, run_params.get("load_versions") or {}):
+            log.warning("%s", words)
         for root in {cohort_root(), inference_root()}:
             look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
 
@@ -57,11 +110,24 @@ def build_from(structure: Structure) -> None:
         pipelines.configure("octa_kedro.pipeline_registry")
 
 
-def check(loader: AbstractConfigLoader, structure: Structure, file: ParametersFile | None) -> None:
-    """`check_parameters`, naming the file of parameters if what is wrong stands there."""
-    models = base_models(Path(loader.conf_source))
+def configure_logging(loader: ConfigLoader) -> None:
+    """Lay the ``logging.yml`` of the configuration folders, if any, over ``conf/logging.yml``, which Kedro has read."""
     try:
-        check_parameters(loader["parameters"], structure, models)
+        own = loader["logging"]
+    except MissingConfigException:
+        return
+    LOGGING.configure({**LOGGING.data, **own})
+
+
+def check(
+    loader: ConfigLoader, structure: Structure, file: ParametersFile | None, models: Iterable[str]
+) -> tuple[dict[str, Any], dict[str, BaseModel]]:
+    """The run's parameters and their `check_parameters`, naming the file of parameters if what is wrong stands there.
+
+    `models` are those of the base environment.
+    """
+    try:
+        return (parameters := loader["parameters"]), check_parameters(parameters, structure, models)
     except ConfigError as error:
         if file is None:
             raise
@@ -72,27 +138,3 @@ def check(loader: AbstractConfigLoader, structure: Structure, file: ParametersFi
             if str(without) == str(error):
                 raise error from None  # the file has no part in it
         raise ConfigError(f"{file.path}: {error}") from error
-
-
-def base_models(conf: Path) -> list[str]:
-    """Models of the base environment's structure."""
-    return list(OmegaConf.to_container(OmegaConf.load(conf / "base" / "structure.yml"))["models"])  # type: ignore[index, call-overload]
-
-
-def install_one_line_errors() -> None:
-    """Show an OctaError that ends the program, or a fault of the machine, as one line; all else as before."""
-    previous = sys.excepthook
-    if getattr(previous, "one_line", False):
-        return
-
-    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        ours, fault = user_error(error), machine_fault(error)
-        if ours is None and fault is None:
-            previous(kind, error, trace)
-        else:
-            log.debug("the error below was raised here", exc_info=(kind, error, trace))
-            line = str(ours) if fault is None or ours is not None else fault.words
-            sys.stderr.write(f"\nERROR: {' '.join(line.split())}\n")
-
-    show.one_line = True  # type: ignore[attr-defined]
-    sys.excepthook = show

@@ -46,10 +46,15 @@ GROUPS: dict[str, type[BaseModel]] = {
 assert GROUPS.keys() == PARAMETER_GROUPS
 
 
-def check_parameters(parameters: dict[str, Any], structure: Structure, base_models: Iterable[str] = ()) -> None:
-    """ConfigError for the first parameter that nothing reads, that cannot be, or that disagrees with the
+def check_parameters(
+    parameters: dict[str, Any], structure: Structure, base_models: Iterable[str] = ()
+) -> dict[str, BaseModel]:
+    """The checked configuration of each group.
+
+    ConfigError for the first parameter that nothing reads, that cannot be, or that disagrees with the
     structure the pipelines were built from. `base_models` are those of the base environment, whose parameters
     an environment that does not train them has as well."""
+    checked: dict[str, BaseModel] = {}
     models = [*structure.models, *base_models]
     classes: dict[str, type[BaseModel]] = {**dict.fromkeys(models, TrainingConfig), **GROUPS}
     for group, values in parameters.items():
@@ -58,10 +63,11 @@ def check_parameters(parameters: dict[str, Any], structure: Structure, base_mode
             guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(classes))}"
             raise ConfigError(f"parameter {group!r} is unknown, {guess}")
         try:
-            classes[group].model_validate(values)
+            checked[group] = classes[group].model_validate(values)
         except ValidationError as error:
             raise ConfigError(f"parameter {group}.{first_problem(error, classes[group])}") from error
     _check_structure(parameters, structure)
+    return checked
 
 
 def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:

@@ -2,6 +2,7 @@
 
 import os
 
+from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import cohort_root, environment_name, inference_root
 from octa_kedro.hooks import ProjectHooks
 from octa_kedro.structure import current_folds
@@ -15,11 +16,14 @@ def _environment(name: str, default: str) -> str:
 
 HOOKS = (ProjectHooks(),)
 
+# conf/base, then the environment, then conf/local, whatever the environment is.
+CONFIG_LOADER_CLASS = ConfigLoader
+
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     # The structure of the pipelines (folds, models) is available to every file as ${globals:...}.
-    "config_patterns": {"globals": ["structure.yml"]},
+    "config_patterns": {"globals": ["structure.yml"], "logging": ["logging.yml"]},
     "custom_resolvers": {
         "octa.env": _environment,
         "octa.folds": current_folds,

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from kedro.config import OmegaConfigLoader
 from kedro.framework.project import settings
 from pydantic import Field, ValidationError, model_validator
 
@@ -95,10 +94,10 @@ def use_structure(structure: Structure) -> bool:
 
 
 def current_structure() -> Structure:
-    """The structure of the running session, or of the base environment where no session is running."""
+    """The structure of the running session, or of the default environment where no session is running."""
     if _current is not None:
         return _current
-    loader = OmegaConfigLoader(str(Path(settings.CONF_SOURCE)), **settings.CONFIG_LOADER_ARGS)
+    loader = settings.CONFIG_LOADER_CLASS(str(Path(settings.CONF_SOURCE)), **settings.CONFIG_LOADER_ARGS)
     return parse_structure(loader["globals"])
 
 

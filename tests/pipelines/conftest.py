@@ -20,7 +20,8 @@ Run = Callable[..., str]
 
 def new_project(folder: Path, phantom: Path | None = None) -> Path:
     """Configuration and empty data folders, or a copy of a written `phantom` in them; the code is the installed one."""
-    shutil.copytree(ROOT / "conf", folder / "conf")
+    # without what stands in conf/local of this checkout, which would count in every run
+    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "src").mkdir()

@@ -119,11 +119,21 @@ def test_inference_says_what_the_mission_says(mission):
     for subject in held_out:
         assert said.loc[subject, "probability_DISEASED"] == mission_says[subject]
         assert not said.loc[subject, "learnt_from_this_subject"]
+        assert pd.isna(said.loc[subject, "learnt_from_copy"])
         for number, shares in enumerate(report["eyes"][subject]["probabilities_of_each_network"], start=1):
             fold = loaded.load(f"training_3d.fold_{number}.predictions").set_index("subject")["probability"]
             assert shares["DISEASED"] == fold[subject]
     learnt = loaded.load("training_3d.fold_1.checkpoint").card.learnt_from()
     assert said.loc[sorted(learnt), "learnt_from_this_subject"].all()
+
+
+def test_a_training_eye_under_another_name_is_known_again(mission, phantom_root: Path, tmp_path: Path, caplog):
+    learnt = catalog(mission[0]).load("training_3d.fold_1.checkpoint").card.seen["training"][0]
+    for path in phantom_root.glob(f"*/*/{learnt}"):
+        shutil.copytree(path, tmp_path / path.parents[1].name / path.parent.name / "19999")
+    table, _, _ = infer(mission[0], source=tmp_path)
+    assert table["learnt_from_copy"].astype(str).tolist() == [learnt]
+    assert f"the image of eye 19999 IS THAT OF {learnt}" in caplog.text
 
 
 def test_one_network_of_maps_reads_one_eye(mission, eyes: Path):

@@ -1,15 +1,19 @@
 """Leaks planted in every place that trains or applies a network; each is stopped before anything is computed."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import LeakError
+from octa_kedro.io.volume import Volume
+from octa_kedro.preprocessing.sketch import SKETCH, sketch_views
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import AutoencoderConfig, TrainingConfig
-from octa_kedro.training.guard import require_fold_unseen
+from octa_kedro.training.guard import require_fold_unseen, require_images_unseen
 from octa_kedro.training.predict import predict_fold
 from tests.training.test_training import PROCESSING, changed
 
@@ -113,3 +117,37 @@ def test_cards_know_patients(volumes, table, config):
     assert list(seen.columns) == ["fold", "subject", "patient", "used_for"]
     assert seen["used_for"].value_counts().to_dict() == {"training": 12, "validation": 6}
     assert seen.set_index("subject").loc[one, "patient"] == "p"
+
+
+def with_sketch(volumes, **views: list[str]):
+    """The images, each with a sketch of its own, or the one that is given."""
+    return {
+        name: Stored(one.path, one.sha256, {**one.meta, SKETCH: views.get(name) or sketch_of(number)})
+        for number, (name, one) in enumerate(volumes.items())
+    }
+
+
+def sketch_of(seed: int) -> list[str]:
+    array = np.random.default_rng(seed).random((16, 16, 16))
+    return sketch_views(Volume(array, np.eye(4), "OCTA", "OD", "eye"))
+
+
+@pytest.mark.parametrize("role", ["validation", "held_out"])
+def test_a_judged_eye_whose_image_was_learnt_under_another_name(volumes, table, config, role: str):
+    judged = first(table, role)
+    images = with_sketch(volumes)
+    card = card_of(table).model_copy(update={"sketches": {"twin": images[judged].meta[SKETCH][0]}})
+    with pytest.raises(LeakError, match=f"the image of {judged} is that of twin, which was seen by its checkpoint"):
+        predict_fold(
+            images, table, Checkpoint({}, card), TrainingConfig.model_validate({"model": {"name": "resnet10"}})
+        )
+    require_images_unseen(images, table, card.model_copy(update={"patients": {"twin": judged}}), learner="x")
+    require_images_unseen(images, table, card.model_copy(update={"sketches": {"other": sketch_of(99)[0]}}), learner="x")
+
+
+def test_the_card_keeps_the_sketches_of_what_was_learnt(volumes, table, config):
+    images = with_sketch(volumes)
+    card = fit_classifier(images, table, config, PROCESSING).checkpoint.card
+    train = table.loc[table["role"] == "train", "subject"]
+    assert card.sketches == {name: images[name].meta[SKETCH][0] for name in train}
+    assert card.learnt_copy_of(images[train.iloc[1]].meta[SKETCH]) == (train.iloc[1], pytest.approx(1, abs=1e-6))

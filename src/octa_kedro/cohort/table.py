@@ -13,6 +13,7 @@ from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.cohort.given_splits import require_given_splits
+from octa_kedro.cohort.twins import same_scans
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.identifiers import ONLY_SO, find_alike, find_name
 from octa_kedro.io.source import Source
@@ -34,7 +35,8 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
 
     Columns of the table: subject, disease, label (class name), target (class index), field_of_view_mm, width,
     n_bscans, depth, and whatever else the label table has (its `patient`, where two eyes of one person stand,
-    completed by the subject). Sorted by subject. DataError names an unknown disease word or, unless such eyes
+    completed by the subject). Sorted by subject. DataError names two subjects that have one scan, an unknown disease
+    word or, unless such eyes
     are put aside (``on_error="quarantine"``), one whose files are missing or disagree. ConfigError where classes are to
     be read from the table and it is not sure which is the negative one.
     """
@@ -54,12 +56,21 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
     if bad and not measures:
         raise DataError(f"no eye has sound files; the first: {next(iter(bad.values()))}")
     kept = kept[~kept["subject"].isin(list(bad))].reset_index(drop=True)
+    _refuse_twins(same_scans(source, kept["subject"], config.modalities), config)
     if config.labelled:
         kept = kept.assign(target=kept["label"].map({name: i for i, name in enumerate(config.class_names)}))
     else:
         kept = kept[["subject"]]
     table = pd.concat([kept, pd.DataFrame(measures)], axis=1).sort_values("subject", ignore_index=True)
     return Selection(table, _with_fields_of_view(flow, table, source, config))
+
+
+def _refuse_twins(words: list[str], config: CohortConfig) -> None:
+    """DataError for the first of the scans that two eyes share; a warning each where nobody learns from them."""
+    if words and config.labelled:
+        raise DataError(words[0])
+    for line in words:
+        log.warning("%s", line)
 
 
 def _flow_of_labels(source: Source, labels: pd.DataFrame, config: CohortConfig) -> pd.DataFrame:
@@ -73,8 +84,10 @@ def _flow_of_labels(source: Source, labels: pd.DataFrame, config: CohortConfig) 
         reasons = {s: f"{d} is in no class" for s, d in zip(of_none["subject"], of_none["disease"], strict=True)}
         flow = leave(flow, "class", reasons)
     known = flow["subject"].tolist()
-    named = {find_name(key, known, "cohort.exclude", in_a_list=True): why for key, why in config.exclude.items()}
-    return leave(flow, "exclusion list", {s: why for s, why in named.items() if s is not None})
+    found = {key: find_name(key, known, "cohort.exclude", in_a_list=True) for key in config.exclude}
+    if strange := [str(key) for key, name in found.items() if name is None]:
+        log.warning("cohort.exclude: %s is not among the eyes, so nothing is excluded by it", ", ".join(strange))
+    return leave(flow, "exclusion list", {s: config.exclude[key] for key, s in found.items() if s is not None})
 
 
 def _labels(source: Source, config: CohortConfig) -> tuple[pd.DataFrame, CohortConfig]:

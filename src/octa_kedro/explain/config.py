@@ -79,6 +79,27 @@ class ExplainConfig(Config):
         return self.model_copy(update={"method_3d": WITH_DONORS if donors else WITHOUT_DONORS})
 
 
+_LAYERS: tuple[MethodName, ...] = (
+    "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "score_cam", "ablation_cam",
+    "guided_grad_cam",
+)  # fmt: skip
+_SMOOTHED: tuple[MethodName, ...] = (
+    "gradient_x_input", "smooth_grad", "integrated_gradients", "guided_backprop", "guided_grad_cam",
+    "donor_smooth_grad", "donor_gradients",
+)  # fmt: skip
+_BLOCKS: tuple[MethodName, ...] = ("occlusion", "donor_swap")
+USED_BY: dict[str, tuple[MethodName, ...]] = {
+    **dict.fromkeys(("layers", "depth_cell_mm", "lateral_cell_mm"), _LAYERS),
+    **dict.fromkeys(("smooth_depth_mm", "smooth_lateral_mm"), _SMOOTHED),
+    "steps": ("smooth_grad", "integrated_gradients", "donor_smooth_grad", "donor_gradients"),
+    "smooth_grad_noise": ("smooth_grad", "donor_smooth_grad"),
+    "baseline_blur_mm": ("integrated_gradients", "occlusion"),
+    **dict.fromkeys(("occlusion_depth_mm", "occlusion_lateral_mm"), _BLOCKS),
+}
+"""The methods that look at a parameter, for those that not all look at; a test compares with `explain.methods`.
+`donors` is not among them: the checks of maps compare with healthy eyes whatever the method."""
+
+
 NOT_IN_MAPS = {
     "device": "says where a map is computed, not what it shows",
     "donors": "says how many donors are looked for; a map of a method that needs some is named by which they are",

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
 from octa_kedro.inference.making import LAYER, PROBABILITIES
 from octa_kedro.inference.networks import Network
 from octa_kedro.preprocessing.appearance import NATIVE
+from octa_kedro.preprocessing.copies import ALIKE, SAME
+from octa_kedro.preprocessing.sketch import SKETCH
 from octa_kedro.results.stored import Stored
 
 NOT_ASKED = "not asked for"
@@ -45,7 +48,9 @@ def tabulate(
     most probable); probability_<class> for each, the mean over the networks; lowest, highest, deviation (over the
     networks, of the predicted class's probability; the standard deviation of one network is unknown); networks_read
     (how many); quality (why the mission would leave the eye out); familiar (yes, no, unknown) and unfamiliar_in (what
-    is unlike the training eyes); learnt_from_this_subject; field_of_view_mm; surfaces; source.
+    is unlike the training eyes); learnt_from_this_subject (by its name, or by its image under another name);
+    learnt_from_copy (the subject whose image, as a network has learnt from it, is this one or a near copy of it; empty
+    for none); field_of_view_mm; surfaces; source.
     """
     classes = networks[0].card.classes
     rows = []
@@ -56,6 +61,7 @@ def tabulate(
         facts = images[subject].meta
         familiarity = judge_familiarity(facts, networks)
         own = shares[:, called]
+        copy, correlation = max((one.card.learnt_copy_of(facts.get(SKETCH, ())) for one in networks), key=itemgetter(1))
         rows.append(
             {
                 "subject": subject,
@@ -68,7 +74,9 @@ def tabulate(
                 "quality": around.quality.get(subject, ""),
                 "familiar": familiarity.answer,
                 "unfamiliar_in": "; ".join(familiarity.reasons),
-                "learnt_from_this_subject": any(one.card.has_learnt_from(subject) for one in networks),
+                "learnt_from_this_subject": correlation >= SAME
+                or any(one.card.has_learnt_from(subject) for one in networks),
+                "learnt_from_copy": copy if correlation >= ALIKE else "",
                 "field_of_view_mm": facts.get(NATIVE, {}).get("field_x_mm", np.nan),
                 "surfaces": around.surfaces.get(subject, "none"),
                 "source": facts["source"],
@@ -142,5 +150,11 @@ def tell(report: Mapping[str, Any]) -> None:
             log.warning("inference: eye %s is beyond the limits of quality: %s", subject, row["quality"])
     if unknown := [subject for subject, row in eyes.items() if row["familiar"] == "unknown"]:
         log.warning("inference: %d eyes: %s", len(unknown), eyes[unknown[0]]["unfamiliar_in"])
+    for subject, row in eyes.items():
+        if row["learnt_from_copy"] not in {"", subject}:
+            log.warning(
+                "inference: the image of eye %s IS THAT OF %s, or nearly so, FROM WHICH A NETWORK HAS LEARNT",
+                subject, row["learnt_from_copy"],
+            )  # fmt: skip
     if learnt := [subject for subject, row in eyes.items() if row["learnt_from_this_subject"]]:
         log.warning("inference: networks have learnt from %d of these eyes, such as %s", len(learnt), learnt[0])

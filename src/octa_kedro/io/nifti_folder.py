@@ -102,6 +102,10 @@ class NiftiFolder(Source):
         check_surfaces(voxels, names, depth=scan.shape[2], who=f"subject {subject}: {path} (in millimetres)")
         return PlaneStack(depths, affine, names, self.table.laterality(subject), str(path), frame=scan.frame)
 
+    def scan_files(self, subject: str, modality: str) -> list[Path]:
+        """See `Source.scan_files`."""
+        return [self.table.file(subject, modality)]
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities), self.remembered)}"

@@ -151,6 +151,10 @@ class Octa500Release(Source):
         require_same_grid(grid, NiftiGrid.of(self.root, affine, shape), what="mask", subject=subject)
         return Volume(grid.read(), affine, "lesion", self._laterality(subject), str(path))
 
+    def scan_files(self, subject: str, modality: str) -> list[Path]:
+        """See `Source.scan_files`."""
+        return list_bscans(self._folder(subject, modality).path)
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         files = [path for m in modalities for path in list_bscans(self._folder(subject, m).path)]

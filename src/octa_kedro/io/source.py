@@ -1,6 +1,8 @@
 """The interface of every source of scans, whatever its file format."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
@@ -48,6 +50,10 @@ class Source(Protocol):
     @abstractmethod
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """Hash of everything that `surfaces`, `lesion` and the volumes of `modalities` of this eye depend on."""
+
+    def scan_files(self, subject: str, modality: str) -> Sequence[Path]:
+        """The files that hold the volume of `modality` and nothing of another eye; none if that is not known."""
+        return ()
 
     def surfaces(self, subject: str) -> PlaneStack | None:
         """Depths of the segmented retinal surfaces in millimetres, the uppermost first, or None if there are none."""

@@ -103,6 +103,10 @@ class VendorFolder(Source):
         side = self.table.laterality(subject) or scan.laterality
         return PlaneStack(millimetres, affine, scan.names, side, str(path))
 
+    def scan_files(self, subject: str, modality: str) -> list[Path]:
+        """See `Source.scan_files`."""
+        return [self.table.file(subject, modality)]
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         stated = f"{self.table.laterality(subject)}-{self.table.size_mm(subject)}"

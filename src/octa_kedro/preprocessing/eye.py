@@ -21,6 +21,7 @@ from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, record_plac
 from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.registration import Registered, register, registration_image
 from octa_kedro.preprocessing.retina import flatten_depths
+from octa_kedro.preprocessing.sketch import SKETCH, sketch_views
 from octa_kedro.preprocessing.slabs import remove_stray, slab_edges, slab_mask
 from octa_kedro.results.result import Result
 
@@ -79,13 +80,13 @@ def process_eye(
     made: dict[str, Result] = {}
     if VOLUME in parts:
         volume = process_volume(scan, placed, config)
-        made[VOLUME] = Result(volume, unit=True, facts=facts | {LOOKS: measure_looks(volume)})
+        made[VOLUME] = Result(volume, unit=True, facts=facts | _looks(volume))
     if OCT in parts and config.with_oct and oct_scan is not None:
         beside = config.model_copy(update={"intensity": config.oct_intensity})
         made[OCT] = Result(process_volume(oct_scan, placed, beside), unit=True, facts=_facts(oct_scan, placed, config))
     if ENFACE in parts and config.slabs and own is not None:
         maps = make_enface_maps(scan, own, placed, config)
-        made[ENFACE] = Result(maps, unit=True, facts=facts | {LOOKS: measure_looks(maps)})
+        made[ENFACE] = Result(maps, unit=True, facts=facts | _looks(maps))
     if placed.surfaces is not None:
         made[SURFACES] = Result(placed.surfaces)
     if placed.surfaces is not None and placed.placement.flatten_mm is not None:
@@ -172,6 +173,11 @@ def _placed_as(scan: Volume, array: NDArray, placed: Placed) -> Volume:
     """`array`, made of `scan` on the processed grid, with the affine and the frame that belong to it."""
     placement = placed.placement
     return replace(scan, array=array, grid_affine=placement.grid.affine, frame=placement.frame(scan.frame))
+
+
+def _looks(image: Volume | PlaneStack) -> dict[str, Any]:
+    """What an image looks like: in a few curves, and in a sketch by which copies of it are found."""
+    return {LOOKS: measure_looks(image), SKETCH: sketch_views(image)}
 
 
 def _facts(scan: Volume, placed: Placed, config: ProcessingConfig) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from octa_kedro.training.engine.objective import Rebuilding
 from octa_kedro.training.engine.seeding import seed_everything
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.fitted import Fitted
-from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold
+from octa_kedro.training.guard import PRETRAINING, patients_in, require_sound_fold, sketches_of
 from octa_kedro.training.state.run_folders import RunFolders
 
 
@@ -73,6 +73,7 @@ def fit_autoencoder(
         metrics={"train_loss": float(rows[-1]["train_loss"]), "variance": variance},
         seen={PRETRAINING: tuple(data.subjects)},
         patients=patients_in(table[table["role"] == "train"]),
+        sketches=sketches_of(data.images, data.subjects),
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )

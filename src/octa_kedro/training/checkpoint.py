@@ -1,6 +1,6 @@
 """A checkpoint: weights as safetensors, and beside them a JSON card that describes them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
+from octa_kedro.preprocessing.sketch import likeness
 from octa_kedro.training.data.config import ViewsConfig
 from octa_kedro.training.familiar import Familiar
 from octa_kedro.training.state.state_file import write_tensors
@@ -31,7 +32,8 @@ class CheckpointCard(Config):
     `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
     eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
     `views` its probabilities are averaged. `familiar` says what its training eyes looked like; None, as in cards of
-    earlier versions, that this is not known.
+    earlier versions, that this is not known. `sketches` (`preprocessing.sketch`) are those of the images that moved the
+    weights, by subject, to know such an image again under another name.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -47,6 +49,7 @@ class CheckpointCard(Config):
     seen: dict[str, tuple[str, ...]]
     patients: dict[str, str] = Field({})
     familiar: Familiar | None = None
+    sketches: dict[str, str] = Field({})
     parameters: dict[str, Any]
     code_version: str
     weights_sha256: str = ""
@@ -62,6 +65,14 @@ class CheckpointCard(Config):
         """
         of = {**self.patients, **(patients or {})}
         return person_of(subject, of) in {person_of(one, of) for one in self.learnt_from()}
+
+    def learnt_copy_of(self, views: Sequence[str]) -> tuple[str, float]:
+        """The subject whose image moved the weights and is most like the image with these sketches, and their estimated
+        correlation; no subject and 0 where the card knows no images."""
+        if not views or not self.sketches:
+            return "", 0.0
+        alike = likeness(views, [*self.sketches.values()])
+        return [*self.sketches][int(alike.argmax())], float(alike.max())
 
     def seen_table(self) -> pd.DataFrame:
         """What the weights have seen, one row per subject and use: fold, subject, patient, used_for."""

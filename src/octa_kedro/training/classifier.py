@@ -33,7 +33,9 @@ from octa_kedro.training.guard import (
     VALIDATION,
     patients_in,
     require_fold_unseen,
+    require_images_unseen,
     require_sound_fold,
+    sketches_of,
 )
 from octa_kedro.training.state.run_folders import RunFolders
 
@@ -66,6 +68,8 @@ def fit_classifier(
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
     encoder = _start(model, network, table, config, pretrained)
+    if encoder is not None:
+        require_images_unseen(images, table, encoder, learner="the pre-training")
     seen, patients = _learnt_from(table, data, encoder)
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(
@@ -91,6 +95,7 @@ def fit_classifier(
         seen=seen,
         patients=patients,
         familiar=familiar_from([images[subject].meta for subject in data["train"].subjects], config.slabs),
+        sketches={**(encoder.sketches if encoder else {}), **sketches_of(images, data["train"].subjects)},
         parameters=config.model_dump(mode="json"),
         code_version=__version__,
     )

@@ -1,10 +1,19 @@
 """The leak guard of training: a fold's validation and held-out patients against those its weights learn from."""
 
+import logging
+from collections.abc import Iterable, Mapping
+
 import pandas as pd
 
 from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
+from octa_kedro.errors import LeakError
+from octa_kedro.preprocessing.copies import ALIKE, SAME
+from octa_kedro.preprocessing.sketch import SKETCH
+from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import CheckpointCard
+
+log = logging.getLogger(__name__)
 
 TRAINING, VALIDATION, PRETRAINING = "training", "validation", "pretraining"
 
@@ -37,3 +46,27 @@ def require_fold_unseen(table: pd.DataFrame, card: CheckpointCard, *, learner: s
     require_disjoint([*validation, *held_out], card.learnt_from(), judge=judge, learner=learner, patients=patients)
     judge, learner = f"fold {fold}, held out", f"{learner}, to choose its epoch"
     require_disjoint(held_out, card.seen.get(VALIDATION, ()), judge=judge, learner=learner, patients=patients)
+
+
+def require_images_unseen(
+    images: Mapping[str, Stored], table: pd.DataFrame, card: CheckpointCard, *, learner: str
+) -> None:
+    """LeakError if the weights of `card` have learnt, under another name, from the image of a validation or held-out
+    eye of a fold table; a warning where they have learnt from a near copy of it.
+
+    Names are `require_fold_unseen`'s part: here the image counts. The two eyes of a patient may be alike.
+    """
+    fold, patients = int(table["fold"].iloc[0]), {**card.patients, **patients_in(table)}
+    for subject in (*subjects_of(table, "validation"), *subjects_of(table, "held_out")):
+        other, correlation = card.learnt_copy_of(images[subject].meta.get(SKETCH, ()))
+        if correlation < ALIKE or patients.get(other, other) == patients.get(subject, subject):
+            continue
+        words = f"fold {fold}: the image of {subject} is that of {other}, which was seen by {learner}"
+        if correlation >= SAME:
+            raise LeakError(f"{words}; take one of them out of the table, and train again")
+        log.warning("%s, or nearly so (correlation %.2f)", words, correlation)
+
+
+def sketches_of(images: Mapping[str, Stored], subjects: Iterable[str]) -> dict[str, str]:
+    """The sketch of each of these subjects' images, for a card; of images of earlier versions there is none."""
+    return {s: images[s].meta[SKETCH][0] for s in subjects if images[s].meta.get(SKETCH)}

@@ -15,7 +15,7 @@ from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.dataset import EyeDataset
 from octa_kedro.training.engine.devices import make_fabric
 from octa_kedro.training.engine.validation import predict_eyes
-from octa_kedro.training.guard import require_fold_unseen, require_sound_fold
+from octa_kedro.training.guard import require_fold_unseen, require_images_unseen, require_sound_fold
 
 PART_OF_ROLE = {"validation": "out_of_fold", "held_out": "held_out"}
 
@@ -29,10 +29,11 @@ def predict_fold(
     probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
     for each. The probability of an eye seen in patches is the mean over its patches, and over the card's views.
     LeakError if the checkpoint has learnt from any of them or from another eye of their patient, or its epoch was
-    chosen by a held-out one.
+    chosen by a held-out one; also if it has learnt from the image of one of them under another name.
     """
     require_sound_fold(table)
     require_fold_unseen(table, checkpoint.card, learner="its checkpoint")
+    require_images_unseen(images, table, checkpoint.card, learner="its checkpoint")
     require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     rows = table[table["role"].isin(PART_OF_ROLE)]
     card = checkpoint.card

@@ -168,13 +168,15 @@ def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
 def admit_eyes(
     splits: pd.DataFrame, flow: pd.DataFrame, images: Manifest
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
-    """Splits -> those of the eyes that could be processed; what became of every eye, counted, and as text (logged)."""
+    """Splits -> those of the eyes that could be processed; what became of every eye, counted, and as text (logged),
+    with near copies among them."""
     from octa_kedro.cohort.flow import flow_table, flow_text, leave
     from octa_kedro.cohort.splits import admit_subjects
+    from octa_kedro.preprocessing.copies import admit_images
 
     after = leave(flow, "processing", images.failed)
     counted = flow_table(after)
-    text = flow_text(counted)
+    text = flow_text(counted) + admit_images(images, splits)
     log.info("flow of eyes:\n%s", text)
     return admit_subjects(splits, images.keys()), after, counted, text
 

@@ -1,0 +1,79 @@
+"""One scan, one eye: the same file, or a copy of it, must not stand under two subjects."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+
+from octa_kedro.io.hashing import CHUNK
+from octa_kedro.io.source import Source
+
+SAMPLE = 1 << 16
+Scan = tuple[str, str, tuple[Path, ...]]
+"""Subject, modality, files."""
+
+
+def same_scans(source: Source, subjects: Iterable[str], modalities: Sequence[str]) -> list[str]:
+    """Words on two subjects whose scans have the same bytes, and on one whose two modalities are named by files with
+    the same bytes (one file that holds both is not meant).
+
+    Bytes are compared only where sizes are equal, and of long files first a sample from the middle; so scans of
+    different eyes cost one block each, whatever their size.
+    """
+    scans = [
+        (subject, modality, files)
+        for subject in subjects
+        for modality in modalities
+        if (files := tuple(source.scan_files(subject, modality)))
+    ]
+    pairs = [pair for alike in _groups(scans, (_sizes, _sample, _bytes)) for pair in combinations(alike, 2)]
+    return [_words(one, other) for one, other in pairs if one[0] != other[0] or one[2] != other[2]]
+
+
+def _words(one: Scan, other: Scan) -> str:
+    where = _where(one[2], other[2])
+    if one[0] == other[0]:
+        return (
+            f"subject {one[0]}: its {one[1]} and its {other[1]} are one scan ({where}); correct the path of one of "
+            "them, or leave it empty"
+        )
+    return (
+        f"subjects {one[0]} and {other[0]} have the same scan ({where}); one scan is one eye: take one row out of the "
+        "table, or correct its path"
+    )
+
+
+def _groups(scans: list[Scan], measures: Sequence[Callable[[Scan], object]]) -> list[list[Scan]]:
+    """Groups of two or more scans that are equal in every one of `measures`, which are taken one after the other."""
+    if not measures:
+        return [scans]
+    found: dict[object, list[Scan]] = {}
+    for scan in scans:
+        found.setdefault(measures[0](scan), []).append(scan)
+    return [group for part in found.values() if len(part) > 1 for group in _groups(part, measures[1:])]
+
+
+def _sizes(scan: Scan) -> tuple[int, ...]:
+    return tuple(path.stat().st_size for path in scan[2])
+
+
+def _sample(scan: Scan) -> bytes:
+    """A block from the middle of the middle file."""
+    path = scan[2][len(scan[2]) // 2]
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size // 2 - SAMPLE // 2))
+        return hashlib.sha256(file.read(SAMPLE)).digest()
+
+
+def _bytes(scan: Scan) -> bytes:
+    digest = hashlib.sha256()
+    for path in scan[2]:
+        with path.open("rb") as file:
+            while block := file.read(CHUNK):
+                digest.update(block)
+    return digest.digest()
+
+
+def _where(files: Sequence[Path], others: Sequence[Path]) -> str:
+    shown, other = (paths[0] if len(paths) == 1 else paths[0].parent for paths in (files, others))
+    return str(shown) if shown == other else f"{shown} and {other} have the same bytes"

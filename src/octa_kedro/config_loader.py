@@ -1,0 +1,162 @@
+"""Kedro's configuration loader, with ``conf/local`` laid over every environment, and refusing files it would not read.
+
+This is the one place that knows the order of the configuration folders: base, environment, local.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from itertools import permutations
+from pathlib import Path
+from typing import Any, cast
+
+from kedro.config import MissingConfigException, OmegaConfigLoader
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from octa_kedro.errors import ConfigError, user_error
+from octa_kedro.one_line_errors import install_one_line_errors
+
+LOCAL = "local"
+"""The folder whose files override those of any environment."""
+
+KINDS = ("catalog.yml", "parameters.yml", "structure.yml", "credentials.yml", "logging.yml")
+SUFFIXES = (".yml", ".yaml", ".json")
+
+
+class ConfigLoader(OmegaConfigLoader):
+    """Configuration from ``conf/base``, then the environment's folder, then ``conf/local``; the last word counts.
+
+    Kedro reads either the environment or ``conf/local``. Parameters are merged key by key (strategy "soft"); of
+    everything else a top-level key (a catalog entry, ``models`` of structure.yml) replaces the earlier one whole. A
+    missing ``conf/local`` is an empty one.
+    """
+
+    def __init__(
+        self, conf_source: str | Path, env: str | None = None, runtime_params: dict[str, Any] | None = None, **how: Any
+    ) -> None:
+        """ConfigError for an environment that has no folder."""
+        install_one_line_errors()  # structure.yml is read here, before any hook is called
+        _require_environment(Path(conf_source), env)
+        super().__init__(str(conf_source), env, runtime_params, **how)
+
+    default_run_env: str
+    runtime_params: dict[str, Any]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the configuration folders in the order in which they are read, each once."""
+        run = self.env or self.default_run_env
+        return tuple(name for name in dict.fromkeys((self.base_env, run, LOCAL)) if name and self._exists(name))
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        """The merged configuration of a kind; ConfigError names a file that cannot be read or two that clash."""
+        if self.env is None and not self._exists(self.default_run_env):
+            self.default_run_env = self.base_env  # an installed package may come without conf/local
+        beyond = LOCAL in self.folders[1:] and (self.env or self.default_run_env) != LOCAL
+        try:
+            return self._merged(key) if beyond and key not in self else super().__getitem__(key)
+        except (ValueError, YAMLError, OmegaConfBaseException) as error:
+            if user_error(error) is not None:
+                raise
+            raise ConfigError(f"configuration ({key}): {error}") from error
+
+    def layer(self, folder: str, key: str) -> dict[str, Any]:
+        """What the files of one folder say of a kind of configuration, without run parameters; {} for no file."""
+        if not self._exists(folder):
+            return {}
+        given, self.runtime_params = self.runtime_params, {}
+        self._register_runtime_params_resolver()  # which is gone when structure.yml has been read
+        try:
+            return self._read(folder, key)
+        except (ValueError, YAMLError, OmegaConfBaseException) as error:
+            if user_error(error) is not None:
+                raise
+            raise ConfigError(f"{self.path(folder)}: {error}") from error
+        finally:
+            self.runtime_params = given
+
+    def path(self, folder: str) -> Path:
+        """The folder of that name."""
+        return Path(self._get_conf_env_path(folder))
+
+    def files(self, folder: str) -> list[str]:
+        """The configuration files in a folder, whether they are read or not, relative to it; none in an archive."""
+        return [file.relative_to(self.path(folder)).as_posix() for file in self._yaml_files(folder)]
+
+    def names(self, folder: str, key: str) -> list[str]:
+        """The top-level keys of a kind of configuration in one folder; nothing is resolved."""
+        if not self._exists(folder):
+            return []
+        found = self._read_dir_configs(str(self.path(folder)), self.config_patterns[key], key, set())
+        return [str(name) for config in found.values() for name in config]
+
+    def require_read(self) -> None:
+        """ConfigError for a YAML or JSON file in a configuration folder whose name no kind of configuration has."""
+        for folder in self.folders:
+            read = {file for kind in self.config_patterns for file in self._matches(folder, kind)}
+            for file in self._yaml_files(folder):
+                if file not in read or file.suffix not in SUFFIXES:
+                    near = get_close_matches(file.name, KINDS, n=1, cutoff=0.5)
+                    guess = f"did you mean {near[0]}?" if near else f"known: {', '.join(KINDS)}, parameters_*.yml"
+                    raise ConfigError(f"{file}: no configuration has this name, so nothing reads it; {guess}")
+
+    def _merged(self, key: str) -> dict[str, Any]:
+        """What Kedro makes of base and environment, with conf/local over it."""
+        try:
+            merged = super().__getitem__(key)
+        except MissingConfigException:
+            if not self._matches(LOCAL, key):
+                raise
+            merged = {}
+        return self._merge_configs(merged, self._read(LOCAL, key), key, str(self.path(LOCAL)))
+
+    def _read(self, folder: str, key: str) -> dict[str, Any]:
+        return self.load_and_merge_dir_config(
+            self._get_conf_env_path(folder), self.config_patterns[key], key, set(), key == "credentials"
+        )
+
+    def _check_duplicates(self, key: str, config_per_file: dict[Path, Any]) -> None:
+        """Kedro's check, and one for a key that is a value in one file and a mapping in another: files of a folder have
+        no order, so either might win."""
+        super()._check_duplicates(key, config_per_file)
+        if key != "parameters":
+            return
+        plain = {file: cast(dict[str, Any], OmegaConf.to_container(one)) for file, one in config_per_file.items()}
+        names = {file: flatten(one) for file, one in plain.items()}
+        for (file, own), (other, theirs) in permutations(names.items(), 2):
+            if clash := [name for name in own if any(their.startswith(f"{name}.") for their in theirs)]:
+                raise ValueError(f"{file} and {other} both set {clash[0]}; leave it to one of them")
+
+    def _exists(self, folder: str) -> bool:
+        return bool(self._fs.isdir(self.path(folder).as_posix()))
+
+    def _matches(self, folder: str, key: str) -> set[Path]:
+        """The files of a kind in a folder."""
+        found = (self._fs.glob((self.path(folder) / pattern).as_posix()) for pattern in self.config_patterns[key])
+        return {Path(name) for names in found for name in names if self._fs.isfile(name)}
+
+    def _yaml_files(self, folder: str) -> list[Path]:
+        root = self.path(folder)
+        found = (file for file in sorted(root.rglob("*")) if file.is_file() and file.suffix.lower() in SUFFIXES)
+        return [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+
+
+def _require_environment(conf: Path, env: str | None) -> None:
+    if env is None or not conf.is_dir() or (conf / env).is_dir():
+        return
+    known = sorted(path.name for path in conf.iterdir() if path.is_dir() and not path.name.startswith("."))
+    near = get_close_matches(env, known, n=1)
+    guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    raise ConfigError(f"--env {env}: there is no folder {conf / env}; {guess}")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys; an empty mapping is a value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
