@@ -59,7 +59,7 @@ def cohort(folder: Path, labels: dict[str, str], **settings):
     """The eyes of a folder that are selected."""
     for number, subject in enumerate(labels):
         array = np.random.default_rng(number).integers(0, 90, (5, 4, 6)).astype(np.uint8)
-        write_nifti(folder / f"{subject}.nii", array, scan_affine(array.shape, (3.0, 3.0, 2.0)))
+        write_nifti(folder / f"{subject}.nii", array, scan_affine(array.shape, (2.0, 2.0, 2.0)))
     rows = "".join(f"{subject},{subject}.nii,{label}\n" for subject, label in labels.items())
     (folder / "subjects.csv").write_text("subject,path,label\n" + rows)
     given = {"classes": None, "diseases": None, "modalities": ["OCTA"]} | settings
