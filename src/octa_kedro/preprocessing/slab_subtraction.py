@@ -12,6 +12,8 @@ BINS = (6, 12)
 """Depths between IPL/INL and OPL/ONL and between OPL/ONL and BM that have a weight of their own."""
 BELOW_BINS, BELOW_UM = 12, 10.0
 """Depths below BM with a weight, and the height of each; deeper ones have the last weight."""
+PARTS = 16
+"""Steps per bin in which weights are interpolated."""
 WIDER_UM = 150.0
 """Standard deviation in the plane of what is left out of the fit: capillaries that are missing in all layers (the FAZ,
 a closed territory) would look like tails."""
@@ -25,8 +27,9 @@ def subtract_superficial(
     A weighted map of the superficial flow is subtracted from deeper ones, as in Y. Jia et al., Ophthalmology 121, 1435
     (2014), and A. Zhang et al., Biomed. Opt. Express 6, 4130 (2015), here voxel by voxel. With `weight` None, each
     depth's is the slope of the regression over A-scans of its flow on the superficial flow, both without what is
-    wider than WIDER_UM, and never negative. A-scans without a finite surface stay as they are. DataError names a
-    surface that the eye lacks.
+    wider than WIDER_UM; it is never negative, and in the deep plexus never above the median there: vessels on the
+    border of the slabs, which belong to both, would be taken for their own tails. A-scans without a finite surface
+    stay as they are. DataError names a surface that the eye lacks.
     """
     names = ("ILM", "IPL_INL", "OPL_ONL", "BM")
     planes = [surface_plane(surfaces, name, who="slab_subtraction") for name in names]
@@ -40,12 +43,14 @@ def subtract_superficial(
     else:
         weights = np.full(deeper.shape[2], weight)
     result = np.empty_like(octa.array)
-    middles = np.arange(len(weights)) + 0.5
+    middles, finer = np.arange(len(weights)) + 0.5, np.arange(len(weights) * PARTS + 1) / PARTS
+    table = np.interp(finer, middles, weights).astype(np.float32)
     for y in range(octa.array.shape[1]):
         place = _places(depths[:, :, y], octa.array.shape[2], step_um)
-        share = np.interp(place, middles, weights).astype(np.float32)
+        share = table[(np.maximum(place, 0) * PARTS).astype(np.int32)]
+        share *= superficial[:, y, None]
         share[place < 0] = 0
-        result[:, y] = take_away(octa.array[:, y], share * superficial[:, y, None])
+        result[:, y] = take_away(octa.array[:, y], share)
     return result, weights
 
 
@@ -91,4 +96,6 @@ def _fit(superficial: NDArray[np.float32], deeper: NDArray[np.float32], wide: li
     for number in range(len(slopes)) if spread > 0 else ():
         effect = deeper[:, :, number] - gaussian_filter(deeper[:, :, number], wide)
         slopes[number] = max(0.0, float((cause * effect).sum(dtype=np.float64)) / spread)
+    inner = slice(0, BINS[0])
+    slopes[inner] = np.minimum(slopes[inner], np.median(slopes[inner]))
     return np.minimum(slopes, 1.0)
