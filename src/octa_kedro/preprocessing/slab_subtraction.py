@@ -34,7 +34,7 @@ def subtract_superficial(
     names = ("ILM", "IPL_INL", "OPL_ONL", "BM")
     planes = [surface_plane(surfaces, name, who="slab_subtraction") for name in names]
     depths = np.stack([(plane - octa.affine[2, 3]) / octa.spacing[2] for plane in planes]).astype(np.float32)
-    known = np.isfinite(depths).all(axis=0)
+    known = np.asarray(np.isfinite(depths).all(axis=0))
     depths = np.where(known, depths, np.float32(octa.array.shape[2]))  # below the scan: nothing lies deeper
     step_um = 1000 * octa.spacing[2]
     superficial, deeper = _mean_flow(octa.array, depths, step_um)
@@ -42,28 +42,39 @@ def subtract_superficial(
         weights = _fit(superficial, deeper, [WIDER_UM / 1000 / mm for mm in octa.spacing[:2]])
     else:
         weights = np.full(deeper.shape[2], weight)
-    result = np.empty_like(octa.array)
-    middles, finer = np.arange(len(weights)) + 0.5, np.arange(len(weights) * PARTS + 1) / PARTS
-    table = np.interp(finer, middles, weights).astype(np.float32)
+    finer = np.arange(len(weights) * PARTS + 1) / PARTS
+    table = np.interp(finer, np.arange(len(weights)) + 0.5, weights).astype(np.float32)
+    result = octa.array.copy(order="K")
     for y in range(octa.array.shape[1]):
-        place = _places(depths[:, :, y], octa.array.shape[2], step_um)
+        band = _band(depths[:, :, y], octa.array.shape[2], step_um)
+        place = _places(depths[:, :, y], band, step_um)
         share = table[(np.maximum(place, 0) * PARTS).astype(np.int32)]
         share *= superficial[:, y, None]
         share[place < 0] = 0
-        result[:, y] = take_away(octa.array[:, y], share)
+        result[:, y, band] = take_away(octa.array[:, y, band], share)
+        deeper_yet = (table[-1] * superficial[:, y] * known[:, y])[:, None]
+        if deeper_yet.any():
+            result[:, y, band.stop :] = take_away(octa.array[:, y, band.stop :], deeper_yet)
     return result, weights
 
 
-def _places(depths: NDArray[np.float32], voxels: int, step_um: float) -> NDArray[np.float32]:
-    """Bin (x, z), with fraction, in which each voxel lies; negative above IPL/INL. `depths` are (4, x)."""
+def _band(depths: NDArray[np.float32], voxels: int, step_um: float) -> slice:
+    """The depths of a B-scan from the uppermost ILM to where weights end below the lowest BM. `depths` are (4, x)."""
+    last = float(depths[3].max()) + BELOW_BINS * BELOW_UM / step_um
+    return slice(int(np.clip(depths[0].min(), 0, voxels)), int(np.clip(np.ceil(last), 0, voxels)))
+
+
+def _places(depths: NDArray[np.float32], band: slice, step_um: float) -> NDArray[np.float32]:
+    """Bin (x, z), with fraction, in which each voxel of the band lies; negative above IPL/INL."""
     _, top, middle, bottom = (surface[:, None] for surface in depths)
-    z = np.arange(voxels, dtype=np.float32)
+    z = np.arange(band.start, band.stop, dtype=np.float32)
     inner, outer = BINS
-    upper = (z - top) * (inner / np.maximum(middle - top, 1e-3))
-    lower = inner + (z - middle) * (outer / np.maximum(bottom - middle, 1e-3))
-    deepest = inner + outer + (z - bottom) * np.float32(step_um / BELOW_UM)
+    upper = (z - top) * (inner / np.maximum(middle - top, np.float32(1e-3)))
+    lower = (z - middle) * (outer / np.maximum(bottom - middle, np.float32(1e-3))) + inner
+    deepest = (z - bottom) * np.float32(step_um / BELOW_UM) + (inner + outer)
     place: NDArray[np.float32] = np.where(z < middle, upper, np.where(z < bottom, lower, deepest))
-    return np.where(z < top, np.float32(-1), np.minimum(place, inner + outer + BELOW_BINS - np.float32(1e-3)))
+    place[z < top] = -1
+    return np.minimum(place, np.float32(inner + outer + BELOW_BINS - 1e-3), out=place)
 
 
 def _mean_flow(
@@ -75,11 +86,10 @@ def _mean_flow(
     superficial, deeper = np.zeros((width, bscans), np.float32), np.zeros((width, bscans, bins), np.float32)
     row = np.arange(width)[:, None] * (bins + 1)
     for y in range(bscans):
-        flow = np.asarray(array[:, y], np.float32)
-        surfaces = depths[:, :, y]
-        place = _places(surfaces, voxels, step_um)
-        z = np.arange(voxels)
-        inside = (z >= surfaces[0][:, None]) & (z < surfaces[1][:, None])
+        band = _band(depths[:, :, y], voxels, step_um)
+        flow = np.ascontiguousarray(array[:, y, band], np.float32)
+        place = _places(depths[:, :, y], band, step_um)
+        inside = (np.arange(band.start, band.stop) >= depths[0, :, y, None]) & (place < 0)
         superficial[:, y] = (flow * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
         # bin 0 is what lies above IPL/INL
         number = (np.floor(place).astype(np.intp) + 1 + row).ravel()
