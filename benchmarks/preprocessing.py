@@ -177,7 +177,7 @@ def layer_mask(surfaces: PlaneStack, affine: NDArray[np.float64]) -> NDArray[np.
 
 def medians(runs: list[Seconds]) -> Seconds:
     """By step, over the repeats."""
-    return {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
+    return {name: float(np.median([run[name] for run in runs])) for name in (runs[0] if runs else ())}
 
 
 def main() -> None:
