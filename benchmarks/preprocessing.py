@@ -7,7 +7,7 @@ NIfTI, the central 3 x 3 mm resized, 256 voxels of depth round the retina, inten
 original's (our own code after its description: an image series, sums over colours in double precision, two compressed
 files a step, loops over columns), ours (as a run does it: sources hashed, results written and hashed), and the bare
 minimum (decode, resample, write). Surfaces are found once, beforehand, and given to all, since the original takes them
-from another program. Medians of the repeats.
+from another program. Medians of the repeats. Ours once more with each method that removes projection artefacts.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from threadpoolctl import threadpool_limits
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing import recipes
+from octa_kedro.preprocessing.artefact_config import RESOLVED, SUBTRACTED, ArtefactConfig
 from octa_kedro.preprocessing.config import VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import place_eye
 from octa_kedro.preprocessing.geometry import processing_grid, scan_box
@@ -131,14 +132,21 @@ def original_normalise(cropped: Path) -> NDArray[np.float64]:
     return (array - array.min()) / (array.max() - array.min())
 
 
-def ours(source: Octa500Release, subject: str, surfaces: Stored, work: Path) -> Seconds:
+def ours(
+    source: Octa500Release, subject: str, surfaces: Stored, work: Path, config: ProcessingConfig = CONFIG
+) -> Seconds:
     """What a run does for the eye when nothing of it is there: source hashed, processed, written, hashed."""
     seconds: Seconds = {}
     with timed(seconds, "all"):
         cohort = pd.DataFrame({"subject": [subject], "field_of_view_mm": [6.0]})
-        processing = recipes.processing(source, cohort, {subject: surfaces}, {}, CONFIG)
+        processing = recipes.processing(source, cohort, {subject: surfaces}, {}, config)
         Store(work / "files").put_all(Job(processing, VOLUME, ExecutionConfig(workers=1)), "eye")
     return seconds
+
+
+def without_tails(method: str) -> ProcessingConfig:
+    """The processing that removes projection artefacts too."""
+    return CONFIG.model_copy(update={"projection_artefacts": ArtefactConfig.model_validate({"method": method})})
 
 
 def again(source: Octa500Release, subject: str, surfaces: Stored, work: Path) -> Seconds:
@@ -169,7 +177,7 @@ def layer_mask(surfaces: PlaneStack, affine: NDArray[np.float64]) -> NDArray[np.
 
 def medians(runs: list[Seconds]) -> Seconds:
     """By step, over the repeats."""
-    return {name: float(np.median([run[name] for run in runs])) for name in runs[0]}
+    return {name: float(np.median([run[name] for run in runs])) for name in (runs[0] if runs else ())}
 
 
 def main() -> None:
@@ -193,10 +201,16 @@ def main() -> None:
         fresh = [work / f"ours-{number}" for number in range(arguments.repeats)]
         our_runs = [ours(source, subject, stored, place) for place in fresh]
         repeated = medians([again(source, subject, stored, place) for place in fresh])
+        cleaned = {
+            method: medians([ours(source, subject, stored, place, without_tails(method)) for place in fresh])
+            for method in (RESOLVED, SUBTRACTED)
+        }
         bare_runs = medians([bare(bitmaps, placement, scan.affine, work) for _ in fresh])
         slab = layer_mask(stored(), scan.affine)
         originals = medians([original(bitmaps, slab, work) for _ in range(arguments.original_repeats)])
     report(originals, medians(our_runs)["all"], repeated["unchanged"], bare_runs)
+    for method, seconds in cleaned.items():
+        print(f"ours with projection artefacts removed by {method}: {seconds['all']:.2f} s")
 
 
 def found_surfaces(source: Octa500Release, subject: str, folder: Path) -> Stored:

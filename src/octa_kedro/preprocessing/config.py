@@ -2,10 +2,11 @@
 
 from typing import Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt, field_validator
+from pydantic import PositiveFloat, PositiveInt, field_validator, model_validator
 
 from octa_kedro.config import Config
 from octa_kedro.errors import ConfigError
+from octa_kedro.preprocessing.artefact_config import RESOLVED, SUBTRACTED, ArtefactConfig
 from octa_kedro.preprocessing.intensity_config import IntensityConfig
 from octa_kedro.preprocessing.registration_config import RegistrationConfig
 from octa_kedro.preprocessing.slab_names import Method, find_slab
@@ -14,12 +15,12 @@ VOLUME, ENFACE, SURFACES, LESION, OCT, FLATTEN = PARTS = ("volume", "enface", "s
 """What is made of an eye, as far as the source and the configuration have it."""
 
 _OF_MAPS, _OF_OCT = frozenset({"slabs", "projection", "enface_intensity"}), frozenset({"with_oct", "oct_intensity"})
-_OF_VOLUMES = frozenset({"intensity", "mask_slab"})
+_OF_VOLUMES, _OF_FLOW = frozenset({"intensity", "mask_slab"}), frozenset({"projection_artefacts"})
 WITHOUT: dict[str, frozenset[str]] = {
     VOLUME: _OF_MAPS | _OF_OCT,
-    OCT: _OF_MAPS | {"intensity"},
+    OCT: _OF_MAPS | _OF_FLOW | {"intensity"},
     ENFACE: _OF_VOLUMES | _OF_OCT,
-    **dict.fromkeys((SURFACES, LESION, FLATTEN), _OF_VOLUMES | _OF_MAPS | _OF_OCT),
+    **dict.fromkeys((SURFACES, LESION, FLATTEN), _OF_VOLUMES | _OF_MAPS | _OF_OCT | _OF_FLOW),
 }
 """Settings that do not matter to a part."""
 
@@ -36,10 +37,12 @@ class ProcessingConfig(Config):
     straightens a surface. `sampling_mm` is the lateral sampling that finer scans are first averaged to, so that a
     field of view cannot be told by its texture. `mask_slab` blackens what lies outside a slab. `slabs` are the en-
     face maps to make, by `projection`. With `with_oct` the OCT scan is processed the same way beside the `modality`
-    that networks see, with grey levels by `oct_intensity`.
+    that networks see, with grey levels by `oct_intensity`. Projection artefacts are removed from the angiography
+    before anything is made of it, as `projection_artefacts` says.
     """
 
     modality: str = "OCTA"
+    projection_artefacts: ArtefactConfig = ArtefactConfig()
     grid: tuple[PositiveInt, PositiveInt, PositiveInt] | Literal["auto"] = (64, 64, 96)
     field_mm: tuple[PositiveFloat, PositiveFloat] | None = (3.0, 3.0)
     depth_mm: PositiveFloat | None = 0.8
@@ -73,6 +76,13 @@ class ProcessingConfig(Config):
             raise ValueError("slab FULL has no depth of its own to crop round; choose one between two surfaces")
         return slab
 
+    @model_validator(mode="after")
+    def _flow_to_clean(self) -> "ProcessingConfig":
+        method = self.projection_artefacts.method
+        if method != "none" and self.modality == "OCT":
+            raise ValueError(f"projection_artefacts.method: {method} is for angiography, but modality is OCT; say none")
+        return self
+
     @property
     def voxels(self) -> tuple[int, int, int]:
         """The grid in numbers; ConfigError where the scans have yet to settle it."""
@@ -89,12 +99,14 @@ class ProcessingConfig(Config):
             or self.flatten is not None
             or self.mask_slab is not None
             or self.registration.method != "none"
+            or self.projection_artefacts.method == SUBTRACTED
         )
 
     @property
     def reads_oct(self) -> bool:
         """Whether an eye's OCT scan is needed beside its `modality`."""
-        return self.with_oct or (self.registration.method != "none" and self.registration.image == "oct")
+        registered = self.registration.method != "none" and self.registration.image == "oct"
+        return self.with_oct or registered or self.projection_artefacts.method == RESOLVED
 
     def settings_of(self, part: str) -> dict[str, Any]:
         """The settings that a part of the processed eye (`PARTS`) depends on; a change of others leaves it as it is."""

@@ -11,6 +11,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.appearance import LOOKS, NATIVE, measure_looks, measure_native
+from octa_kedro.preprocessing.artefacts import ARTEFACTS, oct_needed_by, remove_artefacts
 from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, OCT, PARTS, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.geometry import Grid, processing_grid, scan_box
 from octa_kedro.preprocessing.heights import slab_centre_mm
@@ -70,13 +71,16 @@ def process_eye(
 
     `surfaces` are those of the scan, as the source or the estimate gives them. Each image is interpolated once,
     registration, crop, flattening and resizing together; en-face maps are projected at the scan's own
-    sampling before that, so that thin slabs stay thin. `reference` is needed if eyes are registered.
+    sampling before that, so that thin slabs stay thin. `reference` is needed if eyes are registered. Projection
+    artefacts are removed first, at the scan's own sampling too.
     """
     scan = _mirrored(source.volume(subject, config.modality), config)
-    oct_scan = _mirrored(source.volume(subject, "OCT"), config) if config.reads_oct else None
+    oct_scan = _read_oct(source, subject, config) if config.reads_oct else None
     own = None if surfaces is None else _mirrored(surfaces, config)
     placed = place_eye(scan, own, config, reference, oct_scan)
     facts = _facts(scan, placed, config)
+    if VOLUME in parts or ENFACE in parts:
+        scan, facts[ARTEFACTS] = remove_artefacts(scan, oct_scan, own, config.projection_artefacts)
     made: dict[str, Result] = {}
     if VOLUME in parts:
         volume = process_volume(scan, placed, config)
@@ -185,6 +189,11 @@ def _facts(scan: Volume, placed: Placed, config: ProcessingConfig) -> dict[str, 
     record = record_placement(scan, placed.placement, mirrored=config.mirror_left and is_mirrored(scan))
     judgement = _judgement(placed.registered)
     return {PLACEMENT_KEY: record.to_json(), "registration": judgement, NATIVE: measure_native(scan)}
+
+
+def _read_oct(source: Source, subject: str, config: ProcessingConfig) -> Volume:
+    with oct_needed_by(config.projection_artefacts):
+        return _mirrored(source.volume(subject, "OCT"), config)
 
 
 def _mirrored(eye: Eye, config: ProcessingConfig) -> Eye:

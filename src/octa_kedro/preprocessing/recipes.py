@@ -9,6 +9,7 @@ from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.identifiers import find_name
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack
+from octa_kedro.preprocessing.artefacts import oct_needed_by
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
 from octa_kedro.preprocessing.conversion import VOLUME, convert_scan
 from octa_kedro.preprocessing.inspection import INSPECTED, inspect_eye
@@ -96,9 +97,11 @@ def processing(
     for subject, field_mm in zip(cohort["subject"].astype(str), cohort["field_of_view_mm"], strict=True):
         chosen = {name: item for name, item in references.items() if name.startswith(f"{field_name(field_mm)}-")}
         own = surfaces.get(subject)
+        with oct_needed_by(config.projection_artefacts):
+            scan = source.fingerprint(subject, *modalities)
         common = {
             "step": "process",
-            "scan": source.fingerprint(subject, *modalities),
+            "scan": scan,
             "surfaces": own.sha256 if own else None,
             "references": {name: item.sha256 for name, item in chosen.items()},
         }

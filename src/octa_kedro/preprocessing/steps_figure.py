@@ -89,6 +89,8 @@ def _title(scan: Volume, volume: Volume, surfaces: PlaneStack | None, config: Pr
     found = "no surfaces" if surfaces is None else f"{surfaces.note or 'supplied'} surfaces"
     sizes = [" x ".join(map(str, v.array.shape)) for v in (scan, volume)]
     steps = f"registration {config.registration.method}, flattened {config.flatten or 'not'}"
+    if (method := config.projection_artefacts.method) != "none":
+        steps += f", projection artefacts removed by {method}"
     eye = f"{scan.modality} {scan.laterality or ''}{mirrored}"
     return f"{'/'.join(Path(scan.source).parts[-3:])}\n{eye}, {sizes[0]} to {sizes[1]} voxels; {found}; {steps}"
 
