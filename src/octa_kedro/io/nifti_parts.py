@@ -84,7 +84,7 @@ def read_surfaces(
 
 
 def _require_millimetres(path: Path, depths: NDArray[np.float32], scan: NiftiGrid) -> None:
-    """DataError if the lowest surface lies far below the scan, but within it if its numbers are voxels or micrometres."""
+    """DataError if the lowest surface lies far below the scan, but within it in voxels or micrometres."""
     deepest = depths[..., -1]
     typical = float(np.median(deepest[np.isfinite(deepest)])) if np.isfinite(deepest).any() else 0.0
     n, step, start = scan.shape[2], scan.spacing[2], float(scan.affine[2, 3])

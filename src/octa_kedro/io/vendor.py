@@ -129,7 +129,7 @@ class VendorFolder(Source):
         """The eye by the table, else by the file. A warning says where they contradict each other; DataError if two
         files of the subject do."""
         other, side = self._sides.get(subject, (path, scan.laterality))
-        if side and scan.laterality and side != scan.laterality:
+        if other != path and side and scan.laterality not in (None, side):
             raise DataError(
                 f"subject {subject}: {other} is of {side}, but {path} of {scan.laterality}; name files of one eye"
             )
