@@ -41,9 +41,14 @@ def test_values_are_what_the_file_shows(tmp_path: Path, elements: dict[str, Any]
     assert array.dtype == expected.dtype
 
 
-def test_unused_bits_and_twelve_bits_are_inverted_in_their_range(tmp_path: Path):
+def test_twelve_bits_are_inverted_in_their_range(tmp_path: Path):
     twelve = SHOWN.astype(np.uint16) * 16
-    np.testing.assert_array_equal(read(tmp_path, twelve | 0x8000, MONO1, bits=12), 4095 - twelve)
+    np.testing.assert_array_equal(read(tmp_path, twelve, MONO1, bits=12), 4095 - twelve)
+
+
+def test_numbers_of_more_bits_than_stated_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match=r"its pixels reach from \d+ to 65280, more than the 12 bits"):
+        read(tmp_path, SHOWN.astype(np.uint16) * 256, {}, bits=12)
 
 
 def test_signed_numbers_without_negative_values_are_unsigned(tmp_path: Path):

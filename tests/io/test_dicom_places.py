@@ -217,3 +217,22 @@ def test_frames_have_one_spacing(tmp_path: Path):
     ):
         with pytest.raises(DataError, match=words):
             read_dicom(DicomEye(per_frame=True, change=change).write(tmp_path / "eye.dcm"), None)
+
+
+def test_a_thickness_of_zero_says_nothing(tmp_path: Path):
+    path = DicomEye(change=lambda data: thickness(data, 0)).write(tmp_path / "eye.dcm")
+    assert read_dicom(path, None).spacing == pytest.approx((0.011, 0.03, 0.004))
+    assert (
+        read_dicom(DicomEye(places="", between="SliceThickness", spacing=(0.011, 0, 0.004)).write(path), None).spacing[
+            1
+        ]
+        is None
+    )
+
+
+def test_a_pixel_spacing_has_two_values(tmp_path: Path):
+    def one(data: Dataset) -> None:
+        data.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.004]
+
+    with pytest.raises(DataError, match="its PixelSpacing has 1 values"):
+        read_dicom(DicomEye(change=one).write(tmp_path / "eye.dcm"), None)

@@ -169,3 +169,12 @@ def test_damaged_files_are_named(tmp_path: Path):
         path.write_bytes(data)
         with pytest.raises(DataError, match=rf"eye\.e2e: .*{words}"):
             read_e2e(path, None)
+
+
+@pytest.mark.parametrize("lost", [0, 2])
+def test_a_b_scan_without_a_picture_is_noticed_also_at_the_edge(tmp_path: Path, lost: int):
+    writer = Writer().volume(random_voxels()[0])
+    pictures = [at for at, (ids, kind, _) in enumerate(writer.chunks) if kind == IMAGE and ids[-1] >= 0]
+    del writer.chunks[pictures[lost]]
+    with pytest.raises(DataError, match=r"1 of its \d+ B-scans have a place but no picture"):
+        read_e2e(writer.save(tmp_path / "eye.e2e"), None)

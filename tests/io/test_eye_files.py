@@ -111,3 +111,16 @@ def test_a_list_is_read_in_any_encoding(tmp_path: Path, encoding: str, caplog):
     (tmp_path / "list.txt").write_bytes("M\u00fcller.nii\r\nb.nii\r\n".encode(encoding))
     assert NiftiFolder(tmp_path / "list.txt").subjects() == ["M\u00fcller", "b"]
     assert ("Windows-1252" in caplog.text) == (encoding == "cp1252")
+
+
+def test_the_two_files_of_one_scan_are_one_subject(tmp_path: Path):
+    names = ("a.vol", "A_Angio.vol", "b_Angio.vol", "c.vol", "p_OD_cube_z.img", "p_OD_FlowCube_z.img")
+    for name in names:
+        (tmp_path / name).write_bytes(b"1")
+    table = VendorFolder(tmp_path).table
+    assert table.subjects() == ["A_Angio", "b_Angio", "c", "p_OD_FlowCube_z"]
+    files = {eye: (table.file(eye, "OCTA").name, table.file(eye, "OCT").name) for eye in table.subjects()}
+    assert files["A_Angio"] == ("A_Angio.vol", "a.vol")
+    assert files["p_OD_FlowCube_z"] == ("p_OD_FlowCube_z.img", "p_OD_cube_z.img")
+    assert files["c"] == ("c.vol", "c.vol")
+    assert len(table.files("A_Angio", "OCTA", "OCT")) == 2

@@ -115,10 +115,10 @@ def test_flow_keeps_its_contrast_and_what_was_not_measured_is_dark(tmp_path: Pat
     structure = source.volume("eye", "OCT")
     assert (structure.modality, structure.source) == ("OCT", str(tmp_path / "eye.vol"))
     assert source.surfaces("eye").source == str(tmp_path / "eye.vol")
-    with pytest.raises(DataError, match=r"eye\.vol: holds structure \(OCT\), not angiography \(OCTA\)"):
+    with pytest.raises(DataError, match=r"eye\.vol: by its name holds structure \(OCT\), not angiography \(OCTA\)"):
         source.volume("old", "OCTA")
     (tmp_path / "subjects.csv").write_text("subject,path\neye,eye_Angio.vol\n")
-    with pytest.raises(DataError, match=r"eye_Angio\.vol: holds angiography \(OCTA\), not structure"):
+    with pytest.raises(DataError, match=r"eye_Angio\.vol: by its name holds angiography \(OCTA\), not structure"):
         VendorFolder(tmp_path).check("eye", "OCT")
 
 
@@ -130,10 +130,17 @@ def test_flow_under_the_name_of_structure_is_refused(tmp_path: Path):
         read_vol(path, "OCT")
 
 
-@pytest.mark.parametrize("name", ["eye_Angio (1).vol", "eye_Angio_OD.vol", "angiography.vol"])
+@pytest.mark.parametrize(
+    "name", ["eye_Angio (1).vol", "eye_Angio_OD.vol", "angiography.vol", "Mangio.vol", "eye_OCTA.vol"]
+)
 def test_a_name_that_leaves_the_modality_open_is_refused(tmp_path: Path, name: str):
     with pytest.raises(DataError, match=r"leaves open whether it is angiography"):
         read_vol(written(tmp_path, name, random_flow()), None)
+
+
+@pytest.mark.parametrize(("word", "side"), [(b"od", "OD"), (b"Os", "OS"), (b"L", "OS"), (b"OU", None)])
+def test_the_side_is_read_with_capitals_or_without(tmp_path: Path, word: bytes, side: str | None):
+    assert read_vol(written(tmp_path, "eye.vol", random_flow(), Writer(side=word)), None).laterality == side
 
 
 def test_surfaces_are_in_millimetres_and_need_no_second_reading(tmp_path: Path):

@@ -145,7 +145,9 @@ def write_surfaces(folder: Path, array: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (SURFACES_MM * 100, "ILM, OPL_ONL, BM outside the scan"),
+        (SURFACES_MM * 10, "they look like voxels: write"),
+        (SURFACES_MM * 1000, "below the scan, which is 2 mm deep; they look like micrometres: write them in"),
+        (SURFACES_MM + 1, "BM outside the scan's"),
         (SURFACES_MM[..., ::-1].copy(), "ILM and OPL_ONL, OPL_ONL and BM cross"),
         (SURFACES_MM[:4], r"surfaces of shape \(4, 4, 3\)"),
         (np.ones((5, 4, 4), np.float32), r"surfaces of shape \(5, 4, 4\)"),

@@ -94,3 +94,10 @@ def test_directions_that_a_format_does_not_tell_are_warned_about_once(
     assert [record.getMessage()[:55] for record in caplog.records] == [
         ".xyz files do not tell the direction of x and y: the fi"
     ]
+
+
+def test_swapped_spacings_of_depth_and_width_are_refused(tmp_path: Path):
+    shown = np.random.default_rng(0).integers(0, 256, (300, 50, 100)).astype(np.uint8)
+    DicomEye(shown, spacing=(0.004, 0.03, 0.012), places="").write(tmp_path / "eye.dcm")
+    with pytest.raises(DataError, match=r"eye\.dcm: along z, which has to be the depth, voxels measure 0\.012 mm"):
+        VendorFolder(tmp_path).check("eye", "OCT")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.zeiss import img_size, read_img
+from octa_kedro.io.zeiss import img_size, read_img, read_name
 
 CUBE = "P1_Macular Cube {w}x{n}_1-2-2020_3-4-5_{side}_sn1_cube_{kind}.img"
 ANGIO = "P1_Angiography {mm}x{mm} mm_1-2-2020_3-4-5_{side}_sn1_{kind}.img"
@@ -97,3 +97,12 @@ def test_a_truncated_cube_is_named(tmp_path: Path):
 def test_a_name_without_a_side_has_none(tmp_path: Path):
     path = write(tmp_path / "Angiography 3x3 mm_cube_z.img", random_voxels(4, 4, 1024))
     assert read_img(path, None).laterality is None
+
+
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("P_OD_1_Angiography 3x3 mm_OS_sn1", "OS"), ("p1_angiography 3x3 mm_os_sn1", "OS"), ("GOOD_Angio 3x3 mm_1", None),
+     ("OD_Angio 3x3 mm_OS_OD_1", None)],
+)  # fmt: skip
+def test_the_side_of_a_name_is_where_the_device_writes_it(name: str, side: str | None):
+    assert read_name(Path(f"{name}_cube_z.img")).laterality == side

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.vendor_scan import SIDES, Modality, vendor_extra
+from octa_kedro.io.vendor_scan import Modality, vendor_extra
+from octa_kedro.io.vendor_scan import side_of as eye_of
 from octa_kedro.io.volume import Laterality
 
 TOMOGRAPHY = "1.2.840.10008.5.1.4.1.1.77.1.5.4"  # Ophthalmic Tomography Image (A.52)
@@ -123,13 +124,14 @@ def _require_tomography(path: Path, data: Any) -> None:
             f"{path}: part {data.get('InConcatenationNumber')} of {data.get('InConcatenationTotalNumber')} of one scan "
             "(a concatenation); export the eye as one file"
         )
-    if (n := int(data.get("NumberOfFrames") or 1)) == 1:
+    n = int(data.get("NumberOfFrames") or 1)
+    if (described := len(data.get("PerFrameFunctionalGroupsSequence") or [])) not in (0, n):
+        raise DataError(f"{path}: states {n} frames but describes {described}; export the eye again")
+    if n == 1:
         raise DataError(
             f"{path}: holds one frame, not a volume; an eye with one file per B-scan is not read, export it as one "
             "multi-frame file"
         )
-    if (described := len(data.get("PerFrameFunctionalGroupsSequence") or [])) not in (0, n):
-        raise DataError(f"{path}: states {n} frames but describes {described}; export the eye again")
     if region := FRONT.search(_meanings(data.get("AnatomicRegionSequence"))):
         raise DataError(f"{path}: a scan of the front of the eye ({region.group()}), not of the retina; leave it out")
 
@@ -185,12 +187,14 @@ def pattern_of(data: Any) -> str:
 
 def side_of(path: Path, data: Any) -> Laterality | None:
     """The eye, None if the file does not say it; DataError if it says both, or several statements disagree."""
-    stated = {str(data.get(name) or "") for name in ("ImageLaterality", "Laterality", "MeasurementLaterality")}
-    stated |= {str(item.get("FrameLaterality") or "") for item in groups(data, "FrameAnatomySequence") if item}
-    sides = {SIDES.get(word.strip().upper()) for word in stated - {""}}
+    holders = [(data, name) for name in ("ImageLaterality", "Laterality", "MeasurementLaterality")]
+    holders += [(item, "FrameLaterality") for item in groups(data, "FrameAnatomySequence") if item]
+    values = [holder.get(name) or "" for holder, name in holders]
+    stated = {value if isinstance(value, str) else " and ".join(value) for value in values}
+    sides = {eye_of(word) for word in stated - {""}}
     if len(sides) > 1 or None in sides:
         raise DataError(
-            f"{path}: its laterality is not one eye but {', '.join(sorted(word[:2] for word in stated - {''}))}; "
+            f"{path}: its laterality is not one eye but {', '.join(sorted(word[:7] for word in stated - {''}))}; "
             "export one eye per file"
         )
     return next(iter(sides), None)

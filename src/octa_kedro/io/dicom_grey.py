@@ -59,6 +59,7 @@ def decode(path: Path, data: Any) -> NDArray:
         if not needed <= (found := len(data.PixelData)) <= needed + 1:
             what = "truncated" if found < needed else "more pixels than it states"
             raise DataError(f"{path}: {what}: {found} bytes of pixels, its header requires {needed}; copy it again")
+    _require_stated_bits(path, data, syntax)
     try:
         stored = np.asarray(pixel_array(data, raw=samples == 1))
     except MemoryError:
@@ -75,6 +76,22 @@ def decode(path: Path, data: Any) -> NDArray:
     if stored.shape != (n, rows, columns):
         raise DataError(f"{path}: {n} frames of {rows} x {columns} pixels expected, got pixels of {stored.shape}")
     return stored.astype(stored.dtype.newbyteorder("="), copy=False)
+
+
+def _require_stated_bits(path: Path, data: Any, syntax: Any) -> None:
+    """DataError if uncompressed pixels use more bits than the header states: pydicom drops these without a word."""
+    allocated, bits = int(data.BitsAllocated), int(data.BitsStored)
+    if bits >= allocated or (syntax.is_compressed and not syntax.is_deflated):
+        return
+    signed = int(data.get("PixelRepresentation") or 0) == 1
+    order = "<" if syntax.is_little_endian else ">"
+    raw = np.frombuffer(data.PixelData, f"{order}{'i' if signed else 'u'}{allocated // 8}", offset=0)
+    low, high = (-(1 << (bits - 1)), 1 << (bits - 1)) if signed else (0, 1 << bits)
+    if raw.min() < low or raw.max() >= high:
+        raise DataError(
+            f"{path}: its pixels reach from {raw.min()} to {raw.max()}, more than the {bits} bits that its header "
+            "states; export it again"
+        )
 
 
 def _require_decoder(path: Path, syntax: Any) -> None:

@@ -149,6 +149,10 @@ def spacing_of(path: Path, data: Any) -> Spacing:
             if value is None or value == "":
                 continue
             lengths = tuple(float(part) for part in np.atleast_1d(np.asarray(value, float)))
+            if name == "SliceThickness" and lengths == (0,):  # how devices write that they do not know it
+                continue
+            if len(lengths) != (2 if name == "PixelSpacing" else 1):
+                raise DataError(f"{path}: its {name} has {len(lengths)} values; export the eye again")
             if not all(np.isfinite(part) and part > 0 for part in lengths):
                 raise DataError(f"{path}: its {name} is {lengths}, spacings are positive; export the eye again")
             if not np.allclose(stated.setdefault(name, lengths), lengths, rtol=EQUAL, atol=0):

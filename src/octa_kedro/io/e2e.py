@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.raster import Raster, lay_out, require_volume
-from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, VendorScan, require_modality
+from octa_kedro.io.vendor_scan import Modality, Scale, VendorScan, require_modality, side_of
 
 MAGIC, DIRECTORY_MAGIC, CHUNK_MAGIC = b"CMDb", b"MDb", b"MDbData"
 SEARCHED = 4096  # some exports put a preface of this length at most before the data base
@@ -154,7 +154,7 @@ def _described(data: mmap.mmap, series: Series) -> str:
     held = series.held[0]
     slices = series.images[held]
     image = np.frombuffer(data[(at := min(slices.values()).at) : at + IMAGE.itemsize], IMAGE)[0]
-    side = SIDES.get(series.side, "side unknown")
+    side = side_of(series.side) or "side unknown"
     return f"{' and '.join(series.held)}, {side}, {image['width']} x {len(slices)} x {image['height']}"
 
 
@@ -181,7 +181,7 @@ def _scan(path: Path, data: mmap.mmap, series: Series, modality: Modality) -> Ve
         invalid += int(np.count_nonzero(bad))
     scale: Scale = "displayed" if modality == "OCT" else "stored"
     spacing = (None, None, depth_mm)
-    side = SIDES.get(series.side)
+    side = side_of(series.side)
     return VendorScan(raster.upright(stack), spacing, modality, scale, side, invalid=invalid / stack.size)
 
 
@@ -189,6 +189,9 @@ def _raster(path: Path, data: mmap.mmap, series: Series, numbers: list[int]) -> 
     """The raster of the slices `numbers`, in degrees, and the depth of a voxel in millimetres."""
     if missing := [number for number in numbers if number not in series.places]:
         raise DataError(f"{path}: does not say where {len(missing)} of its B-scans lie; export the eye again")
+    if lost := [number for number in series.places if number >= 0 and number not in numbers]:
+        raise DataError(f"{path}: {len(lost)} of its {len(lost) + len(numbers)} B-scans have a place but no picture; "
+                        "export the eye again")  # fmt: skip
     places = [_record(path, data, PLACE, series.places[number].at) for number in numbers]
     if any(int(place["pattern"]) == CIRCLE for place in places):
         raise DataError(f"{path}: a circle, not a volume scan; leave it out")

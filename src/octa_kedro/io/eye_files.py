@@ -1,7 +1,7 @@
 """Finds the files of a source, which is a folder, a table of eyes, a list of files or one file. No heavy imports."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,13 @@ TABLES = ("subjects.csv", "subjects.tsv", "subjects.xlsx")
 PATH = "path"
 """The column that every table of eyes has."""
 
+PAIRED = {
+    "_angio.vol": ".vol",
+    "_flowcube_z.img": "_cube_z.img",
+    "_flowcube_raw.img": "_cube_raw.img",
+}
+"""Ends of the names that devices give to the angiography and to the structure of one scan; capitals do not matter."""
+
 TEXT_LISTS, YAML_LISTS = (".txt", ".lst"), (".yml", ".yaml")
 GIVE = "give one with --params source.path=PATH"
 
@@ -26,13 +33,15 @@ GIVE = "give one with --params source.path=PATH"
 class EyeFiles:
     """What was found at the path of a source: either a `table` that names the eyes, or their `files` by subject.
 
-    `place` is the path that was given. Relative paths in the table and in `files` start at `root`.
+    `place` is the path that was given. Relative paths in the table and in `files` start at `root`. `structures` are the
+    files of the structure, by subject, where `files` holds the angiography of the same scan (see `PAIRED`).
     """
 
     place: Path
     root: Path
     table: Path | None
     files: dict[str, str]
+    structures: dict[str, str] = field(default_factory=dict)
 
 
 def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
@@ -40,14 +49,21 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
 
     `place` is a folder (with one of `TABLES`; without it all its files with these suffixes count), a table (``.csv``,
     ``.tsv``, ``.xlsx``), a list of paths (``.txt`` or ``.lst``: one per line, ``#`` begins a comment; ``.yml`` or
-    ``.yaml``: a list), or the file of one eye. Without a table, the file name without its suffix is the subject.
+    ``.yaml``: a list), or the file of one eye. Without a table, the file name without its suffix is the subject; in a
+    folder, the two files of one scan (see `PAIRED`) are one subject, named by its angiography.
     DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files
     give the same subject.
     """
     if place.is_dir():
         table = table_of(place)
-        files = {} if table else name_subjects([path.name for path in _loose(place, suffixes)], suffixes, place)
-        return EyeFiles(place, place, table, files)
+        if table:
+            return EyeFiles(place, place, table, {})
+        names = [path.name for path in _loose(place, suffixes)]
+        structure_of = _pairs(names)
+        alone = [name for name in names if name not in structure_of.values()]
+        files = name_subjects(alone, suffixes, place)
+        structures = {subject: structure_of[name] for subject, name in files.items() if name in structure_of}
+        return EyeFiles(place, place, None, files, structures)
     if not place.is_file():
         raise DataError(f"{place}: no such folder or file; {GIVE}")
     if place.suffix.lower() in TABLE_SUFFIXES:
@@ -129,6 +145,17 @@ def _loose(folder: Path, suffixes: Sequence[str]) -> list[Path]:
             "of the columns subject, path, label (and split), or one file or a list of files, with --params "
             f"source.path=PATH{other_tables(folder)}"
         )
+    return found
+
+
+def _pairs(names: Iterable[str]) -> dict[str, str]:
+    """The structure of the same scan for each angiography that has one beside it; see `PAIRED`."""
+    spelt = {name.lower(): name for name in names}
+    found = {}
+    for flow, structure in PAIRED.items():
+        for lower, name in spelt.items():
+            if lower.endswith(flow) and (other := spelt.get(lower.removesuffix(flow) + structure)):
+                found[name] = other
     return found
 
 

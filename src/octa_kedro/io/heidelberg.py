@@ -9,6 +9,7 @@ Only the name says that a file is angiography: the device exports ``NAME.vol`` w
 """
 
 import mmap
+import re
 import struct
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.raster import UNEQUAL, Raster, lay_out, require_volume
-from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, ScanSize, VendorScan, require_modality
+from octa_kedro.io.vendor_scan import Modality, Scale, ScanSize, VendorScan, require_modality, side_of
 
 MAGIC, BSCAN_MAGIC = b"HSF-OCT", b"HSF-BS"
 HEADER_BYTES = 2048
@@ -28,6 +29,8 @@ HEADER = struct.Struct("<12siiidddiiddid4sqii")
 # Version, BScanHdrSize, StartX, StartY, EndX, EndY, NumSeg, OffSeg
 BSCAN_HEADER = struct.Struct("<12siddddii")
 NO_VOLUME = {1: "line scan of {n} B-scans", 2: "a circle", 5: "a star of {n} B-scans"}
+ANGIO = re.compile(r"(?<![a-z])angio$", re.IGNORECASE)
+MAYBE_FLOW = re.compile(r"angio|(?<![a-z])(octa|flow)(?![a-z])", re.IGNORECASE)
 INVALID = 1e30  # a value that could not be measured is stored as the largest float32
 ONLY_FLOW = 0.01  # a larger share of NaN and of values above 1 is not found in reflectance
 SEGMENTS = {"ILM": 0, "IPL_INL": 4, "OPL_ONL": 6, "IS_OS": 14, "RPE": 16, "BM": 1}
@@ -69,7 +72,7 @@ class BScanPlace(NamedTuple):
 
 def vol_size(path: Path, modality: Modality | None) -> ScanSize:
     """Shape in voxels and spacing in millimetres, from the headers of a ``.vol`` file."""
-    require_modality(path, modality, (_modality(path),))
+    require_modality(path, modality, (_modality(path),), by="its name")
     with path.open("rb") as file, _mapped(path, file.fileno()) as data:
         header, raster, _ = _headers(path, data)
         return header.size(raster)
@@ -84,24 +87,25 @@ def read_vol(path: Path, modality: Modality | None) -> VendorScan:
     does not hold `modality`, is no regular raster along an edge of the fundus picture, or whose voxels do not go with
     the modality of its name.
     """
-    held = require_modality(path, modality, (_modality(path),))
+    held = require_modality(path, modality, (_modality(path),), by="its name")
     with path.open("rb") as file, _mapped(path, file.fileno()) as data:
         header, raster, places = _headers(path, data)
         stack, invalid = _voxels(path, data, header, raster, held)
         names, surfaces = _surfaces(data, header, raster, places)
-    size, side = header.size(raster), SIDES.get(header.position)
+    size, side = header.size(raster), side_of(header.position)
     scale: Scale = "flow" if held == "OCTA" else "displayed"
     return VendorScan(raster.upright(stack), size.spacing, held, scale, side, surfaces, names, invalid=invalid)
 
 
 def _modality(path: Path) -> Modality:
-    name = path.stem.lower()
-    if "angio" in name and not name.endswith("angio"):
+    if ANGIO.search(path.stem):
+        return "OCTA"
+    if open_word := MAYBE_FLOW.search(path.stem):
         raise DataError(
-            f"{path}: its name leaves open whether it is angiography; let it end with _Angio.vol, as the device does, "
-            "or take that word out"
+            f"{path}: its name ({open_word.group()}) leaves open whether it is angiography; let it end with _Angio.vol "
+            "if it is, as the device does, or take that word out if it is structure"
         )
-    return "OCTA" if name.endswith("angio") else "OCT"
+    return "OCT"
 
 
 def _mapped(path: Path, descriptor: int) -> mmap.mmap:

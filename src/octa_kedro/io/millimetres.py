@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 SWITCH = "if these are no eyes, say --params source.anatomy=any"
 AXES = ("x", "y", "depth")
 ROUNDING = 1e-6
+DEPTH_STEPS = 2.0
+"""Steps in depth are finer than lateral ones in every device; coarser ones by this factor mean that axes are mixed."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,17 @@ def require_plausible(
                 f"{cause and '; ' + cause}; correct {correct}, or, {SWITCH}"
             )
     return extent_mm
+
+
+def require_depth_last(spacing: tuple[float, float, float], anatomy: Anatomy, *, where: object) -> None:
+    """DataError if steps along z (in mm) are so much coarser than lateral ones that z cannot be an eye's depth."""
+    x, y, depth = spacing
+    if anatomy == "eye" and depth > DEPTH_STEPS * min(x, y):
+        raise DataError(
+            f"{where}: along z, which has to be the depth, voxels measure {depth:.4g} mm, but {x:.4g} mm along x and "
+            f"{y:.4g} mm along y; steps in depth are the finest in OCT, so the axes, or the spacings in its header, "
+            f"seem to be stored in another order; correct the header; {SWITCH}"
+        )
 
 
 def _problem(value: float, bound: tuple[float, float], what: str, unit: str) -> str:

@@ -19,6 +19,11 @@ UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, Va
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
 
+def one_line(error: Exception) -> str:
+    """The words of an error; nibabel's have several lines."""
+    return " ".join(str(error).split())
+
+
 def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False, note: str = "") -> None:
     """Write `array` atomically; `note`, at most 79 bytes of ASCII, is the header's description.
 
@@ -89,7 +94,7 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
         proxy = image.dataobj
         return image, np.asanyarray(proxy.get_unscaled()), float(proxy.slope), float(proxy.inter)
     except UNREADABLE as error:
-        raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
+        raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
 
 
 def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
@@ -104,7 +109,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
         expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
         found = path.stat().st_size
     except UNREADABLE as error:
-        raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
+        raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]
     if len(shape) != 3:

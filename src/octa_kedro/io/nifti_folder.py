@@ -3,24 +3,21 @@
 import logging
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.hashing import hash_files
-from octa_kedro.io.millimetres import Anatomy, require_plausible
-from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_depth_last, require_same_grid
+from octa_kedro.io.millimetres import Anatomy, require_depth_last, require_plausible
+from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_same_grid
 from octa_kedro.io.nifti_header import AGREE
-from octa_kedro.io.octa500 import SURFACES
+from octa_kedro.io.nifti_parts import read_mask, read_surfaces
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
-from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.volume import PlaneStack, Volume, require_usable
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii")
-SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
 
 
 class NiftiFolder(Source):
@@ -72,16 +69,12 @@ class NiftiFolder(Source):
         return require_usable(Volume(grid.read(), scan.affine, modality, side, str(grid.header.path), scan.frame))
 
     def lesion(self, subject: str) -> Volume | None:
-        """The mask of the column ``lesion_path``; DataError if it is not on the scan's grid."""
+        """The mask of the column ``lesion_path``; DataError if it is no mask on the scan's grid."""
         path = self.table.extra(subject, "lesion")
         if path is None:
             return None
-        grid, scan = read_grid(path, self.anatomy), self._scan(subject)
-        require_same_grid(grid, scan, what="mask", subject=subject)
-        array = grid.read()
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DataError(f"{path}: mask with NaN or infinite values; write 0 where there is no lesion")
-        mask = (array != 0).astype(np.uint8)
+        scan = self._scan(subject)
+        mask = read_mask(path, scan, subject=subject, anatomy=self.anatomy)
         return Volume(mask, scan.affine, "lesion", self.table.laterality(subject), str(path), scan.frame)
 
     def surfaces(self, subject: str) -> PlaneStack | None:
@@ -89,18 +82,9 @@ class NiftiFolder(Source):
         path = self.table.extra(subject, "surfaces")
         if path is None:
             return None
-        grid, scan = read_grid(path, self.anatomy, planes=True), self._scan(subject)
-        names = SURFACE_NAMES.get(grid.shape[2])
-        if names is None or grid.shape[:2] != scan.shape[:2]:
-            raise DataError(
-                f"{path}: surfaces of shape {grid.shape}, but {subject} needs {scan.shape[:2]} x 2 "
-                "(ILM, BM), 3 (ILM, OPL_ONL, BM) or 6"
-            )
-        require_same_grid(grid, scan, what="surfaces", subject=subject, axes=2)
-        depths, affine = np.asarray(grid.read(), np.float32), scan.affine
-        voxels = (depths - affine[2, 3]) / affine[2, 2]
-        check_surfaces(voxels, names, depth=scan.shape[2], who=f"subject {subject}: {path} (in millimetres)")
-        return PlaneStack(depths, affine, names, self.table.laterality(subject), str(path), frame=scan.frame)
+        scan = self._scan(subject)
+        names, depths = read_surfaces(path, scan, subject=subject, anatomy=self.anatomy)
+        return PlaneStack(depths, scan.affine, names, self.table.laterality(subject), str(path), frame=scan.frame)
 
     def scan_files(self, subject: str, modality: str) -> list[Path]:
         """See `Source.scan_files`."""
@@ -114,11 +98,10 @@ class NiftiFolder(Source):
         """The checked grid of the volume in the column ``path``, or of the `modality` if that has a file of its own."""
         path, first = self.table.file(subject, modality), self.table.file(subject, "")
         grid = read_grid(path, self.anatomy)
-        if self.anatomy == "eye":
-            if grid.header.labels:
-                raise DataError(f"{path}: its header says that it holds labels; name the scan they were drawn on")
-            require_depth_last(grid)
+        if self.anatomy == "eye" and grid.header.labels:
+            raise DataError(f"{path}: its header says that it holds labels; name the scan they were drawn on")
         correct = "the spacing or the unit in its header"
+        require_depth_last(grid.spacing, self.anatomy, where=path)
         require_plausible(grid.shape, grid.extent_mm, self.anatomy, where=path, correct=correct)
         self._compare_sizes(subject, grid)
         if path != first:

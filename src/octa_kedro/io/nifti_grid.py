@@ -24,8 +24,6 @@ TILT_VOXELS = 1e-3
 TILT_ROUNDING = 1e-6  # of the largest edge: what 32-bit quaternions cannot tell
 SAME_VOXELS = 0.1
 """How far, in voxels, corners of two volumes may be apart that are said to lie on one grid."""
-DEPTH_STEPS = 2.0
-"""Steps in depth are finer than lateral ones in every device; coarser ones by this factor mean that axes are mixed."""
 
 
 @dataclass(frozen=True)
@@ -166,17 +164,6 @@ def require_same_grid(grid: NiftiGrid, scan: NiftiGrid, *, what: str, subject: s
         raise DataError(
             f"{path}: {what} that its header lays up to {apart.max():.3g} voxels along {'xyz'[axis]} from where the "
             f"scan {other} of {subject} lies; write the affine of the scan it was drawn on, or resample it to that"
-        )
-
-
-def require_depth_last(grid: NiftiGrid) -> None:
-    """DataError if the steps along z are so much coarser than lateral ones that z cannot be an eye's depth."""
-    *lateral, depth = grid.spacing
-    if depth > DEPTH_STEPS * min(lateral):
-        raise DataError(
-            f"{grid.header.path}: along z, which has to be the depth, voxels measure {depth:.4g} mm, but "
-            f"{lateral[0]:.4g} mm along x and {lateral[1]:.4g} mm along y; steps in depth are the finest in OCT, so "
-            f"the axes seem to be stored in another order than its affine says; correct the affine; {SWITCH}"
         )
 
 

@@ -7,6 +7,7 @@ Source of the meanings: nifti1.h, https://nifti.nimh.nih.gov/pub/dist/src/niftil
 """
 
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from pathlib import Path
 
 import nibabel as nib
@@ -20,6 +21,7 @@ from octa_kedro.io.nifti import UNREADABLE
 
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
+GZIP = b"\x1f\x8b"
 MM = {0: 1.0, 1: 1e3, 2: 1.0, 3: 1e-3}
 """Millimetres in the units of xyzt_units: not stated, metre, millimetre, micrometre."""
 LAST_CODE = 5  # NIFTI_XFORM_TEMPLATE_OTHER
@@ -76,12 +78,18 @@ def _read_raw(path: Path) -> nib.Nifti1Header:
     try:
         with ImageOpener(path, "rb") as file:
             data = file.read(max(HEADERS))
+    except BadGzipFile as error:
+        raise DataError(f"{path}: is not compressed, as its name says; let its name end with .nii") from error
     except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI file ({error}); replace it or leave it out") from error
+    if data.startswith(GZIP):
+        remedy = "decompress it once" if path.suffix.lower() == ".gz" else "let its name end with .nii.gz"
+        raise DataError(f"{path}: is compressed, against what its name says; {remedy}")
     orders = {int.from_bytes(data[:4], "little"): "<", int.from_bytes(data[:4], "big"): ">"}
     size = next((size for size in HEADERS if size in orders and len(data) >= size), None)
     if size is None:
-        raise DataError(f"{path}: not a readable NIfTI file (no header of NIfTI-1 or -2); replace it or leave it out")
+        what = "no header of NIfTI-1 or -2" if data else "it is empty"
+        raise DataError(f"{path}: not a readable NIfTI file ({what}); replace it or leave it out")
     raw = HEADERS[size](data[:size], orders[size], check=False)
     if raw["magic"].tobytes() != MAGIC[size]:
         raise DataError(

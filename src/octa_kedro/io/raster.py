@@ -115,7 +115,9 @@ def _require_equal(path: Path, what: str, values: NDArray[np.float64], usual: fl
 
 
 def require_volume(path: Path, ascans: int, bscans: int) -> None:
-    """DataError if the scan is a line scan: a single B-scan, or few B-scans of very many A-scans each."""
+    """DataError if the scan is a line scan: a single B-scan, or few B-scans of very many A-scans each; or none."""
+    if min(bscans, ascans) < 1:
+        raise DataError(f"{path}: its header states {bscans} B-scans of {ascans} A-scans each; export the eye again")
     if bscans == 1:
         raise DataError(f"{path}: a single B-scan, not a volume scan; leave it out")
     if bscans < FEW and ascans > PER_BSCAN * bscans:

@@ -43,13 +43,16 @@ class SubjectTable:
     def __init__(self, place: Path, suffixes: tuple[str, ...]) -> None:
         found = find_eye_files(Path(place), suffixes)
         self.suffixes, self.place, self.root, self.path = suffixes, found.place, found.root, found.table
-        self._files = found.files
+        self._files, self._structures = found.files, found.structures
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """The checked table; all cells are text, and the index is the subject."""
         if self.path is None:
-            return pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
+            rows = pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
+            if self._structures:
+                rows[FILES["OCT"]] = [self._structures.get(subject, "") for subject in self._files]
+            return rows
         asked = (SUBJECT, LABEL, *PASSED_ON, *FILES.values(), *SIZES)
         rows = read_table(self.path, (PATH,), optional=asked)
         if (unnamed := rows[PATH] == "").any():

@@ -11,7 +11,8 @@ from octa_kedro.identifiers import ONLY_SO, class_word, clean_name, find_alike
 from octa_kedro.io.grid import Grid, columns_of, require_whole_rows
 from octa_kedro.io.table_files import read_grid
 
-LATERALITIES = {"OD": "OD", "R": "OD", "RIGHT": "OD", "OS": "OS", "L": "OS", "LEFT": "OS"}
+LATERALITIES = dict.fromkeys(("OD", "R", "RE", "RIGHT", "RIGHT EYE"), "OD")
+LATERALITIES |= dict.fromkeys(("OS", "L", "LE", "LEFT", "LEFT EYE"), "OS")
 NUMBER_SUFFIX = ".0"  # Excel and pandas add it to whole numbers in a column with empty cells
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,10 @@ def clean_laterality(path: Path, table: pd.DataFrame, subject: str) -> "pd.Serie
     unknown = table[~words.isin([*LATERALITIES, ""])]
     if len(unknown):
         row = unknown.iloc[0]
-        raise DataError(f"{path}: {subject} {row[subject]}: laterality {row['laterality']!r}; write OD or OS")
+        raise DataError(
+            f"{path}: {subject} {row[subject]}: laterality {row['laterality']!r}; write OD or OS, or "
+            "nothing if it is not known"
+        )
     return words.map(LATERALITIES | {"": ""})
 
 

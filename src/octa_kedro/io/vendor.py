@@ -14,14 +14,17 @@ from octa_kedro.io.dicom import dicom_size, read_dicom
 from octa_kedro.io.e2e import read_e2e
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.heidelberg import read_vol, vol_size
-from octa_kedro.io.millimetres import Anatomy, require_plausible
+from octa_kedro.io.millimetres import Anatomy, require_depth_last, require_plausible
+from octa_kedro.io.nifti_grid import NiftiGrid
+from octa_kedro.io.nifti_header import AGREE
+from octa_kedro.io.nifti_parts import read_mask, read_surfaces
 from octa_kedro.io.optovue import refuse_oct
 from octa_kedro.io.source import Source
 from octa_kedro.io.subject_table import SIZES, SubjectTable
 from octa_kedro.io.surface_files import check_surfaces
 from octa_kedro.io.topcon import read_fda
-from octa_kedro.io.vendor_scan import MODALITY_WORDS, Modality, Reader, Spacing, VendorScan
-from octa_kedro.io.volume import PlaneStack, Volume, require_usable, scan_affine
+from octa_kedro.io.vendor_scan import Modality, Reader, ScanSize, Spacing, VendorScan, known_modality
+from octa_kedro.io.volume import Laterality, PlaneStack, Volume, require_usable, scan_affine
 from octa_kedro.io.zeiss import img_size, read_img
 
 logger = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class VendorFolder(Source):
 
     def __init__(self, place: Path, remembered: Path | None = None, anatomy: Anatomy = "eye") -> None:
         self.remembered, self.anatomy = remembered, anatomy
+        self._sides: dict[str, tuple[Path, Laterality | None]] = {}
         self.table = SubjectTable(place, tuple(READERS))
 
     def subjects(self) -> list[str]:
@@ -73,25 +77,25 @@ class VendorFolder(Source):
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
         """See `Source.dimensions`; formats whose header does not give the size are read completely."""
         path = self.table.file(subject, modality)
-        wanted, reader = _modality(modality), _reader(path)
-        if reader.size is not None:
-            shape, spacing = reader.size(path, wanted)
-        else:
-            scan = _read(path, wanted)
-            shape, spacing = scan.array.shape, scan.spacing
+        shape, spacing = _size(path, known_modality(modality))
         return shape, self._extent(subject, path, shape, spacing)
 
     def volume(self, subject: str, modality: str) -> Volume:
         """The scan of one modality; DataError if the eye's file does not hold it."""
         path = self.table.file(subject, modality)
-        scan = _read(path, _modality(modality))
+        scan = _read(path, known_modality(modality))
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
-        side = self.table.laterality(subject) or scan.laterality
+        side = self._side(subject, path, scan)
         _warn(path, scan)
         return require_usable(Volume(scan.array, affine, scan.modality, side, str(path)))
 
     def surfaces(self, subject: str) -> PlaneStack | None:
-        """The segmentation in the file of the OCT (or in the only file), in millimetres; None if it holds none."""
+        """The surfaces of the column ``surfaces_path`` (NIfTI), else the segmentation in the file of the OCT (or in the
+        only file), in millimetres; None if there is none."""
+        if (own := self.table.extra(subject, "surfaces")) is not None:
+            scan_grid, side = self._grid(subject)
+            names, depths = read_surfaces(own, scan_grid, subject=subject, anatomy=self.anatomy)
+            return PlaneStack(depths, scan_grid.affine, names, side, str(own))
         path = self.table.file(subject, "OCT")
         scan = _read(path, None)
         if scan.surfaces is None:
@@ -100,12 +104,45 @@ class VendorFolder(Source):
         check_surfaces(scan.surfaces, scan.names, depth=depth, who=f"subject {subject}: {path}")
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
         millimetres = (scan.surfaces * affine[2, 2] + affine[2, 3]).astype(np.float32)
-        side = self.table.laterality(subject) or scan.laterality
+        side = self._side(subject, path, scan)
         return PlaneStack(millimetres, affine, scan.names, side, str(path))
 
     def scan_files(self, subject: str, modality: str) -> list[Path]:
         """See `Source.scan_files`."""
         return [self.table.file(subject, modality)]
+
+    def lesion(self, subject: str) -> Volume | None:
+        """The mask of the column ``lesion_path`` (NIfTI); DataError if it is no mask on the scan's grid."""
+        path = self.table.extra(subject, "lesion")
+        if path is None:
+            return None
+        grid, side = self._grid(subject)
+        mask = read_mask(path, grid, subject=subject, anatomy=self.anatomy)
+        return Volume(mask, grid.affine, "lesion", side, str(path))
+
+    def _grid(self, subject: str) -> tuple[NiftiGrid, Laterality | None]:
+        """The grid of the scan in the column ``path``, to lay other files on, and its side."""
+        path = self.table.file(subject, "")
+        scan = _read(path, None)
+        shape = scan.array.shape
+        affine = scan_affine(shape, self._extent(subject, path, shape, scan.spacing))
+        grid = NiftiGrid.of(path, affine, (shape[0], shape[1], shape[2]))
+        return grid, self._side(subject, path, scan)
+
+    def _side(self, subject: str, path: Path, scan: VendorScan) -> Laterality | None:
+        """The eye by the table, else by the file. A warning says where they contradict each other; DataError if two
+        files of the subject do."""
+        other, side = self._sides.get(subject, (path, scan.laterality))
+        if other != path and side and scan.laterality not in (None, side):
+            raise DataError(
+                f"subject {subject}: {other} is of {side}, but {path} of {scan.laterality}; name files of one eye"
+            )
+        stated = self.table.laterality(subject)
+        if subject not in self._sides and stated and scan.laterality not in (None, stated):
+            logger.warning("%s is of %s, but %s says %s, which counts", path, scan.laterality, self.table.path, stated)
+        if scan.laterality:
+            self._sides[subject] = path, scan.laterality
+        return stated or scan.laterality
 
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
@@ -114,7 +151,10 @@ class VendorFolder(Source):
         return f"{stated}-{hash_files(files, self.remembered)}"
 
     def _extent(self, subject: str, path: Path, shape: tuple[int, ...], stored: Spacing) -> tuple[float, float, float]:
-        """Size (x, y, z) of the scan in millimetres, from the table or else the file; DataError if neither gives it."""
+        """Size (x, y, z) of the scan in millimetres, from the table or else the file.
+
+        DataError if neither gives it, or if it is not that of the scan in the column ``path``.
+        """
         extent = []
         for column, given, n, spacing in zip(SIZES, self.table.size_mm(subject), shape, stored, strict=True):
             length = given if given is not None else spacing * n if spacing is not None else None
@@ -127,7 +167,37 @@ class VendorFolder(Source):
         correct = f"{', '.join(SIZES)} in {self.table.path or self.table.root / 'subjects.csv'}"
         size = extent[0], extent[1], extent[2]
         by_device = self.table.size_mm(subject) == (None, None, None)
-        return require_plausible(shape, size, self.anatomy, where=path, correct=correct, part=by_device)
+        require_plausible(shape, size, self.anatomy, where=path, correct=correct, part=by_device)
+        require_depth_last((size[0] / shape[0], size[1] / shape[1], size[2] / shape[2]), self.anatomy, where=path)
+        self._require_one_grid(subject, path, shape, size)
+        return size
+
+    def _require_one_grid(
+        self, subject: str, path: Path, shape: tuple[int, ...], extent: tuple[float, float, float]
+    ) -> None:
+        first = self.table.file(subject, "")
+        if path == first:
+            return
+        other, spacing = _size(first, None)
+        other_extent = self._extent(subject, first, other, spacing)
+        if shape != other or any(abs(a / b - 1) > AGREE for a, b in zip(extent, other_extent, strict=True)):
+            raise DataError(
+                f"{path}: {_described(shape, extent)}, but {first} of the same subject has "
+                f"{_described(other, other_extent)}; path and oct_path have to be two files of one scan"
+            )
+
+
+def _described(shape: tuple[int, ...], extent: tuple[float, float, float]) -> str:
+    return f"{' x '.join(map(str, shape))} voxels over {' x '.join(f'{length:.4g}' for length in extent)} mm"
+
+
+def _size(path: Path, modality: Modality | None) -> ScanSize:
+    """Shape and spacing, from the header if it tells them."""
+    if (size := _reader(path).size) is not None:
+        return size(path, modality)
+    scan = _read(path, modality)
+    x, y, z = scan.array.shape
+    return ScanSize((x, y, z), scan.spacing)
 
 
 def _suffix(path: Path) -> str:
@@ -138,12 +208,6 @@ def _reader(path: Path) -> Reader:
     if _suffix(path) not in READERS:
         raise DataError(f"{path}: no reader for {path.suffix or 'a file without ending'}; known: {', '.join(READERS)}")
     return READERS[_suffix(path)]
-
-
-def _modality(word: str) -> Modality:
-    if word not in MODALITY_WORDS:
-        raise DataError(f"modality {word!r} is unknown; choose {' or '.join(MODALITY_WORDS)}")
-    return word
 
 
 def _warn(path: Path, scan: VendorScan) -> None:

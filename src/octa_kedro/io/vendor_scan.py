@@ -24,7 +24,13 @@ brighter where more light comes back. `flow`: flow signal, on a linear scale. `s
 Axis = Literal["x", "y", "z"]
 Spacing = tuple[float | None, float | None, float | None]
 SIDES: dict[str, Laterality] = {"R": "OD", "OD": "OD", "L": "OS", "OS": "OS"}
+"""By words in capitals; see `side_of`."""
 MODALITY_WORDS: dict[Modality, str] = {"OCT": "structure (OCT)", "OCTA": "angiography (OCTA)"}
+
+
+def side_of(word: str) -> Laterality | None:
+    """The eye that a file names, in capitals or not; None for every other word."""
+    return SIDES.get(word.strip(" \0").upper())
 
 
 class VendorScan(NamedTuple):
@@ -67,17 +73,25 @@ class Reader(NamedTuple):
     size: Callable[[Path, Modality | None], ScanSize] | None = None
 
 
-def require_modality(path: Path, wanted: Modality | None, held: Collection[Modality]) -> Modality:
+def known_modality(word: str) -> Modality:
+    """The modality of this name; DataError for any other word."""
+    if word not in MODALITY_WORDS:
+        raise DataError(f"modality {word!r} is unknown; choose {' or '.join(MODALITY_WORDS)}")
+    return word
+
+
+def require_modality(path: Path, wanted: Modality | None, held: Collection[Modality], *, by: str = "") -> Modality:
     """The modality to read from a file that holds those of `held`: `wanted`, or the first of them if that is None.
 
-    DataError if the file does not hold the one that is wanted: no modality stands in for another.
+    DataError if the file does not hold the one that is wanted: no modality stands in for another. `by` says what
+    tells it, if that is not the file itself.
     """
     if wanted is None:
         return next(iter(held))
     if wanted not in held:
-        holds = " and ".join(MODALITY_WORDS[modality] for modality in held)
+        holds = f"{f'by {by} ' if by else ''}holds {' and '.join(MODALITY_WORDS[modality] for modality in held)}"
         raise DataError(
-            f"{path}: holds {holds}, not {MODALITY_WORDS[wanted]}; name the right file in the table (path, oct_path), "
+            f"{path}: {holds}, not {MODALITY_WORDS[wanted]}; name the right file in the table (path, oct_path), "
             f"or process what it holds with --params processing.modality={next(iter(held))}"
         )
     return wanted

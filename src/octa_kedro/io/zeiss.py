@@ -18,7 +18,7 @@ import numpy as np
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.raster import require_volume
-from octa_kedro.io.vendor_scan import Modality, Scale, ScanSize, Spacing, VendorScan, require_modality
+from octa_kedro.io.vendor_scan import Modality, Scale, ScanSize, Spacing, VendorScan, require_modality, side_of
 from octa_kedro.io.volume import Laterality
 
 DEPTHS = {1024: 2.0, 1536: 3.0}
@@ -29,7 +29,8 @@ LINES = re.compile(r"\d+\s?line|hd\s?(?:line|cross|radial|raster)|line\s?raster|
 FIELD = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s?(?:mm)?\s?x\s?(\d+(?:\.\d+)?)\s?mm", re.IGNORECASE)
 VOXELS = re.compile(r"cube\s?(\d+)\s?x\s?(\d+)(?![\d.]|\s?mm)", re.IGNORECASE)
 SIX_MM = re.compile(r"macular\s?cube|optic\s?disc\s?cube", re.IGNORECASE)
-SIDE = re.compile(r"_(OD|OS)(?=_)")
+SIDE = re.compile(r"_(OD|OS)(?=_)", re.IGNORECASE)
+SIDE_PLACED = re.compile(r"_(OD|OS)_sn\d", re.IGNORECASE)
 HOW = "name it as the device does, for instance P1_Angiography 6x6 mm_1-2-2020_3-4-5_OD_sn1_FlowCube_z.img"
 
 
@@ -45,7 +46,7 @@ class ImgName(NamedTuple):
 def img_size(path: Path, modality: Modality | None) -> ScanSize:
     """Shape and spacing of a ``.img`` file, from its name and its length."""
     name = read_name(path)
-    require_modality(path, modality, (name.modality,))
+    require_modality(path, modality, (name.modality,), by="its name")
     return _size(path, name, path.stat().st_size)
 
 
@@ -56,7 +57,7 @@ def read_img(path: Path, modality: Modality | None) -> VendorScan:
     length, and one of a line scan. The scale of flow is not documented, hence ``stored``.
     """
     name = read_name(path)
-    held = require_modality(path, modality, (name.modality,))
+    held = require_modality(path, modality, (name.modality,), by="its name")
     (width, n, depth), spacing = _size(path, name, path.stat().st_size)
     stack = np.fromfile(path, np.uint8).reshape(n, depth, width)
     for bscan in stack:
@@ -82,7 +83,7 @@ def read_name(path: Path) -> ImgName:
     if not voxels and not field:
         raise DataError(f"{path}: its name gives neither the voxels (512x128) nor the field (6x6 mm); {HOW}")
     known = (6.0, 6.0) if SIX_MM.search(stem) else None
-    sides = set(SIDE.findall(stem))
+    sides = {side_of(word) for word in SIDE_PLACED.findall(stem) or SIDE.findall(stem)}
     return ImgName(
         "OCTA" if kind[1] else "OCT",
         (int(voxels[1]), int(voxels[2])) if voxels else None,
