@@ -1,7 +1,7 @@
 """Ophthalmic tomography in DICOM: one multi-frame file per eye and modality.
 
-What is read from which part of PS3.3: `dicom_file` (kind, modality, side), `dicom_places` (order, direction, spacing)
-and `dicom_grey` (grey values).
+What is read from which part of PS3.3: `dicom_file` (kind, modality, side), `dicom_places` (order, direction, spacing),
+`dicom_pixels` and `dicom_grey` (grey values).
 """
 
 from pathlib import Path

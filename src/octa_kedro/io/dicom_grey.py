@@ -1,4 +1,4 @@
-"""Decodes the pixels of a DICOM file and gives them the grey values that the file means.
+"""Gives the pixels of a DICOM file the grey values that the file means.
 
 What a stored number means is one table, from every number that can be stored to its grey value: Modality LUT or
 rescale (PS3.3 C.11.1), polarity (C.7.6.3.1.2), padding (C.7.5.1.1.2). Windows and ascending VOI tables are settings of
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.dicom_file import first, groups
+from octa_kedro.io.dicom_pixels import decode, require_decoder
 
 TRANSFORMATION = "PixelValueTransformationSequence"
 EXACT = 2**24  # the largest integer up to which float32 holds all
@@ -44,69 +45,7 @@ def check_pixels(path: Path, data: Any) -> None:
         raise DataError(f"{path}: its {data.BitsStored} bits end at bit {high}, not at the lowest; export it again")
     syntax = data.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not syntax.is_deflated:
-        _require_decoder(path, syntax)
-
-
-def decode(path: Path, data: Any) -> NDArray:
-    """The stored numbers ``[frame, row, column]``; colours only if they are grey. DataError says why not."""
-    from pydicom.pixels import pixel_array  # noqa: PLC0415
-
-    syntax = data.file_meta.TransferSyntaxUID
-    samples = int(data.get("SamplesPerPixel") or 1)
-    n, rows, columns = int(data.NumberOfFrames), int(data.Rows), int(data.Columns)
-    if not syntax.is_compressed or syntax.is_deflated:
-        needed = n * rows * columns * samples * (int(data.BitsAllocated) // 8)
-        if not needed <= (found := len(data.PixelData)) <= needed + 1:
-            what = "truncated" if found < needed else "more pixels than it states"
-            raise DataError(f"{path}: {what}: {found} bytes of pixels, its header requires {needed}; copy it again")
-    _require_stated_bits(path, data, syntax)
-    try:
-        stored = np.asarray(pixel_array(data, raw=samples == 1))
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - decoders raise what they like at damaged data
-        raise DataError(
-            f"{path}: its pixels cannot be decoded ({syntax.name}, {type(error).__name__}): they are damaged or "
-            "obfuscated; export it without compression and without obfuscation"
-        ) from None
-    if samples > 1 and stored.ndim == 4:
-        if any(not np.array_equal(stored[..., 0], stored[..., plane]) for plane in range(1, samples)):
-            raise DataError(f"{path}: its pixels are colours, not grey values; export the grey volume")
-        stored = stored[..., 0]
-    if stored.shape != (n, rows, columns):
-        raise DataError(f"{path}: {n} frames of {rows} x {columns} pixels expected, got pixels of {stored.shape}")
-    return stored.astype(stored.dtype.newbyteorder("="), copy=False)
-
-
-def _require_stated_bits(path: Path, data: Any, syntax: Any) -> None:
-    """DataError if uncompressed pixels use more bits than the header states: pydicom drops these without a word."""
-    allocated, bits = int(data.BitsAllocated), int(data.BitsStored)
-    if bits >= allocated or (syntax.is_compressed and not syntax.is_deflated):
-        return
-    signed = int(data.get("PixelRepresentation") or 0) == 1
-    order = "<" if syntax.is_little_endian else ">"
-    raw = np.frombuffer(data.PixelData, f"{order}{'i' if signed else 'u'}{allocated // 8}", offset=0)
-    low, high = (-(1 << (bits - 1)), 1 << (bits - 1)) if signed else (0, 1 << bits)
-    if raw.min() < low or raw.max() >= high:
-        raise DataError(
-            f"{path}: its pixels reach from {raw.min()} to {raw.max()}, more than the {bits} bits that its header "
-            "states; export it again"
-        )
-
-
-def _require_decoder(path: Path, syntax: Any) -> None:
-    from pydicom.pixels import get_decoder  # noqa: PLC0415
-
-    try:
-        decoder = get_decoder(syntax)
-        missing = "" if decoder.is_available else "; ".join(decoder.missing_dependencies)
-    except NotImplementedError:
-        missing = "no decoder exists"
-    if missing:
-        raise DataError(
-            f"{path}: its pixels are compressed ({syntax.name}) and no decoder is installed ({missing}); install one, "
-            "or export it without compression"
-        )
+        require_decoder(path, syntax)
 
 
 def inverted(path: Path, data: Any) -> bool:
