@@ -117,3 +117,29 @@ def test_clashing_and_broken_files_are_the_inputs_fault(tmp_path: Path, text: st
     local = {"parameters.yml": "a: {x: 1}", "parameters_b.yml": text}
     with pytest.raises(ConfigError, match=r"parameters_b\.yml"):
         loader(conf(tmp_path, base=BASE, local=local))["parameters"]
+
+
+def test_a_file_that_sets_a_key_twice_is_named(tmp_path: Path):
+    root = conf(tmp_path, base=BASE, local={"parameters.yml": "a: 1\na: 2"})
+    with pytest.raises(ConfigError, match=r"(?s)local/parameters\.yml.*duplicate key a"):
+        loader(root, "base")["parameters"]
+
+
+def test_a_list_is_no_configuration(tmp_path: Path):
+    root = conf(tmp_path, base=BASE, local={"parameters.yml": "- a"})
+    with pytest.raises(ConfigError, match=r"local/parameters\.yml: is no mapping"):
+        loader(root, "base")["parameters"]
+
+
+def test_a_file_beside_the_folders_is_refused(tmp_path: Path):
+    root = conf(tmp_path, base=BASE)
+    (root / "logging.yml").touch()
+    loader(root, "base").require_read()
+    (root / "parameters.yml").touch()
+    with pytest.raises(ConfigError, match=r"parameters\.yml: nothing reads it there; move it to .*local"):
+        loader(root, "base").require_read()
+
+
+def test_files_that_are_no_configuration_are_listed(tmp_path: Path):
+    root = conf(tmp_path, base=BASE, local={"parameters.yml.txt": "a: 1", ".gitkeep": ""})
+    assert loader(root).others("local") == ["parameters.yml.txt"]

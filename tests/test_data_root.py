@@ -43,6 +43,9 @@ def test_a_root_belongs_to_one_source(tmp_path: Path):
     first.mkdir()
     second.mkdir()
     claim_root(claim, first)
+    claim_root(claim, second)  # nothing has been computed of the first
+    claim_root(claim, first)
+    (claim.parent / "cohort.csv").touch()
     claim_root(claim, first)
     with pytest.raises(ConfigError, match=r"holds the results of .*first, not of .*second; .*cohort\.name=NAME"):
         claim_root(claim, second)
@@ -67,6 +70,7 @@ def test_a_copied_project_keeps_its_own_source(tmp_path: Path):
     claim_root(first / "source.json", first / "01_raw" / "phantom")
     second = Path(shutil.copytree(first, tmp_path / "second"))
     claim_root(second / "source.json", second / "01_raw" / "phantom")
+    (second / "cohort.csv").touch()
     with pytest.raises(ConfigError, match="holds the results of 01_raw/phantom"):
         claim_root(second / "source.json", first / "01_raw" / "phantom")
 
@@ -86,6 +90,7 @@ def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.L
     (tmp_path / "old").rename(tmp_path / "new")
     claim_root(claim, tmp_path / "new")
     assert "is gone" in caplog.text
+    (claim.parent / "cohort.csv").touch()
     (tmp_path / "old").mkdir()
     with pytest.raises(ConfigError):
         claim_root(claim, tmp_path / "old")

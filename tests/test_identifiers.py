@@ -20,7 +20,9 @@ def test_a_name_may_be_typed_in_another_form_of_its_letters():
     assert find_name("M\u00fcller 1\u200b", ["Mu\u0308ller 1"], "p") == "Mu\u0308ller 1"
 
 
-@pytest.mark.parametrize(("given", "name"), [("p07", "P07"), ("P 07", "P07"), ("7", "007"), ("\uff1007", "007")])
+@pytest.mark.parametrize(
+    ("given", "name"), [("p07", "P07"), ("P 07", "P07"), ("7", "007"), ("\uff1007", "007"), ("x", "'x")]
+)
 def test_a_name_that_is_spelt_otherwise_is_refused_with_the_right_spelling(given: str, name: str):
     with pytest.raises(ConfigError, match=f"cohort.exclude: there is no '{given}', it may mean '{name}'"):
         find_name(given, ["a", name], "cohort.exclude", in_a_list=True)

@@ -81,3 +81,9 @@ def test_every_parameter_that_holds_a_name_is_read_as_text():
         for field, info in model.model_fields.items():
             assert str(Given) not in str(info.annotation) or f"{group}.{field}" in kept, f"{group}.{field}"
     assert str(Given) in str(CohortConfig.model_fields["negative"].annotation)
+
+
+def test_all_of_several_params_count():
+    context = run.make_context("run", ["--params", "a=1,inference.subject=007", "--params", "b=2"])
+    assert context.params["params"] == {"a": 1, "inference": {"subject": "007"}, "b": 2}
+    assert run.make_context("run", []).params["params"] == {}

@@ -16,7 +16,7 @@ from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.structure import Structure
 from octa_kedro.training.config import TrainingConfig
-from octa_kedro.unread import require_known_tags, unread_by
+from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
 from octa_kedro.without_effect import (
     stray_variables,
     switched_off,
@@ -166,3 +166,19 @@ def test_a_tag_that_no_node_has():
     require_known_tags(["gpu"], PIPELINE)
     with pytest.raises(ConfigError, match="--tags gpuu: no node of this run has this tag; its nodes have gpu"):
         require_known_tags(["gpu", "gpuu"], PIPELINE)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"pipelines": ["trainin"]}, "--pipelines trainin: there is none of this name; did you mean training[?]"),
+        ({"node_names": ["x"]}, "--nodes x: there is none of this name; kedro registry"),
+        ({"from_nodes": ["mak"], "pipelines": ["training"]}, "--from-nodes mak: .* did you mean make[?]"),
+        ({"to_outputs": ["c"]}, "--to-outputs c"),
+    ],
+)
+def test_parts_of_a_run_that_do_not_exist_are_named(given: dict, words: str):
+    known = {"__default__": Pipeline([]), "training": Pipeline([Node(lambda a: a, "a", "b", name="make")])}
+    require_known_parts({"pipelines": ["training"], "node_names": ["make"], "from_inputs": ["a"]}, known)
+    with pytest.raises(ConfigError, match=words):
+        require_known_parts(given, known)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from kedro.config import MissingConfigException, OmegaConfigLoader
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -22,6 +22,8 @@ LOCAL = "local"
 
 KINDS = ("catalog.yml", "parameters.yml", "structure.yml", "credentials.yml", "logging.yml")
 SUFFIXES = (".yml", ".yaml", ".json")
+LOGGING = "logging.yml"
+"""The one file beside the configuration folders; Kedro reads it before any other."""
 
 
 class ConfigLoader(OmegaConfigLoader):
@@ -59,7 +61,7 @@ class ConfigLoader(OmegaConfigLoader):
         except (ValueError, YAMLError, OmegaConfBaseException) as error:
             if user_error(error) is not None:
                 raise
-            raise ConfigError(f"configuration ({key}): {error}") from error
+            raise ConfigError(f"configuration ({self._unreadable(key) or key}): {error}") from error
 
     def layer(self, folder: str, key: str) -> dict[str, Any]:
         """What the files of one folder say of a kind of configuration, without run parameters; {} for no file."""
@@ -84,6 +86,11 @@ class ConfigLoader(OmegaConfigLoader):
         """The configuration files in a folder, whether they are read or not, relative to it; none in an archive."""
         return [file.relative_to(self.path(folder)).as_posix() for file in self._yaml_files(folder)]
 
+    def others(self, folder: str) -> list[str]:
+        """Files in a folder that are no configuration, by their endings; nothing reads them."""
+        found = (file for file in self._all_files(self.path(folder)) if file.suffix.lower() not in SUFFIXES)
+        return [file.relative_to(self.path(folder)).as_posix() for file in found]
+
     def names(self, folder: str, key: str) -> list[str]:
         """The top-level keys of a kind of configuration in one folder; nothing is resolved."""
         if not self._exists(folder):
@@ -92,7 +99,11 @@ class ConfigLoader(OmegaConfigLoader):
         return [str(name) for config in found.values() for name in config]
 
     def require_read(self) -> None:
-        """ConfigError for a YAML or JSON file in a configuration folder whose name no kind of configuration has."""
+        """ConfigError for a YAML or JSON file that lies beside the configuration folders, or in one under a name that
+        no kind of configuration has."""
+        for file in Path(self.conf_source).glob("*.*"):
+            if file.suffix.lower() in SUFFIXES and file.name != LOGGING:
+                raise ConfigError(f"{file}: nothing reads it there; move it to {self.path(LOCAL)}")
         for folder in self.folders:
             read = {file for kind in self.config_patterns for file in self._matches(folder, kind)}
             for file in self._yaml_files(folder):
@@ -100,6 +111,15 @@ class ConfigLoader(OmegaConfigLoader):
                     near = get_close_matches(file.name, KINDS, n=1, cutoff=0.5)
                     guess = f"did you mean {near[0]}?" if near else f"known: {', '.join(KINDS)}, parameters_*.yml"
                     raise ConfigError(f"{file}: no configuration has this name, so nothing reads it; {guess}")
+
+    def _unreadable(self, key: str) -> Path | None:
+        """The first file of a kind that is no YAML; what Kedro says does not always name it."""
+        for file in sorted(file for folder in self.folders for file in self._matches(folder, key)):
+            try:
+                OmegaConf.load(file)
+            except (ValueError, YAMLError, OmegaConfBaseException, OSError):
+                return file
+        return None
 
     def _merged(self, key: str) -> dict[str, Any]:
         """What Kedro makes of base and environment, with conf/local over it."""
@@ -119,6 +139,9 @@ class ConfigLoader(OmegaConfigLoader):
     def _check_duplicates(self, key: str, config_per_file: dict[Path, Any]) -> None:
         """Kedro's check, and one for a key that is a value in one file and a mapping in another: files of a folder have
         no order, so either might win."""
+        for file, one in config_per_file.items():
+            if not isinstance(one, DictConfig):
+                raise ValueError(f"{file}: is no mapping; write NAME: VALUE, as the files in conf/base do")
         super()._check_duplicates(key, config_per_file)
         if key != "parameters":
             return
@@ -137,8 +160,12 @@ class ConfigLoader(OmegaConfigLoader):
         return {Path(name) for names in found for name in names if self._fs.isfile(name)}
 
     def _yaml_files(self, folder: str) -> list[Path]:
-        root = self.path(folder)
-        found = (file for file in sorted(root.rglob("*")) if file.is_file() and file.suffix.lower() in SUFFIXES)
+        return [file for file in self._all_files(self.path(folder)) if file.suffix.lower() in SUFFIXES]
+
+    @staticmethod
+    def _all_files(root: Path) -> list[Path]:
+        """Files below a folder, without hidden ones."""
+        found = (file for file in sorted(root.rglob("*")) if file.is_file())
         return [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
 
 

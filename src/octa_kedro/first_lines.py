@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from octa_kedro.config_loader import LOCAL, ConfigLoader
+from octa_kedro.errors import ConfigError
 from octa_kedro.given import Difference
 
 MOST = 3
@@ -18,9 +19,7 @@ def first_lines(loader: ConfigLoader, source: dict[str, Any], root: str, found: 
     from (the catalog's entry `source`) and results go (`root`); and the MOST parameters that differ most from the base.
     """
     path, layout = source.get("filepath", "?"), source.get("layout", "?")
-    origin = next((one.layer.place for one in found if one.name == SOURCE), None)
-    if origin is None:
-        origin = DATA_VARIABLE if os.environ.get(DATA_VARIABLE) else "the catalog"
+    origin = _origin(str(path), found)
     return [
         f"configuration, the last counts: {', '.join(_folder(loader, name) for name in loader.folders)}",
         f"data: {path} (layout {layout}, from {origin}); results in {root}",
@@ -28,9 +27,25 @@ def first_lines(loader: ConfigLoader, source: dict[str, Any], root: str, found: 
     ]
 
 
+def _origin(path: str, found: Sequence[Difference]) -> str:
+    """Which place has said where the scans are; ConfigError if one did whom the catalog's entry does not ask."""
+    said = [(str(one.value), one.layer.place) for one in found if one.name == SOURCE and one.value is not None]
+    said += [(text, DATA_VARIABLE) for text in [os.environ.get(DATA_VARIABLE)] if text and not said]
+    for value, place in said:
+        if Path(value) != Path(path):
+            raise ConfigError(
+                f"{SOURCE} {value} ({place}) has no effect: the entry source of the catalog names {path}; take one of "
+                "them away"
+            )
+    return said[0][1] if said else "the catalog"
+
+
 def _folder(loader: ConfigLoader, name: str) -> str:
     shown = f"{Path(loader.conf_source).name}/{name}"
-    return f"{shown} ({', '.join(loader.files(name)) or 'no files'})" if name == LOCAL else shown
+    if name != LOCAL:
+        return shown
+    others = f"; not read: {', '.join(unread)}" if (unread := loader.others(name)) else ""
+    return f"{shown} ({', '.join(loader.files(name)) or 'no files'}{others})"
 
 
 def _most(found: Sequence[Difference]) -> str:

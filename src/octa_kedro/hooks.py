@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
+import click
 from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -32,7 +33,7 @@ from octa_kedro.structure import (
     settle_folds,
     use_structure,
 )
-from octa_kedro.unread import require_known_tags, unread_by
+from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
 from octa_kedro.upkeep import look_after
 from octa_kedro.without_effect import (
     stray_variables,
@@ -92,6 +93,9 @@ class ProjectHooks:
         ):
             log.warning("%s", words)
         require_known_entries(loader)
+        command = click.get_current_context(silent=True)
+        if command is not None and command.info_name == "run":
+            require_known_parts(command.params, pipelines)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:

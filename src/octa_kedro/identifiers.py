@@ -21,7 +21,13 @@ Given = str | int | float | bool
 INVISIBLE = "Cf"
 """The Unicode category of zero-width spaces, joiners, byte order marks, soft hyphens and marks of direction."""
 
-ONLY_SO = "only in capitals, spaces or the kind of their characters"
+ONLY_SO = "only in capitals, spaces, quotes or the kind of their characters"
+
+QUOTES = "'\"`\u2018\u2019\u201c\u201d"
+"""Round a name; Excel shows no apostrophe before a text, but other programs write it out."""
+
+UNKNOWN = frozenset({"NA", "N/A", "<NA>", "NAN", "NAT", "NONE", "NULL", "UNKNOWN", "?", "-"})
+"""Words, as `class_word`, by which programs and people say that something is not known; they may be names, too."""
 
 
 def clean_name(text: str) -> str:
@@ -36,9 +42,10 @@ def class_word(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """What two names share that a person would take for one: without capitals, spaces and kinds of characters."""
+    """What two names share that a person would take for one: without capitals, spaces, quotes round them and kinds of
+    characters."""
     plain = unicodedata.normalize("NFKC", clean_name(text)).casefold()
-    return "".join(unicodedata.normalize("NFKC", plain).split())
+    return "".join(unicodedata.normalize("NFKC", plain).split()).strip(QUOTES)
 
 
 def find_alike(names: Sequence[str]) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -21,7 +22,7 @@ def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
     if said is None or said.value is None:
         return
     variable = os.environ.get(DATA_VARIABLE)
-    if variable and variable != said.value:
+    if variable and Path(variable) != Path(str(said.value)):
         raise ConfigError(
             f"{SOURCE} is {said.value} in {said.layer.place}, but {DATA_VARIABLE} is {variable}; take one of them "
             f"away, or say --params {SOURCE}=PATH"

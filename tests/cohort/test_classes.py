@@ -38,6 +38,7 @@ def test_the_negative_class_can_be_named(negative: str):
     ("words", "negative", "message"),
     [
         (["1", "2"], None, "labels 1, 2 is the negative class is not sure .none of them.*cohort.negative=1"),
+        (["1", "-1"], None, "cohort.negative=-1"),
         (["0", "DR"], None, "not sure"),
         (["NORMAL", "CONTROL"], None, "CONTROL and NORMAL of them"),
         (["A", "B"], "C", "cohort.negative=C is no label of the table, which has A, B"),
@@ -70,6 +71,18 @@ def test_labels_are_read_as_text(tmp_path: Path):
     table = cohort(tmp_path, {"a": "NA", "b": "007", "c": "Normal", "d": "None"}).table
     assert table["label"].tolist() == ["NA", "007", "Normal", "None"]
     assert table["target"].tolist() == [2, 1, 0, 3]
+
+
+def test_a_class_whose_word_may_say_unknown_is_told(tmp_path: Path, caplog):
+    cohort(tmp_path, {"a": "normal", "b": "DR", "c": "nan"})
+    assert "the label nan is taken for a class of its own" in caplog.text
+
+
+def test_an_eye_named_like_the_patient_of_another_is_refused(tmp_path: Path):
+    cohort(tmp_path, {"a": "normal", "e1": "DR"})
+    (tmp_path / "subjects.csv").write_text("subject,path,label,patient\na,a.nii,0,E1\ne1,e1.nii,1,\n")
+    with pytest.raises(DataError, match=r"the patients 'E1' \(subject a\) and 'e1' \(subject e1\) differ only"):
+        select_eyes(NiftiFolder(tmp_path), CohortConfig(classes=None, diseases=None, modalities=("OCTA",)))
 
 
 def test_an_empty_label_is_named(tmp_path: Path):

@@ -82,3 +82,18 @@ def test_an_age_that_is_no_number_is_told(tmp_path: Path, caplog):
     assert labels["age"].tolist()[0] == 63.5
     assert labels["age"].isna().tolist() == [False, True, True]
     assert "1 ages are no numbers and taken as unknown, such as 'old'" in caplog.text
+
+
+def test_a_word_for_unknown_is_no_person_of_many_eyes(tmp_path: Path):
+    rows = "subject,path,patient\na,a.nii,n/a\nb,b.nii,n/a\n"
+    with pytest.raises(
+        DataError, match=r"2 rows have the patient 'n/a' \(the first is row 2\), .*; leave the cell empty"
+    ):
+        source(tmp_path, rows).subjects()
+    assert source(tmp_path, rows.replace("b.nii,n/a", "b.nii,NA"), "subjects.csv").subjects() == ["a", "b"]
+
+
+def test_columns_that_are_not_read_are_told(tmp_path: Path, caplog):
+    caplog.set_level("INFO")
+    source(tmp_path, "subject,path,set\na,a.nii,train\n").subjects()
+    assert "columns that are not read: set" in caplog.text

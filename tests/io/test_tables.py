@@ -99,6 +99,8 @@ def test_line_breaks_within_quotes_belong_to_their_cell_and_rows_keep_their_numb
         ("Study of 2024\n\nID;Disease\n1;a\n", "the names of the columns stand in row 3; remove the rows above"),
         ("ID,Disease\n1,a\nID,Disease\n2,b\n", "row 3 repeats the names of the columns"),
         ('ID,Disease\n1,"a\n2,b\n', "cannot be read as a table .line 3: .*a quote may be missing"),
+        ("ID,Disease\n1,#N/A\n", "row 2, column Disease: the cell is the error #N/A; correct it"),
+        ("ID,Disease\n1.2E+11,a\n", r"row 2, column ID: the cell is 1\.2E\+11, as Excel writes a long number"),
         ("PK\x03\x04", "cannot be read as text, it is a workbook"),
         ("ID,Disease\n1,a\x00b\n", "cannot be read as text"),
     ],

@@ -105,3 +105,29 @@ def test_a_hidden_sheet_does_not_count(tmp_path: Path):
     workbook["old"].sheet_state = "hidden"
     workbook.save(path)
     assert subject(path) == "a"
+
+
+def test_a_number_with_other_characters_in_its_format_is_refused(tmp_path: Path):
+    def style(sheet: Any) -> None:
+        sheet["A2"].number_format = '"P"000'
+
+    with pytest.raises(
+        DataError, match=r'the cell is the number 7, which Excel shows with other characters \("P"000\)'
+    ):
+        subject(book(tmp_path, [7, "a.nii"], change=style))
+
+
+def test_what_is_hidden_is_told(tmp_path: Path, caplog):
+    def hide(sheet: Any) -> None:
+        sheet.row_dimensions[2].hidden = True
+        sheet.parent.create_sheet("old").sheet_state = "hidden"
+
+    assert subject(book(tmp_path, ["a", "a.nii"], change=hide)) == "a"
+    assert "row 2 is hidden, as by a filter, but read (1 such rows)" in caplog.text
+    assert "hidden sheets are not read: old" in caplog.text
+
+
+def test_what_the_library_cannot_open_is_one_line(tmp_path: Path):
+    path = book(tmp_path, ["a", "a.nii"], change=lambda sheet: sheet.parent.create_chartsheet("empty"))
+    with pytest.raises(DataError, match=r"t\.xlsx: cannot be read as a table .*; .*save it as CSV"):
+        subject(path)

@@ -61,6 +61,16 @@ def test_a_source_in_local_parameters_is_read(project: Path, monkeypatch: pytest
         catalog(project)
 
 
+def test_a_path_that_the_catalog_does_not_ask_for_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch):
+    write_local(project, catalog="source: {type: octa_kedro.datasets.source.SourceDataset, filepath: fixed}")
+    catalog(project)
+    with pytest.raises(ConfigError, match=r"source\.path x \(--params\) has no effect: .* names fixed"):
+        catalog(project, params={"source": {"path": "x"}})
+    monkeypatch.setenv("OCTA_DATA", "y")
+    with pytest.raises(ConfigError, match=r"source\.path y \(OCTA_DATA\) has no effect"):
+        catalog(project)
+
+
 def test_a_misspelt_local_entry_is_refused(project: Path):
     write_local(project, catalog="cohort_tabel: {type: pandas.CSVDataset, filepath: x.csv}")
     with pytest.raises(ConfigError, match=r"conf/local: catalog entry cohort_tabel: .*did you mean cohort_table"):

@@ -51,5 +51,5 @@ def _capitals(words: list[str]) -> list[str]:
 
 
 def _order(word: str) -> tuple[bool, int, str]:
-    number = word.isdecimal()
+    number = word.removeprefix("-").isdecimal()
     return not number, int(word) if number else 0, word

@@ -15,7 +15,7 @@ from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.cohort.given_splits import require_given_splits
 from octa_kedro.cohort.twins import same_scans
 from octa_kedro.errors import ConfigError, DataError
-from octa_kedro.identifiers import ONLY_SO, find_alike, find_name
+from octa_kedro.identifiers import ONLY_SO, UNKNOWN, find_alike, find_name
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
 
@@ -102,7 +102,18 @@ def _labels(source: Source, config: CohortConfig) -> tuple[pd.DataFrame, CohortC
     labels = labels.assign(label=labels["disease"].map(lambda word: class_of.get(word, "")))
     if "patient" in labels.columns:
         labels = labels.assign(patient=patients_of(labels))
+        _require_one_person(labels)
     return labels, config
+
+
+def _require_one_person(labels: pd.DataFrame) -> None:
+    """DataError for an eye without a patient whose own name could be that of another eye's patient."""
+    if alike := find_alike(labels["patient"].tolist()):
+        (one, other), (eye, another) = labels["patient"].iloc[list(alike)], labels["subject"].iloc[list(alike)]
+        raise DataError(
+            f"the patients {one!r} (subject {eye}) and {other!r} (subject {another}) differ {ONLY_SO}; an "
+            "eye without a patient is a person of its own name: fill in the patient of both"
+        )
 
 
 def with_classes(config: CohortConfig, labels: pd.DataFrame) -> CohortConfig:
@@ -121,6 +132,11 @@ def with_classes(config: CohortConfig, labels: pd.DataFrame) -> CohortConfig:
     names = label_classes(words, config.negative)
     counts = words.map(disease_word).value_counts()
     shown = ", ".join(f"{name} ({counts[disease_word(name)]} eyes)" for name in names)
+    if unknown := [name for name in names if disease_word(name) in UNKNOWN]:
+        log.warning(
+            "the label %s is taken for a class of its own; if it says that the label is not known, take these rows out "
+            "of the table, or name the classes in cohort.classes", " and ".join(unknown),
+        )  # fmt: skip
     log.info("classes, as the label table spells them, the negative one first: %s", shown)
     classes = tuple(ClassConfig(name=name, diseases=(name,)) for name in names)
     return config.model_copy(update={"classes": classes, "negative": None})

@@ -91,8 +91,9 @@ def _readers() -> dict[str, Callable[[Path, Path | None, Anatomy], Source]]:
 def claim_root(claim: Path, source: Path) -> None:
     """Note in the file `claim` that the results in its folder are of `source`.
 
-    ConfigError if they are of another source that is still there; one that is gone has probably been moved, which is
-    logged and noted. A source below the claim's folder is noted from there, so that a copied project keeps its own.
+    ConfigError if they are of another source that is still there, unless nothing has been computed of it; one that is
+    gone has probably been moved, which is logged and noted. A source below the claim's folder is noted from there, so
+    that a copied project keeps its own.
     """
     root, resolved = claim.parent.resolve(), source.resolve()
     own = str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
@@ -103,12 +104,13 @@ def claim_root(claim: Path, source: Path) -> None:
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
     same = (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
-    if not same and (root / before).exists():
+    there = (root / before).exists()
+    if not same and there and any(path.is_file() for path in root.rglob("*") if path.name != claim.name):
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "
             f"--params cohort.name=NAME (an inference: inference.name=NAME), or delete {claim} if it is the same one"
         )
-    if not same:
+    if not same and not there:
         log.warning("%s: was made of %s, which is gone; %s is taken for the same eyes", claim.parent, before, own)
     if before != own or not claim.is_file():
         write_text(claim, json.dumps({"source": own}, indent=1))

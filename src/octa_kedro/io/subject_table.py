@@ -9,6 +9,7 @@ from typing import cast
 import pandas as pd
 
 from octa_kedro.errors import DataError
+from octa_kedro.identifiers import UNKNOWN, class_word
 from octa_kedro.io.eye_files import PATH, TABLES, find_eye_files, name_subjects, other_tables
 from octa_kedro.io.tables import (
     clean_age,
@@ -57,6 +58,8 @@ class SubjectTable:
         rows = read_table(self.path, (PATH,), optional=asked)
         if (unnamed := rows[PATH] == "").any():
             raise DataError(f"{self.path}: row {rows.index[unnamed][0]} has no {PATH}; fill it in or remove the row")
+        if unread := [str(name) for name in rows.columns if name not in {PATH, *asked}]:
+            log.info("%s: columns that are not read: %s", self.path, ", ".join(unread))
         if SUBJECT not in rows.columns:
             rows[SUBJECT] = [*name_subjects(rows[PATH], self.suffixes, self.path)]
         for name in {SUBJECT, LABEL, *PASSED_ON} & set(rows.columns):
@@ -75,6 +78,12 @@ class SubjectTable:
         if PATIENT in rows.columns:
             named = rows.loc[rows[PATIENT] != "", PATIENT]
             require_one_spelling(path, named)
+            unknown = named[named.map(class_word).isin(UNKNOWN) & named.duplicated(keep=False)]
+            if len(unknown):
+                raise DataError(
+                    f"{path}: {len(unknown)} rows have the patient {unknown.iloc[0]!r} (the first is row "
+                    f"{unknown.index[0]}), so they would be one person; leave the cell empty where it is not known"
+                )
             if 0 < len(named) < len(rows):
                 log.warning(
                     "%s: %d of %d eyes have no patient (the first in row %s); each of them is taken for a person of "

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from octa_kedro.errors import DataError
@@ -13,6 +13,12 @@ from octa_kedro.io.text_files import read_text
 SEPARATORS = (",", ";", "\t", "|")
 HINT = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 """The line that tells Excel the separator."""
+
+SPOILT = {
+    re.compile("#(N/A|REF!|VALUE!|NAME[?]|DIV/0!|NUM!|NULL!|#+)"): "is the error {}; correct it",
+    re.compile("[0-9](.[0-9]+)?E[+](0[5-9]|[1-9][0-9])"): "is {}, as Excel writes a long number; write all its digits",
+}
+"""What a workbook that is saved as text holds in the place of a content, and what to say of it."""
 
 
 def read_text_table(path: Path, needed: Sequence[str]) -> Grid:
@@ -46,4 +52,10 @@ def _read(path: Path, text: str, separator: str, above: int) -> tuple[Grid, str]
         rows.extend(lines)
     except csv.Error as error:
         problem = f"line {lines.line_num + above}: {error}; a quote may be missing or too many"
-    return grid_of(str(path), rows), problem
+    return grid_of(str(path), rows, dict(_spoilt(rows))), problem
+
+
+def _spoilt(rows: Sequence[Sequence[str]]) -> Iterator[tuple[tuple[int, int], str]]:
+    for number, cells in enumerate(rows, start=1):
+        for place, cell in enumerate(cells):
+            yield from (((number, place), why.format(cell)) for form, why in SPOILT.items() if form.fullmatch(cell))

@@ -1,9 +1,11 @@
 """Tables in Excel workbooks: what a cell shows, or why that is not sure."""
 
 import datetime as dt
+import logging
 import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,13 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.grid import Grid, grid_of, names_columns
 
 DIGITS = 1e15  # Excel keeps 15 digits of a number
+log = logging.getLogger(__name__)
+
 AS_TEXT = "format the column as Text and type it again"
+ADDED = re.compile(r'"[^"]*\w[^"]*"|\\\w')
+"""Letters and digits that a number format shows beside the number."""
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
@@ -23,6 +31,8 @@ def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
     """
     values, formulas = (_load(path, data_only=only) for only in (True, False))
     sheets = [sheet for sheet in values.worksheets if sheet.sheet_state == "visible"]
+    if hidden := [sheet.title for sheet in values.worksheets if sheet.sheet_state != "visible"]:
+        log.warning("%s: hidden sheets are not read: %s", path, ", ".join(hidden))
     grids = [_grid(path, sheet, formulas[sheet.title], several=len(sheets) > 1) for sheet in sheets]
     filled = [grid for grid in grids if grid.rows]
     if len(filled) < 2:
@@ -39,18 +49,22 @@ def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
 
 def _load(path: Path, *, data_only: bool) -> Any:
     import openpyxl  # noqa: PLC0415 - slow, and only a workbook needs it
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of extensions that have nothing to do with cells
             return openpyxl.load_workbook(path, data_only=data_only)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile, InvalidFileException) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error})") from error
+    except (ValueError, OSError, LookupError, TypeError, AttributeError, SyntaxError, *_BROKEN) as error:
+        raise DataError(
+            f"{path}: cannot be read as a table ({error}); correct its ending if it is text, take off its password if "
+            "it has one, or save it as CSV"
+        ) from error
 
 
 def _grid(path: Path, values: Any, formulas: Any, *, several: bool) -> Grid:
     rows, wrong = [], {}
+    if hidden := sorted(row for row, how in values.row_dimensions.items() if how.hidden and row <= values.max_row):
+        log.warning("%s: row %d is hidden, as by a filter, but read (%d such rows)", path, hidden[0], len(hidden))
     for number, cells in enumerate(values.iter_rows(), start=1):
         texts = []
         for column, cell in enumerate(cells):
@@ -92,6 +106,8 @@ _VALUES = "open the file in Excel and save it, or paste the values"
 def _number(value: float, style: str) -> tuple[str, str]:
     if abs(value) >= DIGITS or "E+" in style.upper():
         return str(value), f"is the number {value:.15g}, of which Excel has lost the spelling; {AS_TEXT}"
+    if ADDED.search(style):
+        return str(value), f"is the number {value:.15g}, which Excel shows with other characters ({style}); {AS_TEXT}"
     if not float(value).is_integer():
         return repr(value), ""
     zeros = len(style) if re.fullmatch("0+", style) else 0  # 7 is shown as 007
