@@ -42,6 +42,8 @@ def test_a_file_is_found_in_either_form_of_its_letters(tmp_path: Path):
         ("a,,0,\n", "row 2 has no path"),
         ("a/b,a.nii,0,\n", "row 2: subject 'a/b' cannot name a file"),
         ("..,a.nii,0,\n", "row 2: subject '..' cannot name a file"),
+        ("a\x07b,a.nii,0,\n", "row 2: subject 'a.x07b' cannot name a file"),
+        (f"{'é' * 61},a.nii,0,\n", r"row 2: subject é+\.\.\. has 122 bytes, too many for names of files"),
     ],
 )
 def test_names_that_would_be_confused_are_refused_with_their_rows(tmp_path: Path, rows: str, words: str):

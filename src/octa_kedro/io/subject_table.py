@@ -27,6 +27,8 @@ FILES = {"OCT": "oct_path", "surfaces": "surfaces_path", "lesion": "lesion_path"
 SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
 NO_FILE_NAME = ("/", "\\", "\0")
 """What no subject may hold: its results are files and folders of its name."""
+LONGEST = 120
+"""Bytes of a subject: file systems allow 255, of which the names of its files need up to 100 beside it."""
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +75,13 @@ class SubjectTable:
     def _check_names(path: Path, rows: pd.DataFrame) -> None:
         require_unique(path, rows[SUBJECT])
         for row, subject in rows[SUBJECT].items():
-            if subject.startswith(".") or any(letter in subject for letter in NO_FILE_NAME):
+            if subject.startswith(".") or not subject.isprintable() or any(one in subject for one in NO_FILE_NAME):
                 raise DataError(f"{path}: row {row}: subject {subject!r} cannot name a file; write it without / \\ .")
+            if (length := len(subject.encode())) > LONGEST:
+                raise DataError(
+                    f"{path}: row {row}: subject {subject[:20]}... has {length} bytes, too many for names of files; at "
+                    f"most {LONGEST} are possible"
+                )
         if PATIENT in rows.columns:
             named = rows.loc[rows[PATIENT] != "", PATIENT]
             require_one_spelling(path, named)
