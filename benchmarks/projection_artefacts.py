@@ -40,7 +40,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "none": {},
     "projection_resolved": {"method": "projection_resolved"},
     "projection_resolved, zero, ratio .7": {"method": "projection_resolved", "removal": "zero", "ratio": 0.7},
-    "projection_resolved, as published": {
+    "projection_resolved, published rule": {
         "method": "projection_resolved", "removal": "zero", "ratio": 1, "vessel_um": 0, "smoothing_um": 1,
     },
     "slab_subtraction": {"method": "slab_subtraction"},

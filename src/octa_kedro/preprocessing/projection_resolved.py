@@ -20,10 +20,11 @@ def resolve_projections(octa: NDArray, oct_scan: NDArray, step_um: float, config
     M. Zhang et al., Biomed. Opt. Express 7, 816 (2016): an artefact repeats the flow above it in proportion to the
     reflectance where it is seen, so that a voxel has flow of its own if its flow divided by the logarithm of its
     reflectance, which is what grey levels of OCT show, is higher than in all voxels above it; others are set to zero
-    (`removal` zero, `ratio` 1, `vessel_um` 0). J. P. Campbell et al., Sci. Rep. 7, 42201 (2017) show it. That loses the
-    lower half of each vessel and deep capillaries below stronger ones; Wang et al., Biomed. Opt. Express 8, 1536
-    (2017), keep more of them by looking at successive peaks. Here a lower `ratio` and `vessel_um` do, and "subtract"
-    takes ``ratio * (highest normalised flow above) * reflectance`` away instead of deciding voxel by voxel.
+    (`removal` zero, `ratio` 1, `vessel_um` 0; their threshold against noise is left out). It is illustrated in J. P.
+    Campbell et al., Sci. Rep. 7, 42201 (2017), and refined by J. Wang et al., Biomed. Opt. Express 8, 1536 (2017).
+    The plain rule loses the lower half of each vessel and deep capillaries below stronger ones
+    (`benchmarks/projection_artefacts.py`). A lower `ratio` and `vessel_um` keep them, and "subtract", our own, takes
+    ``ratio * (highest normalised flow above) * reflectance`` away instead of deciding voxel by voxel.
     """
     black, white = np.percentile(oct_scan[::SAMPLED, ::SAMPLED], (BACKGROUND_PERCENT, FULL_PERCENT))
     scale = np.float32(max(float(white - black), 1e-6))
