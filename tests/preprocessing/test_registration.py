@@ -187,4 +187,4 @@ def test_the_reference_is_the_eye_nearest_to_the_median_shape():
 
 def test_the_reference_may_be_named_for_each_field_of_view():
     config = RegistrationConfig.model_validate({"reference": {"3": 10301, 6: "10001"}})
-    assert config.reference == {3.0: "10301", 6.0: "10001"}
+    assert config.reference == {3.0: 10301, 6.0: "10001"}  # as given: `find_name` knows what a number may mean

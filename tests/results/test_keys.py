@@ -65,6 +65,7 @@ OTHER_CARD = {
     "patients": {"a": "p"},
     "parameters": {},
     "familiar": Familiar(eyes=4, curves={}, spans={}),
+    "sketches": {"b": "00"},
     "code_version": "2",
     "weights_sha256": "1",
 }

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 NOT_OF_NETWORKS = {
     **dict.fromkeys(("epoch", "metrics", "parameters"), "tells how the network was trained"),
     **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
-    "familiar": "tells what the training eyes looked like",
+    **dict.fromkeys(("familiar", "sketches"), "tells what the training eyes looked like"),
     "code_version": "tells which release trained the network",
 }
 """What a checkpoint's card says that changes no map. Its weights are in the card by their hash; its fold numbers the
