@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import REMEDY, reading
 
 FILE_HEADER = struct.Struct("<2sIHHI")  # magic, file size, two reserved, offset of the pixels
 INFO_HEADER = struct.Struct("<IiiHHIIiiII")  # BITMAPINFOHEADER
@@ -20,7 +21,6 @@ GREY_RAMP = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)[:, :3]
 PLAIN_BITS = {8: 1, 24: 3}  # bits of a pixel -> its channels
 MAX_PIXELS = 1 << 26
 """More than any B-scan or en-face map has. A header that states more is damaged; its pixels would fill the memory."""
-REMEDY = "copy it again or leave the eye out"
 
 
 class BitmapHeader(NamedTuple):
@@ -71,8 +71,9 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
-        # The pixels of a palette image are indices, not grey levels.
-        pixels = _decode(path, image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+        with reading(path):
+            # The pixels of a palette image are indices, not grey levels.
+            pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
     if pixels.ndim == 3:
         if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
             raise DataError(f"{path}: a colour picture; B-scans and projection maps must be grey")
@@ -83,7 +84,10 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 def read_classes(path: Path) -> NDArray[np.uint8]:
     """One label picture as rows x columns of class numbers: palette indices if it has a palette, else grey levels."""
     image = _open(path, io.BytesIO(_bytes_of(path)))
-    return _decode(path, image) if image.mode == "P" else read_grey(path)
+    if image.mode != "P":
+        return read_grey(path)
+    with reading(path):
+        return np.asarray(image)
 
 
 def parse_header(data: bytes) -> BitmapHeader | None:
@@ -156,10 +160,3 @@ def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
         raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
     _require_size(path, *image.size)
     return image
-
-
-def _decode(path: Path, image: Image.Image) -> NDArray[np.uint8]:
-    try:
-        return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: damaged bitmap ({error}); {REMEDY}") from error

@@ -1,7 +1,9 @@
 """NIfTI files that keep the affine in millimetres and can be memory-mapped."""
 
+import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -10,11 +12,12 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import MOST
 from octa_kedro.io.files import replacing
 from octa_kedro.io.volume import Laterality, Volume
 
 UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
-UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError)
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError, OverflowError)
 """What nibabel raises for a file that it cannot read."""
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
@@ -92,9 +95,31 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
         image = nib.load(path)
         # nibabel moves the scale factors from the header to the array proxy when it opens a file.
         proxy = image.dataobj
-        return image, np.asanyarray(proxy.get_unscaled()), float(proxy.slope), float(proxy.inter)
+        numbers = _decompressed(path, proxy) if path.suffix.lower() == ".gz" else np.asanyarray(proxy.get_unscaled())
+        return image, numbers, float(proxy.slope), float(proxy.inter)
     except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
+
+
+def _decompressed(path: Path, proxy: Any) -> NDArray:
+    """The stored numbers of a compressed file. It is read to its end, since only there a changed byte is found by its
+    checksum; nibabel stops after the last voxel. DataError if its length is not that of its header."""
+    start, needed = int(proxy.offset), int(np.prod(proxy.shape, dtype=object)) * proxy.dtype.itemsize
+    if needed > MOST:
+        raise DataError(f"{path}: its header states {proxy.shape} voxels, more than any scan has; replace it")
+    with gzip.open(path) as file:
+        file.read(start)
+        data = bytearray(needed)
+        view, found = memoryview(data), 0
+        while found < needed and (more := file.readinto(view[found:])):
+            found += more
+        longer = len(file.read(1))
+    if found < needed or longer:
+        what = "goes on after them" if longer else f"has {found} of them"
+        raise DataError(
+            f"{path}: its header states {needed} bytes of voxels, but it {what}; replace it or leave it out"
+        )
+    return np.frombuffer(data, proxy.dtype).reshape(proxy.shape, order="F")
 
 
 def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, float]]:

@@ -1,16 +1,15 @@
 """Reads MATLAB label files of both formats, and checks that retinal surfaces fit their scan."""
 
 import math
-import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat, whosmat
-from scipy.io.matlab import MatReadError
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.octa500 import SURFACE_INDEX_BASE, SURFACES
 from octa_kedro.io.volume import Laterality, PlaneStack
 
@@ -25,19 +24,18 @@ REMEDY = "segment the eye again or remove its layers"
 
 def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
     """The variable `key`, and whether its axes are in reverse order, as they are in MATLAB 7.3 files (HDF5)."""
-    try:
+    with reading(path, "not a readable MATLAB file; copy it again"):
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
+                if key not in file:
+                    raise DataError(f"{path}: no MATLAB file with the variable {key!r}")
                 _require_size(path, key, file[key].shape)
                 return np.asarray(file[key]), True
-        for name, shape, _ in whosmat(path):
-            if name == key:
-                _require_size(path, key, shape)
+        shapes = {name: shape for name, shape, _ in whosmat(path)}
+        if key not in shapes:
+            raise DataError(f"{path}: no MATLAB file with the variable {key!r}")
+        _require_size(path, key, shapes[key])
         return np.asarray(loadmat(path, variable_names=[key])[key]), False
-    except KeyError as error:
-        raise DataError(f"{path}: no MATLAB file with the variable {key!r} ({error})") from error
-    except (ValueError, TypeError, OSError, NotImplementedError, MatReadError, zlib.error) as error:
-        raise DataError(f"{path}: not a readable MATLAB file ({error}); copy it again") from error
 
 
 def _require_size(path: Path, key: str, shape: tuple[int, ...]) -> None:

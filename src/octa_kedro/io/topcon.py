@@ -129,6 +129,8 @@ def _require_pattern(path: Path, mode: int, n: int, width: int, volumes: tuple[i
 
 def _decoded(path: Path, chunk: memoryview, shape: tuple[int, int, int]) -> NDArray:
     """B-scans (number, depth, width) from JPEG 2000 pictures, each preceded by its length."""
+    if 4 * shape[0] > len(chunk):  # before memory is taken for so many
+        raise DataError(f"{path}: states {shape[0]} B-scans, but {JPEG} has {len(chunk)} bytes; copy it again")
     stack: NDArray | None = None
     for index, data in enumerate(_pictures(chunk, shape[0])):
         with Image.open(io.BytesIO(data)) as image:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.dicom import dicom_size, read_dicom
 from octa_kedro.io.e2e import read_e2e
 from octa_kedro.io.hashing import hash_files
@@ -194,7 +195,8 @@ def _described(shape: tuple[int, ...], extent: tuple[float, float, float]) -> st
 def _size(path: Path, modality: Modality | None) -> ScanSize:
     """Shape and spacing, from the header if it tells them."""
     if (size := _reader(path).size) is not None:
-        return size(path, modality)
+        with reading(path):
+            return size(path, modality)
     scan = _read(path, modality)
     x, y, z = scan.array.shape
     return ScanSize((x, y, z), scan.spacing)
@@ -237,7 +239,8 @@ def _read(path: Path, modality: Modality | None) -> VendorScan:
         if modality in (None, scan.modality):
             return scan
     scans.clear()
-    scans.append(reader.read(path, modality))
+    with reading(path):
+        scans.append(reader.read(path, modality))
     return scans[0]
 
 
