@@ -88,7 +88,7 @@ def test_damage_is_told_as_that(tmp_path: Path, name: str, data: st.DataObject):
     damaged = bytearray(kept.read_bytes())
     # headers come first: most of the damage is done there
     places = st.one_of(st.integers(0, min(400, len(damaged) - 1)), st.integers(0, len(damaged) - 1))
-    # a wrong byte in a MATLAB file can end the process within scipy or HDF5: only cut ones are tried here
+    # a wrong byte in an old MATLAB file can end the process within scipy's loadmat: only cut ones are tried here
     for place in data.draw(st.lists(places, max_size=0 if name.endswith(".mat") else 4)):
         damaged[place] = data.draw(st.integers(0, 255))
     path.write_bytes(damaged[: data.draw(st.one_of(st.just(len(damaged)), places))])
