@@ -4,6 +4,7 @@ import os
 
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import cohort_root, environment_name, inference_root
+from octa_kedro.evidence import EvidenceHooks
 from octa_kedro.hooks import ProjectHooks
 from octa_kedro.structure import current_folds
 
@@ -14,7 +15,7 @@ def _environment(name: str, default: str) -> str:
     return os.environ.get(name, default)
 
 
-HOOKS = (ProjectHooks(),)
+HOOKS = (ProjectHooks(), EvidenceHooks())
 
 # conf/base, then the environment, then conf/local, whatever the environment is.
 CONFIG_LOADER_CLASS = ConfigLoader

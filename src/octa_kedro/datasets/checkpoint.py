@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from kedro.io import AbstractVersionedDataset, Version
 from kedro.io.core import VersionNotFoundError
 
-from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.datasets.versioned import VersionedFile
+from octa_kedro.errors import CheckpointError, ConfigError, DataError
+from octa_kedro.io.notes import read_note
+from octa_kedro.io.seals import Made
 
 if TYPE_CHECKING:
     from octa_kedro.inference.networks import ModelFolder
@@ -59,8 +63,8 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         return {"filepath": str(self._filepath), "folds": self._folds, "version": self._version}
 
 
-class CheckpointDataset(AbstractVersionedDataset["Checkpoint", "Checkpoint | None"]):
-    """Weights (safetensors) with their card (JSON beside them).
+class CheckpointDataset(VersionedFile["Checkpoint", "Checkpoint | None"]):
+    """Weights (safetensors) with their card (JSON beside them), which names what they were made from.
 
     With `optional`, loading gives None where nothing has been saved yet: a network that does not start
     from pre-trained weights can then be trained without them.
@@ -74,29 +78,37 @@ class CheckpointDataset(AbstractVersionedDataset["Checkpoint", "Checkpoint | Non
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
         self._optional = optional
-        self.metadata = metadata
 
     def load(self) -> Checkpoint | None:
         """The checkpoint; CheckpointError if it is damaged or not there."""
         from octa_kedro.training.checkpoint import load_checkpoint
 
         try:
-            return load_checkpoint(Path(self._get_load_path()))
+            checkpoint = load_checkpoint(Path(self._get_load_path()))
         except VersionNotFoundError:
             if self._optional:
+                self.made = None
                 return None
             raise CheckpointError(f"{self._filepath}: no checkpoint there; train one first (kedro run)") from None
+        card = checkpoint.card
+        # weights to start from may come from other images and splits, as long as no judged eye is among them
+        self.made = Made(card.weights_sha256, {} if card.kind == "encoder" else card.made_from)
+        return checkpoint
 
     def save(self, data: Checkpoint) -> None:
         """Write weights and card."""
         from octa_kedro.training.checkpoint import save_checkpoint
 
-        save_checkpoint(Path(self._get_save_path()), data)
+        card = data.card.model_copy(update={"made_from": dict(self.made_from)})
+        save_checkpoint(Path(self._get_save_path()), replace(data, card=card))
 
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
+    def _stated_hash(self, path: Path) -> str:
+        try:
+            return str(read_note(path.with_suffix(".json")).get("weights_sha256", ""))
+        except DataError:
+            return ""
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version, "optional": self._optional}
+        return super()._describe() | {"optional": self._optional}

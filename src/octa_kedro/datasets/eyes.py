@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from glob import escape
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kedro.io import AbstractVersionedDataset, Version
-
+from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.io.notes import read_note, write_note
 
 if TYPE_CHECKING:
@@ -18,17 +17,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class EyeFoldersDataset(AbstractVersionedDataset["Mapping[str, EyeFolder]", "dict[str, Path]"]):
+class EyeFoldersDataset(VersionedFile["Mapping[str, EyeFolder]", "dict[str, Path]"]):
     """A folder per eye, ``<version>/<subject>/``, in the folder of the list `filepath` (JSON, one a version).
 
     An eye of which nothing has changed since an earlier version shares its files, so that only new eyes cost time.
     """
-
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
-        self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
         """The folder of every eye of the version."""
@@ -46,9 +39,3 @@ class EyeFoldersDataset(AbstractVersionedDataset["Mapping[str, EyeFolder]", "dic
             made += write_eye(root / version / subject, eye, earlier[-1] if earlier else None)
         write_note(Path(self._get_save_path()), {s: f"{version}/{s}" for s in data})
         log.info("%s: %d of %d eyes are new, the others are as they were", root / version, made, len(data))
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}

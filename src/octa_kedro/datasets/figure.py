@@ -3,12 +3,11 @@
 import base64
 import gc
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NewType, Protocol
 
-from kedro.io import AbstractVersionedDataset, Version
-
-from octa_kedro.io.files import replacing
+from octa_kedro.datasets.versioned import VersionedFile
+from octa_kedro.io.files import replacing, replacing_folder
 
 ImagePreview = NewType("ImagePreview", str)
 """What kedro-viz knows a picture by: the name of this type."""
@@ -24,32 +23,28 @@ class Drawn(Protocol):
     def savefig(self, fname: Any, **options: Any) -> None: ...
 
 
-class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], Path]):
+class FigureDataset(VersionedFile[Drawn | Mapping[str, Drawn], Path]):
     """A figure as a PNG file, or several by file name in a folder.
 
     kedro-datasets has such a class, but it imports matplotlib to describe the catalog.
     """
-
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
-        self.metadata = metadata
 
     def load(self) -> Path:
         """Where the file or the folder lies: a picture is for people, a page can link to it."""
         return Path(self._get_load_path())
 
     def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
-        """Write each file atomically."""
+        """Write the file, or the folder with all files, atomically."""
         path = Path(self._get_save_path())
         if not isinstance(data, Mapping):
-            return _write(path, data)
-        path.mkdir(parents=True, exist_ok=True)  # also where there is nothing to draw
-        for number, (name, figure) in enumerate(data.items(), 1):
-            _write(path / name, figure)
-            if number % COLLECT_EVERY == 0:
-                gc.collect()
+            with replacing(path) as partial:
+                return data.savefig(partial, format="png")
+        with replacing_folder(path) as folder:  # also where there is nothing to draw
+            for number, (name, figure) in enumerate(data.items(), 1):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                figure.savefig(folder / name, format="png")
+                if number % COLLECT_EVERY == 0:
+                    gc.collect()
         return None
 
     def preview(self) -> ImagePreview:
@@ -60,11 +55,3 @@ class FigureDataset(AbstractVersionedDataset[Drawn | Mapping[str, Drawn], Path])
 
     def _exists(self) -> bool:
         return Path(self._get_load_path()).exists()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
-
-
-def _write(file: Path, figure: Drawn) -> None:
-    with replacing(file) as partial:
-        figure.savefig(partial, format="png")

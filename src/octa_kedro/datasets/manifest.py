@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractVersionedDataset, Version
+from kedro.io import Version
 from kedro.io.core import VersionNotFoundError
 
+from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.errors import DataError
 from octa_kedro.io.notes import read_note, write_note
+from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
 from octa_kedro.results.named import place_named
 
 if TYPE_CHECKING:
@@ -19,14 +23,15 @@ if TYPE_CHECKING:
     from octa_kedro.results.stored import Manifest
 
 
-class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
+class ManifestDataset(VersionedFile["Job", "Manifest"]):
     """A mapping eye -> stored result, as one small JSON manifest a version.
 
     Saving does a job: it makes what is not in `store` yet; loading gives lazily read results. `filepath` is the
     manifest; `store`, a folder relative to the manifest's (default: ``files``), is shared by all versions, and by
     results that are made together. `name` is the dataset's in the catalog, where it is not that of its folder. With
     `optional`, loading gives nothing where nothing has been saved yet. With `named`, a word such as ``map``, every
-    eye's file stands as ``<eye>_map`` too, in a folder of that version beside the manifest's.
+    eye's file stands as ``<eye>_map`` too, in a folder of that version beside the manifest's. The seal of a manifest
+    (`io.seals`) is of the bytes of its eyes' files, whatever their names.
     """
 
     def __init__(
@@ -41,21 +46,25 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
+        super().__init__(filepath=filepath, version=version, metadata=metadata)
         self._folder = Path(os.path.normpath(Path(filepath).parent / store))
         self._name, self._compress = name or Path(filepath).parent.name, compress
         self._optional, self._named = optional, named
-        self.metadata = metadata
 
     def load(self) -> Manifest:
-        """Eye -> stored result, in the order of the manifest."""
+        """Eye -> stored result, in the order of the manifest; DataError if it is not as it was written."""
         try:
             path = Path(self._get_load_path())
         except VersionNotFoundError:
             if self._optional:
+                self.made = None
                 return self._store().open_all({})
             raise
-        return self._store().open_all(read_note(path))
+        made, _ = read_seal(path)
+        entries = read_note(path)
+        require_sealed(path, made, _hash_of(entries))
+        self.made = made
+        return self._store().open_all(entries)
 
     def save(self, data: Job) -> None:
         """Make what is missing, then write the manifest: a manifest never names a file that is not complete."""
@@ -66,6 +75,7 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
             folder = Path(self._filepath.parent) / (self.resolve_save_version() or "")
             for eye, stored in store.open_all(entries).items():
                 place_named(stored.path, folder / f"{eye}_{self._named}{store.suffix}")
+        write_seal(path, Made(_hash_of(entries), self.made_from, self.passes_on))
         write_note(path, entries)
 
     def _store(self) -> Store:
@@ -85,8 +95,17 @@ class ManifestDataset(AbstractVersionedDataset["Job", "Manifest"]):
                 return path.parent.name
         return None
 
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
+    def _stated_hash(self, path: Path) -> str:
+        try:
+            return read_seal(path)[0].sha256
+        except DataError:
+            return ""
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "store": str(self._folder), "version": self._version}
+
+
+def _hash_of(entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of which eye has which bytes."""
+    bytes_of = {eye: entry.get("sha256", [*entry]) for eye, entry in entries.items()}
+    return digest(json.dumps(bytes_of, sort_keys=True).encode())

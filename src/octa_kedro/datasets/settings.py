@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kedro.io import AbstractVersionedDataset, Version
-
-from octa_kedro.io.files import write_text
+from octa_kedro.datasets.sealed import SealedDataset
 from octa_kedro.preprocessing.config import ProcessingConfig
 
 
-class ProcessingDataset(AbstractVersionedDataset[ProcessingConfig, ProcessingConfig]):
-    """A ProcessingConfig as JSON, whose grid is in numbers."""
+class ProcessingDataset(SealedDataset[ProcessingConfig, ProcessingConfig]):
+    """A ProcessingConfig as JSON, whose grid is in numbers; checked again when it is loaded."""
 
-    def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(PurePosixPath(filepath), version)
-        self.metadata = metadata
+    def _format(self, data: ProcessingConfig) -> tuple[bytes, dict[str, Any]]:
+        return data.model_dump_json(indent=1).encode(), {}
 
-    def load(self) -> ProcessingConfig:
-        """The configuration, checked again."""
-        return ProcessingConfig.model_validate_json(Path(self._get_load_path()).read_text())
-
-    def save(self, data: ProcessingConfig) -> None:
-        """Written atomically."""
-        write_text(Path(self._get_save_path()), data.model_dump_json(indent=1))
-
-    def _exists(self) -> bool:
-        return Path(self._get_load_path()).is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "version": self._version}
+    def _parse(self, content: bytes, facts: dict[str, Any]) -> ProcessingConfig:
+        return ProcessingConfig.model_validate_json(content)

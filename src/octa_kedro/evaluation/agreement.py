@@ -59,7 +59,8 @@ def require_unseen(table: pd.DataFrame, seen: pd.DataFrame, splits: pd.DataFrame
     """LeakError if a network has learnt from a patient it is judged on, or had its epoch chosen by a held-out one.
 
     `seen` has a row per model, fold, subject and use (used_for: training, validation or pretraining), taken from
-    the checkpoints that made the predictions. DataError if it lacks a model's fold.
+    the checkpoints that made the predictions. DataError if it lacks a model's fold, or says that its network has learnt
+    from nobody.
     """
     require_columns(seen, SEEN_COLUMNS, "seen")
     patients = dict(zip(seen["subject"].astype(str), seen["patient"].astype(str), strict=True))
@@ -71,6 +72,8 @@ def require_unseen(table: pd.DataFrame, seen: pd.DataFrame, splits: pd.DataFrame
         own = seen[(seen["model"] == model) & (seen["fold"] == fold)]
         judge, learner = f"{model}, fold {fold}", "the network that is judged on them"
         learnt = own.loc[own["used_for"] != "validation", "subject"].astype(str)
+        if not (own["used_for"] == "training").any():
+            raise DataError(f"{model}, fold {fold}: no eye is known that its network was trained on; {REMEDY}")
         require_disjoint(_subjects(rows), learnt, judge=judge, learner=learner, patients=patients)
         chosen_by = own.loc[own["used_for"] == "validation", "subject"].astype(str)
         held_out = _subjects(rows[rows["part"] == HELD_OUT])

@@ -6,6 +6,7 @@ Its bytes are on the disk before its name is: otherwise a power cut may leave th
 import os
 import platform
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,24 @@ def replacing(path: Path) -> Iterator[Path]:
         _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path`, which must not exist or be empty. It takes the place of `path` when the block
+    ends without an error, its files being on the disk, and is removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = unfinished_name(path)
+    try:
+        partial.mkdir()
+        yield partial
+        for one in partial.rglob("*"):
+            _flush(one)
+        _flush(partial)
+        partial.replace(path)
+        _flush(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def unfinished_name(path: Path, what: str = "partial") -> Path:

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from octa_kedro.cohort.leak import person_of
 from octa_kedro.config import Config, first_problem
-from octa_kedro.errors import CheckpointError
-from octa_kedro.io.files import write_text
+from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.io.hashing import sha256_of
+from octa_kedro.io.notes import read_note, write_note
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
@@ -33,7 +33,8 @@ class CheckpointCard(Config):
     eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
     `views` its probabilities are averaged. `familiar` says what its training eyes looked like; None, as in cards of
     earlier versions, that this is not known. `sketches` (`preprocessing.sketch`) are those of the images that moved the
-    weights, by subject, to know such an image again under another name.
+    weights, by subject, to know such an image again under another name. `made_from` has the hashes of the datasets
+    that the training read, and of what they were made from, by name.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -52,6 +53,7 @@ class CheckpointCard(Config):
     sketches: dict[str, str] = Field({})
     parameters: dict[str, Any]
     code_version: str
+    made_from: dict[str, str] = Field({})
     weights_sha256: str = ""
 
     def learnt_from(self) -> set[str]:
@@ -100,7 +102,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
     def write_card(partial: Path) -> None:
         card = checkpoint.card.model_copy(update={"weights_sha256": sha256_of(partial)})
-        write_text(path.with_suffix(".json"), card.model_dump_json(indent=1))
+        write_note(path.with_suffix(".json"), card.model_dump(mode="json"))
 
     weights = {name: tensor.contiguous() for name, tensor in checkpoint.weights.items()}
     write_tensors(path, weights, before=write_card)
@@ -115,7 +117,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not needed.is_file():
             raise CheckpointError(f"{needed}: no such file; a checkpoint is a .safetensors file with a .json beside it")
     try:
-        card = CheckpointCard.model_validate_json(card_path.read_text())
+        card = CheckpointCard.model_validate(read_note(card_path))
+    except DataError as error:
+        raise CheckpointError(f"{error}: train again, or restore both files of the checkpoint") from error
     except ValidationError as error:
         raise CheckpointError(f"{card_path}: {first_problem(error, CheckpointCard)}") from error
     if card.weights_sha256 != sha256_of(path):

@@ -46,11 +46,13 @@ def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFram
 
 @node_function
 def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tuple[pd.DataFrame, str]:
-    """Every metric with its interval, as a table and as text; the text goes to the log too."""
+    """Every metric with its interval, as a table and as text, which also says what the predictions were made from; the
+    text goes to the log too."""
+    from octa_kedro.evaluation.origin import describe_origin
     from octa_kedro.evaluation.tables import format_metric_table, metric_table
 
     table = metric_table(predictions, config)
-    text = format_metric_table(table)
+    text = format_metric_table(table) + describe_origin(predictions.attrs.get("made_from", {}))
     log.info("metrics:\n%s", text)
     return table, text
 

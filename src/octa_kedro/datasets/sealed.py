@@ -1,0 +1,48 @@
+"""Small results in the catalog: written atomically, with a seal that is checked whenever they are read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from octa_kedro.datasets.versioned import In, Out, VersionedFile
+from octa_kedro.errors import DataError
+from octa_kedro.io.files import replacing
+from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
+
+
+class SealedDataset(VersionedFile[In, Out]):
+    """A file that a subclass turns into bytes and back; its seal (`io.seals`) lies beside it."""
+
+    @abstractmethod
+    def _format(self, data: In) -> tuple[bytes, dict[str, Any]]:
+        """Data as the bytes of the file, and as facts that reading them needs."""
+
+    @abstractmethod
+    def _parse(self, content: bytes, facts: dict[str, Any]) -> Out:
+        """The data that `_format` was given."""
+
+    def load(self) -> Out:
+        """What was saved; DataError names a file that has no seal, or is not as it was written."""
+        path = Path(self._get_load_path())
+        made, facts = read_seal(path)
+        content = path.read_bytes()
+        require_sealed(path, made, digest(content))
+        self.made = made
+        return self._parse(content, facts)
+
+    def save(self, data: In) -> None:
+        """Written atomically, after its seal."""
+        content, facts = self._format(data)
+        made = Made(digest(content), self.made_from, self.passes_on)
+        path = Path(self._get_save_path())
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+            write_seal(path, made, **facts)
+
+    def _stated_hash(self, path: Path) -> str:
+        try:
+            return read_seal(path)[0].sha256
+        except DataError:
+            return ""

@@ -1,0 +1,31 @@
+"""What judged predictions were made from, in words."""
+
+import re
+from collections.abc import Mapping
+
+from octa_kedro.io.seals import SHOWN
+
+CHECKPOINT = re.compile(r"(?P<model>\w+)\.fold_(?P<fold>\d+)\.checkpoint")
+IMAGES = ("processed_volumes", "enface_maps")
+STARTS = "pretraining"
+
+
+def describe_origin(made_from: Mapping[str, str]) -> str:
+    """A paragraph of markdown that names checkpoints, images and splits by the beginnings of their hashes.
+
+    `made_from` has the SHA-256 of datasets by their names; an empty text if it does not know who predicted.
+    """
+    found = [(match["model"], int(match["fold"]), name) for name in made_from if (match := CHECKPOINT.fullmatch(name))]
+    if not found:
+        return ""
+    models = dict.fromkeys(model for model, _, _ in sorted(found))
+    lines = []
+    for model in models:
+        folds = sorted((fold, made_from[name]) for of, fold, name in found if of == model)
+        who = "start weights of" if model == STARTS else "made by checkpoint"
+        where = STARTS if model == STARTS else model
+        lines.append(f"- {who} {where}: " + ", ".join(f"fold {fold} {sha[:SHOWN]}" for fold, sha in folds))
+    images = ", ".join(f"{name} {made_from[name][:SHOWN]}" for name in IMAGES if name in made_from)
+    lines.append(f"- from volumes: {images}")
+    lines.append(f"- splits: {made_from.get('splits', 'unknown')[:SHOWN]}")
+    return "\n## What was judged (first digits of SHA-256)\n\n" + "\n".join(lines) + "\n"

@@ -1,0 +1,88 @@
+"""What every result was made from is noted with it, and no step reads results that do not belong together.
+
+The rule, for every node: if two of its inputs were made from a dataset, or one is it and the other was made from it,
+that dataset had the same content both times. Contents are compared by their hashes, not by versions, so that a step
+that was run again with the same result changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline.node import Node
+
+from octa_kedro.datasets.versioned import VersionedFile
+from octa_kedro.errors import DataError
+from octa_kedro.io.seals import SHOWN, Made
+
+BEGINNINGS = {"data_processing", "pretraining"}
+"""Tags of nodes behind whose results no step looks: images, splits and start weights stand for themselves."""
+PASSING_ON = {"tabulate_folds"}
+"""Such nodes whose results are parts of their inputs, so that these are looked at too."""
+
+Known = tuple[str, str]
+
+
+class EvidenceHooks:
+    """Kedro hooks round every node: compare what its inputs were made from, tell its outputs."""
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """DataError if two inputs of `node` do not belong together; its outputs learn what they are made from."""
+        datasets = {name: catalog.get(name) for name in node.inputs if not name.startswith("params:")}
+        inputs = {
+            name: dataset.made
+            for name, dataset in datasets.items()
+            if isinstance(dataset, VersionedFile) and dataset.made is not None
+        }
+        if clash := find_clash(inputs):
+            raise DataError(_words(clash, catalog))
+        passes_on = node.name in PASSING_ON or not BEGINNINGS & node.tags
+        history = history_of(inputs, whole=not BEGINNINGS & node.tags)
+        for name in node.outputs:
+            if isinstance(dataset := catalog.get(name), VersionedFile):
+                dataset.made_from, dataset.passes_on = history, passes_on
+
+
+def history_of(inputs: Mapping[str, Made], *, whole: bool = True) -> dict[str, str]:
+    """The hashes of a step's inputs by their names, with those of what they pass on if the `whole` is asked for."""
+    passed = {name: sha for made in inputs.values() if whole and made.passes_on for name, sha in made.made_from.items()}
+    return dict(sorted((passed | {name: made.sha256 for name, made in inputs.items()}).items()))
+
+
+def find_clash(inputs: Mapping[str, Made]) -> tuple[str, Known, Known] | None:
+    """A dataset that two of the inputs disagree about, each with its name and the hash that it states; None if all
+    belong together."""
+    stated: dict[str, Known] = {}
+    for dataset, by, sha in _statements(inputs):
+        if stated.setdefault(dataset, (by, sha))[1] != sha:
+            return dataset, stated[dataset], (by, sha)
+    return None
+
+
+def _statements(inputs: Mapping[str, Made]) -> Iterator[tuple[str, str, str]]:
+    """Dataset, the input that states its hash, and the hash; inputs themselves come first."""
+    for name, made in inputs.items():
+        yield name, name, made.sha256
+    for name, made in inputs.items():
+        for ancestor, sha in made.made_from.items():
+            yield ancestor, name, sha
+
+
+def _words(clash: tuple[str, Known, Known], catalog: Any) -> str:
+    dataset, (first, one), (second, other) = clash
+    kept = catalog.get(dataset)
+
+    def shown(sha: str) -> str:
+        version = kept.version_with(sha) if isinstance(kept, VersionedFile) else ""
+        return f"{sha[:SHOWN]} (version {version})" if version else sha[:SHOWN]
+
+    reads = f"this step reads {shown(one)}" if first == dataset else f"{first} from {shown(one)}"
+    stale = second if first == dataset else f"one of {first} and {second}"
+    return (
+        f"{second} was made from {dataset} {shown(other)}, but {reads}: they do not belong together; run the pipelines "
+        f"that make {stale} again, or name versions that do by --load-versions (DATASET:VERSION)"
+    )

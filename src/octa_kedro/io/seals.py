@@ -1,0 +1,72 @@
+"""The seal of a result: a small file beside it with the hash of the result and of all that it was made from.
+
+It protects against a mix-up (a file that was edited, cut or swapped, versions that do not belong together), not against
+a forger.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from octa_kedro.errors import DataError
+from octa_kedro.io.notes import read_note, write_note
+
+SUFFIX = ".seal.json"
+SHOWN = 12
+"""Digits of a hash that messages show."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The SHA-256 of a result, and of the datasets it was made from, by their names.
+
+    `made_from` are what its step read and what that was made from in turn; `passes_on` says whether what is made from
+    this result names its `made_from` too.
+    """
+
+    sha256: str
+    made_from: Mapping[str, str] = field(default_factory=dict)
+    passes_on: bool = True
+
+
+def seal_of(path: Path) -> Path:
+    """Where the seal of the file at `path` lies."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def write_seal(path: Path, made: Made, **facts: Any) -> None:
+    """Write the seal of `path`, before the file itself takes its place: a file in place then always has its seal.
+
+    `facts` are what reading the file needs to know, as plain data.
+    """
+    about = {"sha256": made.sha256, "made_from": dict(made.made_from), "passes_on": made.passes_on}
+    write_note(seal_of(path), about | {"facts": facts})
+
+
+def read_seal(path: Path) -> tuple[Made, dict[str, Any]]:
+    """What `write_seal` wrote of the file at `path`, and its facts. DataError if there is no such file, or no seal."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; choose a version that is there, or run the pipeline that makes it")
+    if not seal_of(path).is_file():
+        raise DataError(
+            f"{path}: made by an earlier version of this program, or copied without {seal_of(path).name}; copy its "
+            "whole folder, or delete that and run the pipeline that makes it again"
+        )
+    told = read_note(seal_of(path))
+    return Made(told["sha256"], told["made_from"], told["passes_on"]), told["facts"]
+
+
+def require_sealed(path: Path, made: Made, sha256: str) -> None:
+    """DataError unless the content of `path`, which has the hash `sha256`, is what its seal says."""
+    if made.sha256 != sha256:
+        raise DataError(
+            f"{path}: its content has changed since it was written (edited, cut short or swapped); restore it, or "
+            f"delete {path.parent} and run the pipeline that makes it again"
+        )
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of bytes, as a hexadecimal string."""
+    return hashlib.sha256(content).hexdigest()
