@@ -1,11 +1,10 @@
 """The whole mission on a tiny phantom: what it leaves, and that nothing leaks."""
 
-import json
-
 import nibabel as nib
 import numpy as np
 import pytest
 
+from octa_kedro.io.notes import read_note
 from octa_kedro.pipeline_registry import register_pipelines
 from octa_kedro.structure import Structure, use_structure
 from tests.pipelines.conftest import catalog
@@ -145,7 +144,7 @@ def test_maps_of_held_out_eyes_are_checked(mission):
 def test_checkpoints_explain_themselves(mission):
     project, version = mission
     path = project / "data/test/06_models/training_3d/fold_1/checkpoint.safetensors" / version / "checkpoint.json"
-    card = json.loads(path.read_text())
+    card = read_note(path)
     assert card["classes"] == ["NORMAL", "DISEASED"]
     assert card["model"]["widths"] == [4, 4, 8, 8]
     assert card["processing"]["grid"] == [32, 32, 64]

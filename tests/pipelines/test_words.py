@@ -102,12 +102,17 @@ def test_an_eye_that_is_not_there_is_refused_before_any_is_read(mission):
             run(project, env="nifti_folder", pipeline_names=["inference"], params=params)
 
 
-def test_every_table_in_the_catalog_is_read_as_it_was_written():
+def test_every_table_text_and_json_of_the_catalog_is_sealed():
     catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
-    tables = {name: entry for name, entry in catalog.items() if entry["type"] == "pandas.CSVDataset"}
-    assert len(tables) > 20
-    assert {str(entry["load_args"]) for entry in tables.values()} == {str(catalog["cohort_table"]["load_args"])}
-    assert catalog["cohort_table"]["load_args"]["keep_default_na"] is False
+    kinds = {Path(entry["filepath"]).suffix: set() for entry in catalog.values() if "filepath" in entry}
+    for entry in catalog.values():
+        if "filepath" in entry:
+            kinds[Path(entry["filepath"]).suffix].add(entry["type"].removeprefix("octa_kedro.datasets."))
+    assert kinds[".csv"] == {"table.TableDataset"}
+    assert kinds[".txt"] == kinds[".md"] == {"plain.TextDataset"}
+    assert kinds[".json"] == {
+        "plain.JSONDataset", "manifest.ManifestDataset", "settings.ProcessingDataset", "eyes.EyeFoldersDataset"
+    }  # fmt: skip
 
 
 def test_given_splits_are_refused_before_a_volume_is_read(project: Path, tmp_path: Path):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from octa_kedro.results.store import Store
     from octa_kedro.results.stored import Manifest
 
+ENTRY = {"file", "failed", "absent"}
+"""An entry of a manifest has one of these."""
+
 
 class ManifestDataset(VersionedFile["Job", "Manifest"]):
     """A mapping eye -> stored result, as one small JSON manifest a version.
@@ -62,6 +65,7 @@ class ManifestDataset(VersionedFile["Job", "Manifest"]):
             raise
         made, _ = read_seal(path)
         entries = read_note(path)
+        _require_entries(path, entries)
         require_sealed(path, made, _hash_of(entries))
         self.made = made
         return self._store().open_all(entries)
@@ -103,6 +107,16 @@ class ManifestDataset(VersionedFile["Job", "Manifest"]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "store": str(self._folder), "version": self._version}
+
+
+def _require_entries(path: Path, entries: Mapping[str, Any]) -> None:
+    """DataError unless each entry is a result, why there is none, or that the eye has no such part."""
+    for eye, entry in entries.items():
+        if not isinstance(entry, dict) or len(ENTRY & entry.keys()) != 1:
+            raise DataError(
+                f"{path}: damaged (it does not say what became of {eye}); delete {path.parent} and run the pipeline "
+                "that makes it again"
+            )
 
 
 def _hash_of(entries: Mapping[str, Mapping[str, Any]]) -> str:

@@ -53,7 +53,6 @@ def read_csv(content: bytes, text: Iterable[str]) -> pd.DataFrame:
         keep_default_na=False,
         na_values=[""],
         dtype=words,
-        float_precision="round_trip",
         skip_blank_lines=False,
     )
     for name in words.keys() & set(table.columns):
