@@ -73,12 +73,13 @@ def test_evaluation_refuses_predictions_of_another_checkpoint(copy: Path, missio
     run(copy, node_names=["evaluation.pool_models"])
     words = refused(copy, node_names=["evaluation.pool_models"], load_versions={f"{FOLD}.predictions": version})
     assert f"{FOLD}.checkpoint" in words
+    assert f"{FOLD}.predictions from" in words
     assert f"one of {FOLD}.predictions and {FOLD}.seen again" in words
+    assert f"(version {version})" in words
     # maps that would be made by one checkpoint and judged by predictions of another
-    words = refused(
-        copy, node_names=["explainability.training_3d.check_maps"], load_versions={"evaluation.predictions": version}
-    )
-    assert f"evaluation.predictions was made from {FOLD}.checkpoint" in words
+    words = refused(copy, node_names=["explainability.training_3d.place_over_scans"])
+    assert f"was made from {FOLD}.checkpoint" in words
+    assert "evaluation.predictions" in words
 
 
 EDITED = {

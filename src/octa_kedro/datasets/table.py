@@ -15,8 +15,7 @@ TablePreview = NewType("TablePreview", dict[str, Any])
 class TableDataset(SealedDataset["pd.DataFrame", "pd.DataFrame"]):
     """A table as CSV (`io.csv_cells`): columns that held words come back as they were, also 007, NA, None and true.
 
-    An empty cell is a missing value. The names and hashes of what the table was made from are its
-    ``attrs["made_from"]``.
+    An empty cell is a missing value. What the table was made from (`io.seals.Made`) is its ``attrs["made"]``.
     """
 
     def _format(self, data: "pd.DataFrame") -> tuple[bytes, dict[str, Any]]:
@@ -29,7 +28,7 @@ class TableDataset(SealedDataset["pd.DataFrame", "pd.DataFrame"]):
 
         table = read_csv(content, facts["text"])
         if self.made is not None:
-            table.attrs["made_from"] = dict(self.made.made_from)
+            table.attrs["made"] = self.made
         return table
 
     def preview(self, nrows: int = 5) -> TablePreview:

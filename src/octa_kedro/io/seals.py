@@ -30,6 +30,10 @@ class Made:
     made_from: Mapping[str, str] = field(default_factory=dict)
     passes_on: bool = True
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Made":
+        """Itself: it never changes, and pandas copies what a table carries at every step."""
+        return self
+
 
 def seal_of(path: Path) -> Path:
     """Where the seal of the file at `path` lies."""

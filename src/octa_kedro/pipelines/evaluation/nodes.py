@@ -51,8 +51,9 @@ def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tup
     from octa_kedro.evaluation.origin import describe_origin
     from octa_kedro.evaluation.tables import format_metric_table, metric_table
 
+    made = predictions.attrs.get("made")
     table = metric_table(predictions, config)
-    text = format_metric_table(table) + describe_origin(predictions.attrs.get("made_from", {}))
+    text = format_metric_table(table) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)
     return table, text
 
