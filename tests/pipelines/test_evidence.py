@@ -54,6 +54,7 @@ def test_the_report_names_checkpoints_volumes_and_splits(mission):
     assert f"splits: {card.made_from['splits'][:12]}" in text
 
 
+@pytest.mark.slow
 def test_evaluation_refuses_models_of_which_one_fold_was_trained_with_other_splits(copy: Path):
     other = {"splits": {"seed": 5}}
     run(copy, pipeline_names=["data_processing"], params=other)
@@ -87,8 +88,6 @@ EDITED = {
     "seen": ("07_model_output/training_3d/fold_1/seen.csv", "evaluation.pool_models"),
     "splits": ("05_model_input/splits.csv", "evaluation.pool_models"),
     "a fold": ("05_model_input/splits_fold_1.csv", f"{FOLD}.predict"),
-    "pooled": ("07_model_output/evaluation/predictions.csv", "evaluation.tabulate_metrics"),
-    "floor": ("07_model_output/evaluation/floor.csv", "evaluation.pool_models"),
 }
 
 
