@@ -112,6 +112,10 @@ class VendorFolder(Source):
         """See `Source.scan_files`."""
         return [self.table.file(subject, modality)]
 
+    def names(self, subject: str) -> list[str]:
+        """See `Source.names`."""
+        return self.table.names(subject)
+
     def lesion(self, subject: str) -> Volume | None:
         """The mask of the column ``lesion_path`` (NIfTI); DataError if it is no mask on the scan's grid."""
         path = self.table.extra(subject, "lesion")
