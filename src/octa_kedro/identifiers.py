@@ -27,8 +27,9 @@ QUOTES = "'\"`\u2018\u2019\u201c\u201d"
 """Round a name; Excel shows no apostrophe before a text, but other programs write it out."""
 
 LOOK_ALIKES = str.maketrans(
-    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0432\u043d\u043a\u043c\u0442\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u03b2",
-    "aeopcyxijsbhkmtaopuvikt\u00df",
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0432\u043d\u043a\u043c\u0442"
+    "\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u03b2",
+    "aeopcyxijsbhkmtaopyvikt\u00df",
 )
 """Small Cyrillic and Greek letters that, small or capital, look like a Latin one."""
 
