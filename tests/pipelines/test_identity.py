@@ -14,6 +14,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import yaml
 from pydicom.dataset import Dataset
 
 from octa_kedro.errors import DataError
@@ -209,3 +210,17 @@ def test_eyes_without_a_pseudonym_are_told_by_their_place(project: Path, clinic:
         run(project, env="vendor", params=ONLY_READ | {"source": source}, pipeline_names=["data_processing"])
     assert MARK not in str(told.value)
     assert holding(project / "data", MARK) == []
+
+
+@pytest.mark.parametrize("place", ["--params", "conf/local"])
+def test_pseudonyms_hold_for_the_mission_and_an_inference_wherever_they_are_named(
+    project: Path, clinic: Path, place: str
+):
+    source = {"path": str(clinic), "anatomy": "any", "pseudonyms": str(clinic.parent / "pseudonyms.csv")}
+    if place == "conf/local":
+        (project / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump({"source": source}))
+    loaded = catalog(project, env="vendor", params={"source": source} if place == "--params" else None)
+    for name in ("source", "inference.source"):
+        assert loaded.load(name).subjects() == sorted(f"eye{n}" for n in range(14))
+    assert holding(project / "data", MARK) == []
+    assert (project / "data" / "vendor" / "inference" / "source" / "source.json").is_file()
