@@ -190,6 +190,12 @@ def test_classes_have_names_that_can_be_shown(name: str):
         ClassConfig(name=name, diseases=("A",))
 
 
+def test_two_classes_have_names_that_cannot_be_confused():
+    classes = [{"name": name, "diseases": [name]} for name in ("Ill", "I ll")]
+    with pytest.raises(ValidationError, match="classes: Ill and I ll differ only in capitals, spaces"):
+        CohortConfig.model_validate({"classes": classes, "diseases": None})
+
+
 @pytest.mark.parametrize("name", ["NUL", "a.", "COM1.x"])
 def test_folders_of_results_have_names_that_every_system_takes(name: str):
     for config in (CohortConfig, InferenceConfig):

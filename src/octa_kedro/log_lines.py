@@ -20,7 +20,7 @@ class LineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - named by the standard library
         """The line of a record."""
-        record.message = visible(record.message).replace("\n", BEHIND)
+        record.message = visible(record.message).rstrip("\n").replace("\n", BEHIND)
         return super().formatMessage(record)
 
 

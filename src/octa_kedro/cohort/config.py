@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.identifiers import Given, class_word, shown, unfit_for_files
+from octa_kedro.identifiers import ONLY_SO, Given, class_word, find_alike, shown, unfit_for_files
 from octa_kedro.io.octa500 import DISEASES
 
 LONGEST_CLASS = 60
@@ -106,6 +106,8 @@ class CohortConfig(Config):
             raise ValueError("classes: a disease word stands in two classes")
         if len(names := self.class_names) != len(set(names)):
             raise ValueError("classes: two classes have one name")
+        if alike := find_alike(names):
+            raise ValueError(f"classes: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
         return self
 
     @property
