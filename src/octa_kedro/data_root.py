@@ -29,7 +29,8 @@ def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRo
 
     ``data`` in the default environment, ``data/<environment>`` in others; ``<environment>/<name>`` (``local`` for the
     default one) with ``cohort.name``; ``.../unlabelled`` for eyes that are processed without labels. An inference lies
-    in ``inference/<name>`` below, by ``inference.name`` or else the last part of the source's path.
+    in ``inference/<name>`` below, by ``inference.name`` or else the last part of the source's path, which may name a
+    patient where there are ``source.pseudonyms``: there it is ``source``.
     """
     cohort, inference = parameters.get("cohort") or {}, parameters.get("inference") or {}
     own = environment or "local"
@@ -44,7 +45,8 @@ def data_roots(environment: str | None, parameters: Mapping[str, Any]) -> DataRo
 
 def source_name(parameters: Mapping[str, Any]) -> str:
     """The last part of the path that scans are read from; ``source`` where the catalog's own is taken."""
-    path = (parameters.get("source") or {}).get("path") or os.environ.get("OCTA_DATA")
+    source = parameters.get("source") or {}
+    path = None if source.get("pseudonyms") else source.get("path") or os.environ.get("OCTA_DATA")
     # resolved, or a path that ends in `..` would lead out of the folder that is meant
     return Path(str(path)).resolve().name or "source" if path else "source"
 

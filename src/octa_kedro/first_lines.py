@@ -10,6 +10,7 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.given import Difference
 
 MOST = 3
+HIDDEN = "a path that is not shown, since source.pseudonyms is given"
 SOURCE = "source.path"
 DATA_VARIABLE = "OCTA_DATA"
 
@@ -22,7 +23,7 @@ def first_lines(loader: ConfigLoader, source: dict[str, Any], root: str, found: 
     origin = _origin(str(path), found)
     return [
         f"configuration, the last counts: {', '.join(_folder(loader, name) for name in loader.folders)}",
-        f"data: {path} (layout {layout}, from {origin}); results in {root}",
+        f"data: {HIDDEN if source.get('pseudonyms') else path} (layout {layout}, from {origin}); results in {root}",
         _most([one for one in found if one.name != SOURCE]),
     ]
 

@@ -21,6 +21,7 @@ from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_da
 from octa_kedro.errors import ConfigError
 from octa_kedro.first_lines import first_lines
 from octa_kedro.given import Difference, differences, layers_of
+from octa_kedro.log_lines import install_visible_lines
 from octa_kedro.one_line_errors import install_one_line_errors
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
@@ -61,6 +62,7 @@ class ProjectHooks:
         loader = cast(ConfigLoader, context.config_loader)
         loader.require_read()
         configure_logging(loader)
+        install_visible_lines()
         file = parameters_file(loader.runtime_params)
         if file is not None:
             loader.runtime_params = file.joined

@@ -26,6 +26,34 @@ ONLY_SO = "only in capitals, spaces, quotes or the kind of their characters"
 QUOTES = "'\"`\u2018\u2019\u201c\u201d"
 """Round a name; Excel shows no apostrophe before a text, but other programs write it out."""
 
+LOOK_ALIKES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0432\u043d\u043a\u043c\u0442"
+    "\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u03b2",
+    "aeopcyxijsbhkmtaopyvikt\u00df",
+)
+"""Small Cyrillic and Greek letters that, small or capital, look like a Latin one."""
+
+LONGEST = 120
+"""Bytes of a name of files: file systems allow 255, of which the names of an eye's files need up to 100 beside it."""
+
+FORBIDDEN = frozenset('/\\:*?"<>|')
+"""What no file name may hold on Windows or on its network drives, where data are taken; the first two nowhere."""
+
+RESERVED = frozenset(
+    (
+        "CON",
+        "PRN",
+        "AUX",
+        "NUL",
+        "CONIN$",
+        "CONOUT$",
+        *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\u00b9\u00b2\u00b3"),
+    )
+)
+"""Names of devices on Windows, with whatever ending."""
+
+MOST_SHOWN = 40
+
 UNKNOWN = frozenset({"NA", "N/A", "<NA>", "NAN", "NAT", "NONE", "NULL", "UNKNOWN", "?", "-"})
 """Words, as `class_word`, by which programs and people say that something is not known; they may be names, too."""
 
@@ -44,8 +72,28 @@ def class_word(text: str) -> str:
 def name_key(text: str) -> str:
     """What two names share that a person would take for one: without capitals, spaces, quotes round them and kinds of
     characters."""
-    plain = unicodedata.normalize("NFKC", clean_name(text)).casefold()
+    plain = unicodedata.normalize("NFKC", clean_name(text)).casefold().translate(LOOK_ALIKES)
     return "".join(unicodedata.normalize("NFKC", plain).split()).strip(QUOTES)
+
+
+def unfit_for_files(name: str) -> str:
+    """Why no file can have this name on every system that data are taken to, and what to do; empty if one can."""
+    if (length := len(name.encode(errors="replace"))) > LONGEST:
+        return f"has {length} bytes, too many for names of files; at most {LONGEST} are possible"
+    if not name.isprintable():
+        return "cannot name a file: it holds a character that cannot be seen; type it anew"
+    if forbidden := sorted(FORBIDDEN & set(name)):
+        return f"cannot name a file: it holds {' '.join(forbidden)}; write it without"
+    if not name or name.startswith(".") or name != name.rstrip(". "):
+        return "cannot name a file: it is empty, or begins or ends with a full stop; write it without"
+    if name.partition(".")[0].rstrip().upper() in RESERVED:
+        return "cannot name a file: it is the name of a device on Windows; write it otherwise"
+    return ""
+
+
+def shown(name: str) -> str:
+    """A name in a message: quoted, what cannot be seen as its number, and at most the first 40 characters."""
+    return repr(name) if len(name) <= MOST_SHOWN else f"{name[:MOST_SHOWN]!r}..."
 
 
 def find_alike(names: Sequence[str]) -> tuple[int, int] | None:

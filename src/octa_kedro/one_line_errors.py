@@ -5,6 +5,7 @@ import sys
 from types import TracebackType
 
 from octa_kedro.errors import machine_fault, user_error
+from octa_kedro.log_lines import visible
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def install_one_line_errors() -> None:
         else:
             log.debug("the error below was raised here", exc_info=(kind, error, trace))
             line = str(ours) if fault is None or ours is not None else fault.words
-            sys.stderr.write(f"\nERROR: {' '.join(line.split())}\n")
+            sys.stderr.write(f"\nERROR: {visible(' '.join(line.split()))}\n")
 
     show.one_line = True  # type: ignore[attr-defined]
     sys.excepthook = show

@@ -21,6 +21,12 @@ class Margins(NamedTuple):
     down: float
 
 
+def plain(words: str) -> str:
+    """Words that hold a name of a user's, to be drawn as they are: between two dollar signs matplotlib sees a formula,
+    and ends with an error where there is none."""
+    return words.replace("$", r"\$")
+
+
 def figure_of_panels(
     size: tuple[float, float], rows: int, columns: int, margins: Margins, **options: Any
 ) -> tuple[Figure, NDArray]:

@@ -23,10 +23,12 @@ from octa_kedro.tuning.config import TuningConfig, check_space
 
 
 class SourceConfig(Config):
-    """Where scans are read from, and whether they are of eyes; the catalog resolves both."""
+    """Where scans are read from, whether they are of eyes, and the table of the subjects that eyes get whose files are
+    named by patients; the catalog resolves all three."""
 
     path: str | None = None
     anatomy: Anatomy = "eye"
+    pseudonyms: str | None = None
 
 
 GROUPS: dict[str, type[BaseModel]] = {

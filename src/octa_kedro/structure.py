@@ -4,6 +4,7 @@ Kedro builds pipelines before it loads parameters, so these few facts live in ``
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import ConfigError
+from octa_kedro.identifiers import ONLY_SO, find_alike, shown, unfit_for_files
 from octa_kedro.io.eye_files import has_column, table_of
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,11 @@ class Structure(Config):
                 raise ValueError(
                     f"{key}: {', '.join(sorted(unknown))} is not among the models {', '.join(self.models)}"
                 )
+        for name in self.models:
+            if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or unfit_for_files(name):
+                raise ValueError(f"models: {shown(name)} cannot name a folder; write letters, digits and _ alone")
+        if alike := find_alike(names := [*self.models]):
+            raise ValueError(f"models: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
         if clash := self.models.keys() & PARAMETER_GROUPS:
             raise ValueError(f"models: {', '.join(sorted(clash))} is the name of another parameter group")
         return self

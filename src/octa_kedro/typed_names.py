@@ -17,7 +17,7 @@ INDEXED = NAMES[-1]
 
 TEXTS = (
     "cohort.name", "inference.name", "inference.model", "inference.checkpoint", "inference.checkpoints", "source.path",
-    "parameters", "cohort.classes", "cohort.diseases", "cohort.exclude", "pretraining.exclude",
+    "source.pseudonyms", "parameters", "cohort.classes", "cohort.diseases", "cohort.exclude", "pretraining.exclude",
     "processing.registration.reference", "explainability.lesion_slabs",
 )  # fmt: skip
 """Other parameters that are text, or hold names within lists and mappings; here ``null`` is none."""

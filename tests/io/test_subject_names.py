@@ -43,7 +43,13 @@ def test_a_file_is_found_in_either_form_of_its_letters(tmp_path: Path):
         ("a/b,a.nii,0,\n", "row 2: subject 'a/b' cannot name a file"),
         ("..,a.nii,0,\n", "row 2: subject '..' cannot name a file"),
         ("a\x07b,a.nii,0,\n", "row 2: subject 'a.x07b' cannot name a file"),
-        (f"{'é' * 61},a.nii,0,\n", r"row 2: subject é+\.\.\. has 122 bytes, too many for names of files"),
+        ("nul.x,a.nii,0,\n", "row 2: subject 'nul.x' cannot name a file: it is the name of a device on Windows"),
+        ("a:b,a.nii,0,\n", "row 2: subject 'a:b' cannot name a file: it holds :; write it without"),
+        ("a.,a.nii,0,\n", "row 2: subject 'a.' cannot name a file: it is empty, or begins or ends with a full stop"),
+        ("Eye1,a.nii,0,\neye1,b.nii,1,\n", r"subject 'Eye1' \(row 2\) and 'eye1' \(row 3\) differ only"),
+        ("P1,a.nii,0,\n\u04201,b.nii,1,\n", r"subject 'P1' \(row 2\) and '\u04201' \(row 3\) differ only"),
+        ("a,a.nii,\x1b[31m,\n", "row 2: the label holds a character that cannot be seen"),
+        (f"{'é' * 61},a.nii,0,\n", r"row 2: subject 'é+'\.\.\. has 122 bytes, too many for names of files"),
     ],
 )
 def test_names_that_would_be_confused_are_refused_with_their_rows(tmp_path: Path, rows: str, words: str):

@@ -73,7 +73,8 @@ def test_the_report_names_the_networks(first, mission):
     _, report, _ = first
     assert [network["fold"] for network in report["networks"]] == [1, 2]
     assert {network["version"] for network in report["networks"]} == {mission[1]}
-    assert all(Path(network["file"]).is_file() for network in report["networks"])
+    assert all((mission[0] / network["file"]).is_file() for network in report["networks"])
+    assert not any(Path(network["file"]).is_absolute() for network in report["networks"])
     assert report["environment"] == "test"
     assert report["explained_class"] == "DISEASED"
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.identifiers import Given, class_word
+from octa_kedro.identifiers import ONLY_SO, Given, class_word, find_alike, shown, unfit_for_files
 from octa_kedro.io.octa500 import DISEASES
 
+LONGEST_CLASS = 60
 ON_THE_LIST = "on the exclusion list"
 
 
@@ -29,6 +30,16 @@ class ClassConfig(Config):
         if isinstance(value, int | float):  # bool is an int
             raise ValueError(f"{value} is a number or a truth value; put the word in quotes, as the table spells it")
         return {"name": disease_word(value), "diseases": (value,)} if isinstance(value, str) else value
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_shown(cls, name: str) -> str:
+        if not name.strip() or not name.isprintable() or len(name) > LONGEST_CLASS:
+            raise ValueError(
+                f"{shown(name)} is empty, longer than {LONGEST_CLASS} characters or holds one that cannot be seen; "
+                "tables and figures are to show it"
+            )
+        return name
 
     @field_validator("diseases")
     @classmethod
@@ -60,6 +71,8 @@ class CohortConfig(Config):
     @field_validator("name")
     @classmethod
     def _no_folder_of_a_root(cls, name: str | None) -> str | None:
+        if name is not None and (why := unfit_for_files(name)):
+            raise ValueError(f"{name} {why}")
         if name is not None and (name in {"inference", "unlabelled"} or re.match(r"\d\d_", name)):
             raise ValueError(f"{name} is the name of a folder within a cohort's results; choose another")
         return name
@@ -93,6 +106,8 @@ class CohortConfig(Config):
             raise ValueError("classes: a disease word stands in two classes")
         if len(names := self.class_names) != len(set(names)):
             raise ValueError("classes: two classes have one name")
+        if alike := find_alike(names):
+            raise ValueError(f"classes: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
         return self
 
     @property

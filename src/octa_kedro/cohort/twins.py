@@ -27,11 +27,11 @@ def same_scans(source: Source, subjects: Iterable[str], modalities: Sequence[str
         if (files := tuple(source.scan_files(subject, modality)))
     ]
     pairs = [pair for alike in _groups(scans, (_sizes, _sample, _bytes)) for pair in combinations(alike, 2)]
-    return [_words(one, other) for one, other in pairs if one[0] != other[0] or one[2] != other[2]]
+    return [_words(source, one, other) for one, other in pairs if one[0] != other[0] or one[2] != other[2]]
 
 
-def _words(one: Scan, other: Scan) -> str:
-    where = _where(one[2], other[2])
+def _words(source: Source, one: Scan, other: Scan) -> str:
+    where = _where(source, one[2], other[2])
     if one[0] == other[0]:
         return (
             f"subject {one[0]}: its {one[1]} and its {other[1]} are one scan ({where}); correct the path of one of "
@@ -74,6 +74,7 @@ def _bytes(scan: Scan) -> bytes:
     return digest.digest()
 
 
-def _where(files: Sequence[Path], others: Sequence[Path]) -> str:
-    shown, other = (paths[0] if len(paths) == 1 else paths[0].parent for paths in (files, others))
-    return str(shown) if shown == other else f"{shown} and {other} have the same bytes"
+def _where(source: Source, files: Sequence[Path], others: Sequence[Path]) -> str:
+    named = (paths[0] if len(paths) == 1 else paths[0].parent for paths in (files, others))
+    shown, other = map(source.called, named)
+    return shown if shown == other else f"{shown} and {other} have the same bytes"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from octa_kedro.io.release_writer import PhantomCohort
     from octa_kedro.io.source import Source
 
+HIDDEN = "(not shown, since source.pseudonyms is given)"
+HASHED = "a source with pseudonyms, whose path has the hash "
 LAYOUTS = ("octa500", "nifti_folder", "vendor")
 
 log = logging.getLogger(__name__)
@@ -30,7 +35,8 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
     ``remembered: {path: FOLDER}`` keeps hashes of files, so that a run need not read an unchanged release again.
     ``claims: {path: FILE}`` is a file in the data root that says which source its results are of: a data root belongs
     to one source, and loading another one into it is a ConfigError. `anatomy` says whether the scans are of eyes, whose
-    size is checked, or of anything (`io.millimetres`).
+    size is checked, or of anything (`io.millimetres`). `pseudonyms` is a table of the subjects that eyes get whose
+    files are named by patients (`io.pseudonyms`).
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         filepath: str,
         layout: str = "octa500",
         anatomy: Anatomy = "eye",
+        pseudonyms: str | None = None,
         writable: bool = False,
         remembered: Mapping[str, str] | None = None,
         claims: Mapping[str, str] | None = None,
@@ -50,6 +57,7 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
             raise ConfigError(f"source.anatomy {anatomy!r} is unknown; choose {' or '.join(BOUNDS)}")
         self._anatomy = anatomy
         self._root, self._layout, self._writable = Path(filepath), layout, writable
+        self._pseudonyms = Path(pseudonyms) if pseudonyms else None
         # Kedro makes a nested `path` relative to the project, and no other key
         self._remembered = Path(remembered["path"]) if remembered else None
         self._claims = Path(claims["path"]) if claims else None
@@ -57,9 +65,14 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
 
     def load(self) -> Source:
         """The reader; DataError if the folder is not there, ConfigError if the data root belongs to another source."""
-        source = _readers()[self._layout](self._root, self._remembered, self._anatomy)
+        from octa_kedro.io.discreet import open_source
+        from octa_kedro.io.pseudonyms import Pseudonyms
+
+        pseudonyms = Pseudonyms.read(self._pseudonyms) if self._pseudonyms else None
+        reader = partial(_readers()[self._layout], self._root, self._remembered, self._anatomy)
+        source = open_source(reader, self._root, pseudonyms)
         if self._claims is not None:
-            claim_root(self._claims, self._root)
+            claim_root(self._claims, self._root, hidden=pseudonyms is not None)
         return source
 
     def save(self, data: PhantomCohort) -> None:
@@ -76,7 +89,11 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         return self._root.exists()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._root), "layout": self._layout, "anatomy": self._anatomy}
+        return {
+            "filepath": HIDDEN if self._pseudonyms else str(self._root),
+            "layout": self._layout,
+            "anatomy": self._anatomy,
+        }
 
 
 def _readers() -> dict[str, Callable[[Path, Path | None, Anatomy], Source]]:
@@ -88,23 +105,23 @@ def _readers() -> dict[str, Callable[[Path, Path | None, Anatomy], Source]]:
     return dict(zip(LAYOUTS, (Octa500Release, NiftiFolder, VendorFolder), strict=True))
 
 
-def claim_root(claim: Path, source: Path) -> None:
+def claim_root(claim: Path, source: Path, *, hidden: bool = False) -> None:
     """Note in the file `claim` that the results in its folder are of `source`.
 
     ConfigError if they are of another source that is still there, unless nothing has been computed of it; one that is
-    gone has probably been moved, which is logged and noted. A source below the claim's folder is noted from there, so
-    that a copied project keeps its own.
+    gone has probably been moved, which is logged and noted. The source is noted as seen from the claim's folder, so
+    that a project which is copied or moved with its source keeps it; with `hidden`, a hash of that stands there.
     """
     root, resolved = claim.parent.resolve(), source.resolve()
-    own = str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
+    own = _hidden(root, resolved) if hidden else _from(root, resolved)
     try:
         before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
-    same = (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
-    there = (root / before).exists()
+    same = before == own or (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
+    there = before.startswith(HASHED) or (root / before).exists()
     if not same and there and any(path.is_file() for path in root.rglob("*") if path.name != claim.name):
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "
@@ -114,3 +131,15 @@ def claim_root(claim: Path, source: Path) -> None:
         log.warning("%s: was made of %s, which is gone; %s is taken for the same eyes", claim.parent, before, own)
     if before != own or not claim.is_file():
         write_text(claim, json.dumps({"source": own}, indent=1))
+
+
+def _from(root: Path, source: Path) -> str:
+    """The path of a source as seen from `root`; as it is where no path leads there, as to another drive of Windows."""
+    try:
+        return Path(os.path.relpath(source, root)).as_posix()
+    except ValueError:
+        return str(source)
+
+
+def _hidden(root: Path, source: Path) -> str:
+    return f"{HASHED}{hashlib.sha256(_from(root, source).encode()).hexdigest()[:16]}"

@@ -25,7 +25,7 @@ from octa_kedro.evaluation.predictions import (
     require_columns,
 )
 from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
-from octa_kedro.panels import Margins, figure_of_panels
+from octa_kedro.panels import Margins, figure_of_panels, plain
 
 # Okabe and Ito 2008, without the yellow that vanishes on white; readable with every colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -43,7 +43,7 @@ def roc_figure(pooled: pd.DataFrame, config: EvaluationConfig) -> Figure:
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
     what = "ROC"
     if columns := class_columns(pooled):
-        what, pooled = f"ROC of any class but {columns[0].removeprefix(CLASS_MARK)}", detection(pooled)
+        what, pooled = f"ROC of any class but {plain(columns[0].removeprefix(CLASS_MARK))}", detection(pooled)
     metrics = metric_table(pooled, config)
     aurocs = metrics[metrics["metric"] == "auroc"]
     models = list(dict.fromkeys(pooled["model"]))
@@ -72,7 +72,7 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
         for column, model in enumerate(models):
             chosen = pooled[(pooled["model"] == model) & (pooled["part"] == part)]
             _draw_confusion(grid[row, column], chosen, config.threshold, class_names)
-            grid[row, column].set_title(f"{model}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
+            grid[row, column].set_title(f"{plain(model)}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
     rule = f"at threshold {config.threshold:g}" if classes == 2 else "by highest probability"
     figure.suptitle(f"Confusion {rule}", fontsize=13)
     return figure
@@ -162,9 +162,9 @@ def _roc_points(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
 
 def _roc_label(summary: Mapping[Hashable, Any], *, with_counts: bool) -> str:
     text = format_interval(summary["value"], summary["low"], summary["high"])
-    label = f"{summary['model']}  {text}"
+    label = f"{plain(summary['model'])}  {text}"
     if np.isnan(summary["value"]):
-        label += f" ({summary['reason']})"
+        label += f" ({plain(summary['reason'])})"
     return f"{label}\n{format_counts(summary)}" if with_counts else label
 
 
@@ -198,8 +198,8 @@ def _draw_confusion(axes: Axes, rows: pd.DataFrame, threshold: float, class_name
             color="white" if shares[true, predicted] > 0.55 else "black",
         )
     ticks = range(len(counts))
-    axes.set_xticks(ticks, list(class_names), fontsize=10)
-    axes.set_yticks(ticks, list(class_names), fontsize=10, rotation=90, va="center")
+    axes.set_xticks(ticks, [plain(name) for name in class_names], fontsize=10)
+    axes.set_yticks(ticks, [plain(name) for name in class_names], fontsize=10, rotation=90, va="center")
     axes.set_xlabel("Predicted", fontsize=11)
     axes.set_ylabel("True", fontsize=11)
 

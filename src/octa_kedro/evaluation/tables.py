@@ -1,6 +1,7 @@
 """The metrics of every model side by side, as data and as text."""
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -114,9 +115,9 @@ def _format_block(block: pd.DataFrame) -> str:
     records = block.to_dict("records")
     cells = {(row["model"], row["metric"]): _cell(row) for row in records}
     counts = {row["model"]: format_counts(row) for row in records}
-    lines = [["metric", *counts], ["n", *counts.values()]]
+    lines = [["metric", *map(as_text, counts)], ["n", *counts.values()]]
     for metric in dict.fromkeys(block["metric"]):
-        lines.append([metric, *(cells.get((model, metric), "-") for model in counts)])
+        lines.append([as_text(metric), *(cells.get((model, metric), "-") for model in counts)])
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     texts = [_join(line, widths) for line in lines]
     texts.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -133,7 +134,13 @@ def _notes(records: Sequence[Mapping[Hashable, Any]]) -> list[str]:
     for row in records:
         if row["reason"]:
             metrics.setdefault((row["model"], row["reason"]), []).append(row["metric"])
-    return [f"- {model}, {', '.join(names)}: {reason}" for (model, reason), names in metrics.items()]
+    return [as_text(f"- {model}, {', '.join(names)}: {reason}") for (model, reason), names in metrics.items()]
+
+
+def as_text(words: str) -> str:
+    """Words that may hold names of a user's, for Markdown: one line, in which neither a cell of a table ends nor HTML,
+    code or a link begins."""
+    return re.sub(r"([\\\\|`\[\]])", r"\\\1", " ".join(words.split())).replace("<", "&lt;")
 
 
 def _cell(row: Mapping[Hashable, Any]) -> str:

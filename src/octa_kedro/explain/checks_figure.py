@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from octa_kedro.explain.checked_cohort import CASCADE, EYES
 from octa_kedro.explain.similarity import MEASURES
 from octa_kedro.explain.summary import Bootstrap
-from octa_kedro.panels import Margins, figure_of_panels
+from octa_kedro.panels import Margins, figure_of_panels, plain
 
 NAMES = {"spearman": "Rank correlation", "ssim": "Structural similarity"}
 """Of MEASURES, of a map with the map of the trained network."""
@@ -21,7 +21,7 @@ def randomisation_figure(sanity: pd.DataFrame, bootstrap: Bootstrap, *, title: s
     figure, grid = figure_of_panels((9.0, 4.55), 1, len(MEASURES), MARGINS)
     curves, null = (sanity[sanity["comparison"] == name] for name in (CASCADE, EYES))
     words = "likeness to the trained network's map, with ever more random weights"
-    figure.suptitle(f"{title}\n{words}", fontsize=11)
+    figure.suptitle(f"{plain(title)}\n{words}", fontsize=11)
     for axes, measure in zip(grid[0], MEASURES, strict=True):
         axes.set_ylabel(NAMES[measure])
         if curves.empty:

@@ -32,7 +32,7 @@ from octa_kedro.explain.side_panels import (
 from octa_kedro.explain.slab_decision import SlabDecision
 from octa_kedro.explain.titles import ends_of_x, strength_words
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.panels import Margins, figure_of_panels
+from octa_kedro.panels import Margins, figure_of_panels, plain
 
 UNIT = "evidence, raw"
 # Inches.
@@ -160,8 +160,8 @@ def _headline(figure: Figure, lines: list[str], words: str) -> None:
     """The title, and below it what the map says, from the left edge on."""
     height = figure.get_figheight()
     for k, line in enumerate(lines):
-        figure.text(0.012, 1 - (0.1 + k * LINE) / height, line, fontsize=HEADLINE, weight="bold", va="top")
-    figure.text(0.012, 1 - (0.14 + len(lines) * LINE) / height, words, fontsize=LABEL + 0.5, va="top")
+        figure.text(0.012, 1 - (0.1 + k * LINE) / height, plain(line), fontsize=HEADLINE, weight="bold", va="top")
+    figure.text(0.012, 1 - (0.14 + len(lines) * LINE) / height, plain(words), fontsize=LABEL + 0.5, va="top")
 
 
 def _label(

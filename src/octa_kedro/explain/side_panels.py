@@ -21,6 +21,7 @@ from octa_kedro.explain.pictures import (
 from octa_kedro.explain.profile import EDGES, SLAB_NAMES, DepthEvidence, SlabEvidence
 from octa_kedro.explain.slab_decision import PLAYERS, SlabDecision
 from octa_kedro.io.volume import PlaneStack
+from octa_kedro.panels import plain
 
 EVIDENCE_COLOUR = "#D55E00"
 EVEN_COLOUR = "#000000"
@@ -121,7 +122,7 @@ def draw_key(axes: Axes, entries: Sequence[tuple[str, str, str]], scale: float, 
     for side in axes.spines.values():
         side.set_visible(False)
     axes.set_xticks([0, top / 2, top], labels=["0", f"{top / 2:.2g}", f"{top:.2g}"], fontsize=TICK)
-    axes.set_xlabel(textwrap.fill(unit, UNIT_WIDTH), fontsize=LABEL)
+    axes.set_xlabel(plain(textwrap.fill(unit, UNIT_WIDTH)), fontsize=LABEL)
     for row, (colour, style, words) in enumerate(entries):
         y = 0.95 - 0.13 * row
         if style == "+":

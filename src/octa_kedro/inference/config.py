@@ -1,9 +1,9 @@
 """Parameters of inference."""
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from octa_kedro.config import Config
-from octa_kedro.identifiers import Given
+from octa_kedro.identifiers import Given, unfit_for_files
 
 
 class InferenceConfig(Config):
@@ -20,6 +20,13 @@ class InferenceConfig(Config):
     model: str = "training_3d"
     checkpoint: str | None = None
     checkpoints: str | tuple[str, ...] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str | None) -> str | None:
+        if name is not None and (why := unfit_for_files(name)):
+            raise ValueError(f"{name} {why}")
+        return name
 
     @model_validator(mode="after")
     def _one_choice(self) -> "InferenceConfig":

@@ -8,6 +8,7 @@ from typing import Any
 
 from octa_kedro.errors import CheckpointError
 from octa_kedro.inference.config import InferenceConfig
+from octa_kedro.io.hiding import relative_to
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard, load_checkpoint
 
@@ -18,11 +19,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Network:
-    """A checkpoint, the file it was read from, and that file's version (empty where it is outside a catalog)."""
+    """A checkpoint, the file it was read from, that file's version (empty where it is outside a catalog), and how
+    reports call the file: from the project's folder on, or by its name alone."""
 
     checkpoint: Checkpoint
     path: Path
     version: str
+    called: str = ""
 
     @property
     def card(self) -> CheckpointCard:
@@ -33,7 +36,7 @@ class Network:
         """Which network it is, as plain data."""
         card = self.card
         return {
-            "file": self.path.as_posix(),
+            "file": self.called or self.path.name,
             "version": self.version,
             "weights_sha256": card.weights_sha256,
             "fold": card.fold,
@@ -59,7 +62,10 @@ class ModelFolder:
 
     def take(self, config: InferenceConfig) -> list[Network]:
         """The networks that `config` asks for, which agree with each other; CheckpointError says what is missing."""
-        networks = [Network(load_checkpoint(path), path, _version_of(path)) for path in self._paths(config)]
+        networks = [
+            Network(load_checkpoint(path), path, _version_of(path), relative_to(str(path), self.base))
+            for path in self._paths(config)
+        ]
         require_agreement(networks)
         return networks
 

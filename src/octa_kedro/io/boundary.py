@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.io.hushed import unquoted
 
 REMEDY = "copy it again or leave the eye out"
 MOST = 1 << 35
@@ -25,7 +26,7 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
 
     An OctaError, and a fault of the machine (permission, memory), stay what they are; memory that no scan needs is no
     such fault, but a damaged size. All else is a DataError that
-    names `path`, what was raised, and the `remedy`.
+    names `path`, what was raised, without what that quotes of the file, and the `remedy`.
     """
     try:
         yield
@@ -34,5 +35,5 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except Exception as error:
         if machine_fault(error) is not None and not _is_absurd(error):
             raise
-        words = " ".join(str(error).split())
+        words = unquoted(str(error))
         raise DataError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error

@@ -194,10 +194,15 @@ def side_of(path: Path, data: Any) -> Laterality | None:
     sides = {eye_of(word) for word in stated - {""}}
     if len(sides) > 1 or None in sides:
         raise DataError(
-            f"{path}: its laterality is not one eye but {', '.join(sorted(word[:7] for word in stated - {''}))}; "
+            f"{path}: its laterality is not one eye but {', '.join(sorted(map(_side_word, stated - {''})))}; "
             "export one eye per file"
         )
     return next(iter(sides), None)
+
+
+def _side_word(word: str) -> str:
+    """A word for a side as it is; anything longer may be text of another field, which is not repeated."""
+    return word if re.fullmatch(r"\w{1,2}( and \w{1,2})*", word) else "another word"
 
 
 def _meanings(sequence: Any) -> str:

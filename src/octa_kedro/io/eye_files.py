@@ -9,6 +9,7 @@ import yaml
 
 from octa_kedro.errors import DataError
 from octa_kedro.identifiers import ONLY_SO, clean_name, find_alike, name_key
+from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.table_files import TABLE_SUFFIXES, read_grid
 from octa_kedro.io.text_files import read_text
 
@@ -164,7 +165,8 @@ def _read_list(place: Path) -> list[str]:
         text = read_text(place).lstrip("\ufeff")
         entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{place}: cannot be read as a list of files ({error})") from error
+        why = getattr(error, "problem", None) or unquoted(str(error))  # without the lines that YAML shows
+        raise DataError(f"{place}: cannot be read as a list of files ({why})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
         raise DataError(f"{place}: is not a list of paths; write `- path` on every line")
     if not entries:

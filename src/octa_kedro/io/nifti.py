@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError
 from octa_kedro.io.boundary import MOST
 from octa_kedro.io.files import replacing
+from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.volume import Laterality, Volume
 
 UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
@@ -23,8 +24,8 @@ UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_sl
 
 
 def one_line(error: Exception) -> str:
-    """The words of an error; nibabel's have several lines."""
-    return " ".join(str(error).split())
+    """The words of an error without what they quote of a file; nibabel's have several lines."""
+    return unquoted(str(error))
 
 
 def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False, note: str = "") -> None:

@@ -68,6 +68,10 @@ class NiftiFolder(Source):
         side = self.table.laterality(subject)
         return require_usable(Volume(grid.read(), scan.affine, modality, side, str(grid.header.path), scan.frame))
 
+    def names(self, subject: str) -> list[str]:
+        """See `Source.names`."""
+        return self.table.names(subject)
+
     def lesion(self, subject: str) -> Volume | None:
         """The mask of the column ``lesion_path``; DataError if it is no mask on the scan's grid."""
         path = self.table.extra(subject, "lesion")

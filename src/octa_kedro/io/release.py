@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
+from octa_kedro.identifiers import shown, unfit_for_files
 from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
@@ -220,6 +221,9 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     sheet = read_table(path, NEEDED_COLUMNS, optional=LABEL_COLUMNS)
     sheet["ID"] = clean_names(sheet["ID"])
     require_unique(path, sheet["ID"])
+    for row, subject in sheet["ID"].items():
+        if why := unfit_for_files(subject):
+            raise DataError(f"{path}: row {row}: ID {shown(subject)} {why}")
     sheet = sheet[[column for column in LABEL_COLUMNS if column in sheet.columns]].rename(columns=LABEL_COLUMNS)
     if "laterality" in sheet.columns:
         sheet["laterality"] = clean_laterality(path, sheet, "subject")

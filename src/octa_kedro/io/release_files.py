@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from octa_kedro.errors import DataError
-from octa_kedro.identifiers import ONLY_SO, find_alike
+from octa_kedro.identifiers import ONLY_SO, find_alike, shown, unfit_for_files
 from octa_kedro.io.octa500 import LABEL_SHEETS
 
 FIELD_FOLDER = re.compile(r"OCTA_(\d+)(?:mm|M)$", re.IGNORECASE)
@@ -59,6 +59,9 @@ class ReleaseFiles:
                 for folder in _listed(base):
                     if folder.is_dir() and not folder.name.startswith("."):
                         _add(eyes.setdefault(folder.name, {}), modality, EyeFolder(folder, field_mm))
+        for name in eyes:
+            if why := unfit_for_files(name):
+                raise DataError(f"{self.root}: the eye {shown(name)} {why}: rename its folders")
         if alike := find_alike(names := [*eyes]):
             one, other = (names[index] for index in alike)
             raise DataError(f"{self.root}: the eyes {one!r} and {other!r} differ {ONLY_SO}; remove or rename one")

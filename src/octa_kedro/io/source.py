@@ -55,6 +55,14 @@ class Source(Protocol):
         """The files that hold the volume of `modality` and nothing of another eye; none if that is not known."""
         return ()
 
+    def names(self, subject: str) -> Sequence[str]:
+        """What the eye and its files go by: its subject, and names of files with and without folder and ending."""
+        return (subject,)
+
+    def called(self, path: Path) -> str:
+        """How words that are logged or kept call one of the files."""
+        return str(path)
+
     def surfaces(self, subject: str) -> PlaneStack | None:
         """Depths of the segmented retinal surfaces in millimetres, the uppermost first, or None if there are none."""
         return None

@@ -9,8 +9,8 @@ from typing import cast
 import pandas as pd
 
 from octa_kedro.errors import DataError
-from octa_kedro.identifiers import UNKNOWN, class_word
-from octa_kedro.io.eye_files import PATH, TABLES, find_eye_files, name_subjects, other_tables
+from octa_kedro.identifiers import UNKNOWN, class_word, shown, unfit_for_files
+from octa_kedro.io.eye_files import PATH, TABLES, find_eye_files, name_subjects, other_tables, subject_of
 from octa_kedro.io.tables import (
     clean_age,
     clean_laterality,
@@ -25,10 +25,6 @@ SUBJECT, LABEL, PATIENT = "subject", "label", "patient"
 PASSED_ON = ("split", "laterality", "patient", "eye", "sex", "age")
 FILES = {"OCT": "oct_path", "surfaces": "surfaces_path", "lesion": "lesion_path"}
 SIZES = ("field_x_mm", "field_y_mm", "depth_mm")
-NO_FILE_NAME = ("/", "\\", "\0")
-"""What no subject may hold: its results are files and folders of its name."""
-LONGEST = 120
-"""Bytes of a subject: file systems allow 255, of which the names of its files need up to 100 beside it."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +48,12 @@ class SubjectTable:
     def rows(self) -> pd.DataFrame:
         """The checked table; all cells are text, and the index is the subject."""
         if self.path is None:
+            for subject, file in self._files.items():
+                if why := unfit_for_files(subject):
+                    raise DataError(
+                        f"{self.root / file}: its subject would be {shown(subject)}, which {why}, or name the "
+                        "subject in a table"
+                    )
             rows = pd.DataFrame({PATH: [*self._files.values()]}, index=[*self._files])
             if self._structures:
                 rows[FILES["OCT"]] = [self._structures.get(subject, "") for subject in self._files]
@@ -75,12 +77,12 @@ class SubjectTable:
     def _check_names(path: Path, rows: pd.DataFrame) -> None:
         require_unique(path, rows[SUBJECT])
         for row, subject in rows[SUBJECT].items():
-            if subject.startswith(".") or not subject.isprintable() or any(one in subject for one in NO_FILE_NAME):
-                raise DataError(f"{path}: row {row}: subject {subject!r} cannot name a file; write it without / \\ .")
-            if (length := len(subject.encode())) > LONGEST:
+            if why := unfit_for_files(subject):
+                raise DataError(f"{path}: row {row}: subject {shown(subject)} {why}")
+        for column in {LABEL, PATIENT} & set(rows.columns):
+            if (odd := rows.index[[not word.isprintable() for word in rows[column]]]).size:
                 raise DataError(
-                    f"{path}: row {row}: subject {subject[:20]}... has {length} bytes, too many for names of files; at "
-                    f"most {LONGEST} are possible"
+                    f"{path}: row {odd[0]}: the {column} holds a character that cannot be seen; type it anew"
                 )
         if PATIENT in rows.columns:
             named = rows.loc[rows[PATIENT] != "", PATIENT]
@@ -137,6 +139,16 @@ class SubjectTable:
         """All files from which the eye's volumes of `modalities`, its surfaces and its lesion are read."""
         extras = [path for what in ("surfaces", "lesion") if (path := self.extra(subject, what)) is not None]
         return [*(self.file(subject, modality) for modality in modalities), *extras]
+
+    def names(self, subject: str) -> list[str]:
+        """The subject and its files as the table has them, also without folders, and then without endings."""
+        row = self._row(subject)
+        paths = [path for column in (PATH, *FILES.values()) if (path := str(row.get(column, "")))]
+        names = [subject]
+        for path in paths:
+            name = Path(path).name
+            names += [path, str(self.root / path), name, subject_of(name, self.suffixes) or Path(name).stem]
+        return [*dict.fromkeys(names)]
 
     @cached_property
     def _by_subject(self) -> dict[str, dict[str, str]]:

@@ -98,24 +98,24 @@ class VendorFolder(Source):
             names, depths = read_surfaces(own, scan_grid, subject=subject, anatomy=self.anatomy)
             return PlaneStack(depths, scan_grid.affine, names, side, str(own))
         path = self.table.file(subject, "OCT")
-        scan = _read(path, None)
-        if scan.surfaces is None:
+        if (scan := _read(path, None)).surfaces is None:
             return None
-        depth = scan.array.shape[2]
-        check_surfaces(scan.surfaces, scan.names, depth=depth, who=f"subject {subject}: {path}")
+        check_surfaces(scan.surfaces, scan.names, depth=scan.array.shape[2], who=f"subject {subject}: {path}")
         affine = scan_affine(scan.array.shape, self._extent(subject, path, scan.array.shape, scan.spacing))
         millimetres = (scan.surfaces * affine[2, 2] + affine[2, 3]).astype(np.float32)
-        side = self._side(subject, path, scan)
-        return PlaneStack(millimetres, affine, scan.names, side, str(path))
+        return PlaneStack(millimetres, affine, scan.names, self._side(subject, path, scan), str(path))
 
     def scan_files(self, subject: str, modality: str) -> list[Path]:
         """See `Source.scan_files`."""
         return [self.table.file(subject, modality)]
 
+    def names(self, subject: str) -> list[str]:
+        """See `Source.names`."""
+        return self.table.names(subject)
+
     def lesion(self, subject: str) -> Volume | None:
         """The mask of the column ``lesion_path`` (NIfTI); DataError if it is no mask on the scan's grid."""
-        path = self.table.extra(subject, "lesion")
-        if path is None:
+        if (path := self.table.extra(subject, "lesion")) is None:
             return None
         grid, side = self._grid(subject)
         mask = read_mask(path, grid, subject=subject, anatomy=self.anatomy)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from octa_kedro.io.octa500 import plane_to_picture
+from octa_kedro.panels import plain
 from octa_kedro.preprocessing.inspection import read_thumbnail
 from octa_kedro.preprocessing.quality import Thumbnail, reasons_in
 from octa_kedro.results.stored import Stored
@@ -58,7 +59,9 @@ def contact_sheet(cards: Sequence[Card], *, title: str = "Eyes", per_page: int =
     """
     if not cards:
         page = Figure(figsize=(6, 1), dpi=DPI)
-        page.text(0.5, 0.5, f"{title}: none was inspected, since no step needs its retina", ha="center", va="center")
+        page.text(
+            0.5, 0.5, f"{plain(title)}: none was inspected, since no step needs its retina", ha="center", va="center"
+        )
         return [page]
     whites = _white([card.picture for card in cards])
     pages = [cards[start : start + per_page] for start in range(0, len(cards), per_page)]
@@ -83,7 +86,7 @@ def _page(cards: Sequence[Card], title: str, whites: tuple[float, float]) -> Fig
     rows = math.ceil(len(cards) / columns)
     width, height = max(columns, 2) * TILE[0] + GAP, rows * TILE[1] + TOP
     figure = Figure(figsize=(width, height), dpi=DPI)
-    figure.text(2 * GAP / width, 1 - 0.1 / height, title, va="top", fontsize=12, weight="bold")
+    figure.text(2 * GAP / width, 1 - 0.1 / height, plain(title), va="top", fontsize=12, weight="bold")
     for number, card in enumerate(cards):
         row, column = divmod(number, columns)
         left, bottom = GAP / 2 + column * TILE[0], height - TOP - (row + 1) * TILE[1]
@@ -110,16 +113,18 @@ def _tile(
         Rectangle(*frame, fill=False, edgecolor=colour, lw=1.6 if card.reasons else 0.6, transform=figure.transFigure)
     )
     x, top = (left + 1.7 * GAP) / width, bottom + TILE[1] - 1.2 * GAP
-    figure.text(x, top / height, card.subject, va="top", fontsize=9.5, weight="bold")
+    figure.text(x, top / height, plain(card.subject), va="top", fontsize=9.5, weight="bold")
     extent = card.picture.extent_mm
     facts = f"{card.label}   {card.laterality or 'side unknown'}   {extent[0]:.3g} x {extent[1]:.3g} mm"
-    figure.text((left + TILE[0] - 1.7 * GAP) / width, top / height, facts, va="top", ha="right", fontsize=8.5)
+    figure.text((left + TILE[0] - 1.7 * GAP) / width, top / height, plain(facts), va="top", ha="right", fontsize=8.5)
     pictures = (bottom + FOOTER + GAP / 2) / height
     enface = figure.add_axes(((left + 1.7 * GAP) / width, pictures, PANEL / width, PANEL / height))
     bscan = figure.add_axes(((left + 2.7 * GAP + PANEL) / width, pictures, BSCAN / width, PANEL / height))
     _draw(enface, bscan, card.picture, whites)
     lines = textwrap.wrap("; ".join(card.reasons), WORDS, max_lines=2, placeholder=" ...")
-    figure.text(x, (bottom + FOOTER) / height, "\n".join(lines), va="top", fontsize=7.2, color=OUT, linespacing=1.1)
+    figure.text(
+        x, (bottom + FOOTER) / height, plain("\n".join(lines)), va="top", fontsize=7.2, color=OUT, linespacing=1.1
+    )
 
 
 def _draw(enface: Axes, bscan: Axes, picture: Thumbnail, whites: tuple[float, float]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from octa_kedro.io.octa500 import plane_to_picture
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.panels import Margins, figure_of_panels
+from octa_kedro.panels import Margins, figure_of_panels, plain
 from octa_kedro.preprocessing.config import ENFACE, OCT, SURFACES, VOLUME, ProcessingConfig
 from octa_kedro.preprocessing.eye import Reference, place_eye, process_eye
 from octa_kedro.preprocessing.geometry import Grid
@@ -80,7 +80,7 @@ def steps_figure(
     for axis in axes.flat:
         if not axis.has_data():
             axis.set_axis_off()
-    figure.suptitle(_title(scan, volume, surfaces, config), y=0.995)
+    figure.suptitle(plain(_title(scan, volume, surfaces, config)), y=0.995)
     return figure
 
 

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from octa_kedro.panels import Margins, figure_of_panels
+from octa_kedro.panels import Margins, figure_of_panels, plain
 
 OWN_COLOUR, OTHER_COLOUR, MARK_COLOUR = "#D55E00", "#5A6672", "#000000"
 ACROSS = 3
@@ -50,10 +50,12 @@ def dot_chart(panels: Mapping[str, Mapping[str, Dot]], label: str) -> str:
             continue
         title = list(panels)[place]
         _draw(panel, [panels[title].get(name) for name in names], top)
-        panel.set_title(title, fontsize=10.5, loc="left", weight="bold")
-        panel.set_xlabel(label, fontsize=9.5)
+        panel.set_title(plain(title), fontsize=10.5, loc="left", weight="bold")
+        panel.set_xlabel(plain(label), fontsize=9.5)
         first = place % columns == 0
-        panel.set_yticks(range(len(names)), labels=names if first else [""] * len(names), fontsize=9.5)
+        panel.set_yticks(
+            range(len(names)), labels=[plain(name) for name in names] if first else [""] * len(names), fontsize=9.5
+        )
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "octa"}):
         figure.savefig(stream, format="svg", metadata={"Date": None})

@@ -90,6 +90,8 @@ def _homes(maker: object) -> Iterator[str]:
         yield from (one.__module__ for one in maker.__mro__ if one is maker or _is_ours(one))
     else:
         yield from _homes(type(maker))
+        if (inner := getattr(maker, "__wrapped__", None)) is not None:  # as functools marks what stands for another
+            yield from _homes(inner)
 
 
 def _homes_of_arguments(values: list[Any]) -> Iterator[str]:

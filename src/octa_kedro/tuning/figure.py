@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from octa_kedro.evaluation.plots import COLOURS
+from octa_kedro.panels import plain
 from octa_kedro.tuning.config import TuningConfig
 from octa_kedro.tuning.result import SearchResult
 
@@ -75,7 +76,7 @@ def search_figure(
         axes.set_axis_off()
     for axes in grid[:, 0]:
         axes.set_ylabel(metric)
-    above.suptitle(f"Search for {model}: {metric}, mean over validation folds", fontsize=13)
+    above.suptitle(f"Search for {plain(model)}: {metric}, mean over validation folds", fontsize=13)
     below.suptitle("By parameter; dark: first trials, light: last", fontsize=11)
     return figure
 
@@ -115,7 +116,7 @@ def _draw_slice(axes: Axes, trials: pd.DataFrame, path: str, searched: Searched)
     axes.set_xlabel(path)
     axes.grid(color="0.94")
     if searched.choices:
-        axes.set_xticks(range(len(labels)), labels, fontsize=9)
+        axes.set_xticks(range(len(labels)), [plain(label) for label in labels], fontsize=9)
         axes.set_xlim(-0.6, len(labels) - 0.4)
         return
     low, high = (float(end) for end in searched.ends)

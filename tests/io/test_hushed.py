@@ -1,0 +1,57 @@
+"""What other libraries say while files are read."""
+
+import logging
+import pickle
+import warnings
+from pathlib import Path
+
+import pytest
+
+from octa_kedro.errors import DataError, machine_fault
+from octa_kedro.io.boundary import reading
+from octa_kedro.io.discreet import DiscreetSource, reading_with
+from octa_kedro.io.hushed import hushed, unquoted
+from octa_kedro.io.nifti_folder import NiftiFolder
+
+
+def test_warnings_and_log_lines_of_other_libraries_lose_their_words(caplog):
+    with warnings.catch_warnings(record=True) as warned, hushed(lambda words: words.replace("Meier", "e1")):
+        warnings.warn("Meier", UserWarning, stacklevel=1)
+        logging.getLogger("pydicom.values").warning("Invalid value %s", "Meier")
+        logging.getLogger("octa_kedro.io").warning("%s: dark", "Meier.vol")
+    logging.getLogger("pydicom").warning("afterwards")
+    assert warned == []
+    assert caplog.messages == [
+        "what pydicom.values says of a file is not shown, since it may hold data of a patient",
+        "e1.vol: dark",
+        "afterwards",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("invalid literal for int(): 'Meier, A'", "invalid literal for int(): ..."),
+        ('b"Meier" is no\n number', "... is no number"),
+        ("Unable to allocate 1 TiB", "Unable to allocate 1 TiB"),
+    ],
+)
+def test_what_an_error_quotes_of_a_file_is_not_repeated(words: str, told: str):
+    assert unquoted(words) == told
+    with pytest.raises(DataError) as error, reading(Path("a.vol")):
+        raise ValueError(words)
+    assert str(error.value) == f"a.vol: damaged ({told}); copy it again or leave the eye out"
+
+
+def test_a_fault_of_the_machine_stays_one():
+    with pytest.raises(PermissionError) as error, reading_with(lambda words: words.replace("/data/", "")):
+        raise PermissionError(13, "Permission denied", "/data/a.vol")
+    fault = machine_fault(error.value)
+    assert fault is not None
+    assert fault.words.startswith("a.vol: Permission denied")
+
+
+def test_a_source_can_be_sent_to_other_processes(tmp_path: Path):
+    (tmp_path / "a.nii").touch()
+    source = DiscreetSource(NiftiFolder(tmp_path), tmp_path)
+    assert pickle.loads(pickle.dumps(source)).subjects() == ["a"]
