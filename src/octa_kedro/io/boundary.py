@@ -1,11 +1,11 @@
-"""The boundary between files of others and this program: what a parser raises at damaged bytes becomes a DataError."""
+"""The boundary between files of others and this program: what a parser raises at damaged bytes is a DamagedError."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.errors import DamagedError, OctaError, machine_fault
 
 REMEDY = "copy it again or leave the eye out"
 MOST = 1 << 35
@@ -24,8 +24,7 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Put around the reading of a file that may hold anything.
 
     An OctaError, and a fault of the machine (permission, memory), stay what they are; memory that no scan needs is no
-    such fault, but a damaged size. All else is a DataError that
-    names `path`, what was raised, and the `remedy`.
+    such fault, but a damaged size. All else is a DamagedError that names `path`, what was raised, and the `remedy`.
     """
     try:
         yield
@@ -35,4 +34,4 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
         if machine_fault(error) is not None and not _is_absurd(error):
             raise
         words = " ".join(str(error).split())
-        raise DataError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error
+        raise DamagedError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error

@@ -61,6 +61,10 @@ class VendorFolder(Source):
         """All subjects, sorted."""
         return self.table.subjects()
 
+    def unlisted(self) -> list[str]:
+        """See `SubjectTable.unlisted`."""
+        return self.table.unlisted()
+
     def labels(self) -> pd.DataFrame:
         """See `SubjectTable.labels`."""
         return self.table.labels()
