@@ -44,7 +44,8 @@ def reading_job(
 ) -> Job:
     """A reading (`making.reading_parts`) of each eye, one after the other: they share the networks' device.
 
-    One of which nothing can be said is put aside. `threshold` is the probability from which an eye is called diseased, where the predicted class is explained.
+    One of which nothing can be said is put aside. `threshold` is the probability from which an eye is called diseased,
+    where the predicted class is explained.
 
     CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
     with other settings, for a class to explain that the networks do not know, and for a method that compares with

@@ -43,7 +43,8 @@ class Store:
         `what` is the dataset's name and `version_of` finds its newest version that names one of some files, for the
         log. With ``on_error: quarantine`` an eye that is put aside (`guard.put_aside`) has the entry
         ``{"failed": reason}``, which is remembered if its bytes are the cause, so that neither its other parts nor a
-        repeated run try again. Any other error, and the first one with ``on_error: stop``, ends the run; what is finished stays.
+        repeated run try again. Any other error, and the first one with ``on_error: stop``, ends the run; what is
+        finished stays.
         """
         self._forget_passing(job)
         self._tell(job, what, version_of)
