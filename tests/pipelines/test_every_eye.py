@@ -101,12 +101,12 @@ def test_an_eye_of_which_nothing_was_made_leaves_even_if_nobody_knows_why():
 
 
 def test_an_eye_whose_maps_failed_alone_is_not_in_the_splits():
-    rows = pd.DataFrame({"subject": [*"abcd"], "disease": "x", "label": [*"NDND"], "field_of_view_mm": 3.0})
-    splits = rows.assign(target=[0, 1, 0, 1], held_out=False, fold=1)
-    images = Manifest({name: Stored(Path(name), name, {}) for name in "abcd"})
-    after = nodes.admit_eyes(splits, start_flow(rows), images, Manifest({}, {"d": "subject d: no map"}))
-    assert after[0]["subject"].tolist() == [*"abc"]
-    assert after[1].set_index("subject").loc["d", "reason"] == "subject d: no map"
+    rows = pd.DataFrame({"subject": [*"abcde"], "disease": "x", "label": [*"NDNDD"], "field_of_view_mm": 3.0})
+    splits = rows.assign(target=[0, 1, 0, 1, 1], held_out=[True, True, False, False, False], fold=[0, 0, 1, 1, 1])
+    images = Manifest({name: Stored(Path(name), name, {}) for name in "abcde"})
+    after = nodes.admit_eyes(splits, start_flow(rows), images, Manifest({}, {"e": "subject e: no map"}))
+    assert after[0]["subject"].tolist() == [*"abcd"]
+    assert after[1].set_index("subject").loc["e", "reason"] == "subject e: no map"
 
 
 def test_a_linked_field_folder_is_searched_and_a_link_to_nothing_is_an_eye(release_copy: Path, tmp_path: Path):

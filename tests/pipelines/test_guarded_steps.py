@@ -1,5 +1,6 @@
 """A damaged eye, first, in the middle or last, at every step that reads eyes: put aside with its reason, or the end."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from octa_kedro.pipeline_registry import register_pipelines
 from octa_kedro.pipelines.conversion.nodes import convert_volumes
 from octa_kedro.pipelines.data_processing import nodes
 from octa_kedro.results.config import ExecutionConfig
+from octa_kedro.results.recipe import Job
 from octa_kedro.results.stored import Manifest
 from octa_kedro.structure import Structure, use_structure
 from tests.pipelines.small_eyes import COHORT, PROCESSING, cut, do, write_eye, write_table
@@ -37,15 +39,25 @@ class Project:
     made: Path
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Job]:
+    """The eyes, and their surfaces made."""
+    root = tmp_path_factory.mktemp("sound")
+    (root / "eyes").mkdir()
+    write_table(root / "eyes", [write_eye(root / "eyes", name, seed=n) for n, name in enumerate(EYES)])
+    cohort, _ = nodes.read_cohort(NiftiFolder(root / "eyes"), COHORT, STOP)
+    job = nodes.inspect_eyes(NiftiFolder(root / "eyes"), cohort, COHORT, PROCESSING, STOP)[0]
+    do(job, root / "made")
+    return root, job
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    eyes, made = tmp_path / "eyes", tmp_path / "made"
-    eyes.mkdir()
-    write_table(eyes, [write_eye(eyes, name, seed=n) for n, name in enumerate(EYES)])
-    source = NiftiFolder(eyes)
+def project(sound: tuple[Path, Job], tmp_path: Path) -> Project:
+    root, job = sound
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    source = NiftiFolder(tmp_path / "eyes")
     cohort, _ = nodes.read_cohort(source, COHORT, STOP)
-    surfaces = do(nodes.inspect_eyes(source, cohort, COHORT, PROCESSING, STOP)[0], made / "sound")
-    return Project(source, cohort, surfaces, made)
+    return Project(source, cohort, do(job, tmp_path / "made"), tmp_path / "results")
 
 
 def read_cohort(at: Project, how: ExecutionConfig) -> Iterable[str]:
