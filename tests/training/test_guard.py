@@ -152,7 +152,7 @@ def test_a_judged_eye_whose_image_was_learnt_under_another_name(volumes, table, 
 def test_a_judged_eye_that_is_nearly_a_training_eye_is_marked_also_where_it_is_moved(tmp_path: Path, moved: int):
     """Moved by two voxels, its sketch alone would let it pass."""
     rng = np.random.default_rng(3)
-    blobs = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (8, 4, 2)]
+    blobs = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (16, 8, 4)]
     array = np.mean(blobs, axis=0, dtype=np.float32) * 0.8
     near = np.roll(array, moved, axis=0) + rng.uniform(0, 0.1, array.shape).astype(np.float32)
     images = {name: stored_image(tmp_path, name, one) for name, one in {"learnt": array, "near": near}.items()}

@@ -108,8 +108,8 @@ def pool_agreed(floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, see
 
     `predicted` are (model, predictions of a fold), `seen` are (model, what that fold's network has seen), `floor` is
     the linear model's predictions. DataError if predictions and splits name other eyes, LeakError if a network was
-    trained on an eye it is judged on. An eye that a network has learnt a near copy of is left out for all models, with a
-    warning that names both: no metric counts it.
+    trained on an eye it is judged on. An eye of which a network has learnt a near copy is left out for all models,
+    with a warning that names both: no metric counts it.
     """
     networks = pd.concat([table.assign(model=model) for model, table in predicted], ignore_index=True)
     everything = pd.concat([networks, floor], ignore_index=True)
