@@ -17,7 +17,7 @@ from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
 from octa_kedro.inference.making import LAYER, PROBABILITIES
 from octa_kedro.inference.networks import Network
 from octa_kedro.preprocessing.appearance import NATIVE
-from octa_kedro.preprocessing.copies import ALIKE, SAME
+from octa_kedro.preprocessing.copies import CANDIDATE, SAME
 from octa_kedro.preprocessing.sketch import SKETCH
 from octa_kedro.results.stored import Stored
 
@@ -76,7 +76,7 @@ def tabulate(
                 "unfamiliar_in": "; ".join(familiarity.reasons),
                 "learnt_from_this_subject": correlation >= SAME
                 or any(one.card.has_learnt_from(subject) for one in networks),
-                "learnt_from_copy": copy if correlation >= ALIKE else "",
+                "learnt_from_copy": copy if correlation >= CANDIDATE else "",
                 "field_of_view_mm": facts.get(NATIVE, {}).get("field_x_mm", np.nan),
                 "surfaces": around.surfaces.get(subject, "none"),
                 "source": facts["source"],
