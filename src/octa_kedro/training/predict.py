@@ -52,8 +52,8 @@ def predict_fold(
             "fold": card.fold,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),
-            **probability_columns(shares, card.classes),
             LEARNT_COPY: [copies.get(subject, "") for subject in subjects],
+            **probability_columns(shares, card.classes),
         }
     )
 
