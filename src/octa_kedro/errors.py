@@ -13,6 +13,14 @@ class DataError(OctaError):
     """A file, folder or table does not hold what its format promises."""
 
 
+class DamagedError(DataError):
+    """The bytes of a file are at fault, whatever a parser raised at them: another try will not fare better."""
+
+
+class StaleError(DataError):
+    """A stored result is gone or no longer what was written: it has to be made again, whatever the eye's scan is."""
+
+
 class DivergedError(DataError):
     """A loss, gradient or prediction is no longer finite: other parameters may do better with the same data."""
 
@@ -39,9 +47,16 @@ PASSING = {
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs: the machine has too many open files",
     errno.EIO: "the disk or the network reports an error; try again",
-    errno.ESTALE: "the network drive has gone away; connect it again",
+    errno.EBUSY: "another program holds it; close that program, or try again",
+    **dict.fromkeys(
+        (
+            errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.EHOSTUNREACH,
+            errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNRESET, errno.ECONNABORTED,
+        ),
+        "the drive has gone away; connect it again",
+    ),
     errno.ETIMEDOUT: "the network drive does not answer; connect it again",
-}
+}  # fmt: skip
 """Errors of the machine, not of the data, by number, and what helps against them."""
 
 
@@ -65,7 +80,16 @@ def machine_fault(error: BaseException | None) -> MachineFault | None:
         if isinstance(one, OSError) and one.errno in PASSING:
             place = "" if one.filename is None else f"{one.filename}: "
             return MachineFault(f"{place}{one.strerror}; {PASSING[one.errno]}", one.errno in NO_WRITING)
+        if isinstance(one, TimeoutError):  # some have no number
+            return MachineFault(f"{one or 'a time limit was passed'}; {PASSING[errno.ETIMEDOUT]}", False)
     return None
+
+
+def may_pass(error: BaseException | None) -> bool:
+    """Whether another try may fare better with the same bytes: a fault of the machine, a file that is not there, a
+    library that is not installed, or a stored result that has to be made again led to `error`."""
+    kinds = (FileNotFoundError, NotADirectoryError, ImportError, StaleError)
+    return machine_fault(error) is not None or any(isinstance(one, kinds) for one in _causes(error))
 
 
 def user_error(error: BaseException | None) -> OctaError | None:
@@ -74,6 +98,7 @@ def user_error(error: BaseException | None) -> OctaError | None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """`error` and what led to it; what a parser raised at damaged bytes (such as a lack of memory) does not count."""
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = None if isinstance(error, DamagedError) else error.__cause__ or error.__context__

@@ -161,3 +161,16 @@ def test_the_node_checks_both(splits: pd.DataFrame):
         pool_models(floor, splits, **parts, **leaky)
     with pytest.raises(LeakError, match="floor: subject a"):
         pool_models(move(floor, "a", fold=2), splits, **parts, **known)
+
+
+def test_an_eye_whose_image_was_learnt_under_another_name_is_in_no_metric_of_any_model(splits: pd.DataFrame, caplog):
+    network = predicted(splits).assign(learnt_from_copy="")
+    by_one_fold = (network["subject"] == "h") & (network["fold"] == 2)
+    network["learnt_from_copy"] = network["learnt_from_copy"].mask(by_one_fold, "t")
+    seen = seen_by(splits)
+    tables = {f"net__fold_{k}": network[network["fold"] == k].drop(columns="model") for k in (1, 2)}
+    tables |= {f"seen__net__fold_{k}": seen[seen["fold"] == k].drop(columns="model") for k in (1, 2)}
+    pooled = pool_models(predicted(splits).assign(model="floor"), splits, **tables)
+    kept = {model: "".join(rows["subject"]) for model, rows in pooled.groupby("model")}
+    assert kept == {"floor": "abcdi", "net": "abcdi"}
+    assert "eye h is in no metric: its image is nearly that of t" in caplog.text

@@ -9,6 +9,7 @@ from octa_kedro.io.discreet import DiscreetSource, open_source
 from octa_kedro.io.hiding import hide_folder, hide_names, relative_to
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.pseudonyms import Pseudonyms
+from octa_kedro.io.source import Source
 from octa_kedro.io.volume import scan_affine
 from tests.io.test_damaged import VOXELS, write_nifti
 
@@ -118,3 +119,16 @@ def test_folders_in_words_are_those_of_the_source():
     assert hide_folder("nothing below /data/eyes; add it", root) == "nothing below the source; add it"
     assert relative_to("/data/eyes/a/b.vol", root) == "a/b.vol"
     assert relative_to("/home/somebody/b.vol", root) == "b.vol"
+
+
+def test_the_wrapper_asks_its_reader_for_all_that_a_source_has():
+    asked = {name for name in vars(Source) if not name.startswith("_")}
+    assert asked <= vars(DiscreetSource).keys()
+
+
+def test_files_beside_the_table_are_not_named_by_patients(folder: Path):
+    (folder / "subjects.csv").write_text("subject,path\nMeier Anna OD,Meier Anna OD.nii.gz\n")
+    write_nifti(folder / "Schulz.nii.gz", VOXELS + 5, scan_affine(VOXELS.shape, (3.0, 2.5, 2.0)))
+    source = opened(folder, "name,subject\nMeier Anna OD,e1\nMeier Anna OS,e2\n")
+    assert source.subjects() == ["e1"]
+    assert source.unlisted() == ["e2", "unlisted_2"]

@@ -1,15 +1,24 @@
 """How deep slabs reach, by hand."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import PlaneStack, scan_affine
-from octa_kedro.preprocessing.heights import HEIGHT_COLUMNS, describe_misfits, misfits, tabulate_heights
+from octa_kedro.preprocessing.heights import HEIGHT_COLUMNS, describe_misfits, misfits
+from octa_kedro.preprocessing.heights import tabulate_heights as tabulate
 
 AFFINE = scan_affine((30, 20, 200), (3.0, 3.0, 2.0))  # 0.01 mm of depth a voxel
+
+
+def tabulate_heights(eyes: dict[str, PlaneStack], *how: str, **config: Any) -> pd.DataFrame:
+    """Of surfaces that are in memory."""
+    return tabulate({name: partial(replace, planes) for name, planes in eyes.items()}, *how, **config)
 
 
 def eye(ilm: float, bm: float) -> PlaneStack:

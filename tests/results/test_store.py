@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from octa_kedro.errors import DataError, OctaError
+from octa_kedro.errors import DataError, OctaError, StaleError
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.notes import read_note
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.results.code import Code
 from octa_kedro.results.config import ExecutionConfig
-from octa_kedro.results.recipe import Job, Recipe
+from octa_kedro.results.recipe import Job, Recipe, Recipes
 from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Manifest
@@ -264,3 +267,87 @@ def test_results_of_other_libraries_are_used_and_told_of(store: Store, log: Path
 def test_a_recipe_knows_the_code_of_its_maker_and_of_what_writes_it(log: Path):
     modules = Recipe(partial(family, log), {"volume": "key"}).code.modules
     assert {"tests.results.test_store", "octa_kedro.results.stored", "octa_kedro.io.nifti"} <= modules.keys()
+
+
+def damaged(_wanted: list[str]) -> dict[str, Result]:
+    """A header that states more than any scan has: NumPy says that memory is short."""
+    with reading(Path("9.nii")):
+        np.empty(1 << 45, np.float64)
+    return {}
+
+
+def test_a_damaged_size_is_remembered_as_the_bytes_fault_and_not_tried_again(store: Store):
+    eye = {"a": recipe("a", damaged)}
+    assert "9.nii: damaged (Unable to allocate" in put(store, eye, execution=QUARANTINE).failed["a"]
+    (note,) = [read_note(path) for path in store.folder.glob("*-volume.failed.json")]
+    assert not note["passes"]
+
+
+def gone(log: Path, wanted: list[str]) -> dict[str, Result]:
+    """Of a drive that has gone away readers say that a folder is not there, each in its own words."""
+    if not log.is_file():
+        raise DataError("10001: holds no B-scan (*.bmp)")
+    return family(log, wanted)
+
+
+def test_a_failure_of_an_eye_whose_files_are_not_there_is_not_remembered(store: Store, log: Path):
+    eye = {"a": replace(recipe("a", partial(gone, log)), unchanged=log.is_file)}
+    assert "holds no B-scan" in put(store, eye, execution=QUARANTINE).failed["a"]
+    log.touch()
+    assert put(store, eye, execution=QUARANTINE).failed == {}
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        TimeoutError("timed out"),
+        OSError(errno.ENOTCONN, "Transport endpoint is not connected"),
+        FileNotFoundError(errno.ENOENT, "No such file", "7.bmp"),
+        ImportError("no decoder"),
+        StaleError("x.nii: its bytes have changed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_another_try_may_cure_is_not_remembered(store: Store, log: Path, cause: Exception):
+    def fails(_wanted: list[str]) -> dict[str, Result]:
+        raise DataError("it cannot be read") from cause
+
+    assert put(store, {"a": recipe("a", fails)}, execution=QUARANTINE).failed.keys() == {"a"}
+    assert put(store, recipes(log, "a"), execution=QUARANTINE).failed == {}
+
+
+def test_what_failed_with_other_versions_of_libraries_is_tried_again(store: Store, log: Path):
+    put(store, {"a": recipe("a", partial(fail, log))}, execution=QUARANTINE)
+    put(store, {"a": recipe("a", partial(fail, log), code=UPGRADED)}, execution=QUARANTINE)
+    assert log.read_text().count("\n") == 2
+
+
+def killed(log: Path, wanted: list[str]) -> dict[str, Result]:
+    """As by the kernel, when memory is short; unless it is tried again."""
+    if log.is_file():
+        return family(log, wanted)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def test_a_killed_process_ends_the_run_with_the_eye_and_the_remedy_and_blames_no_eye(store: Store, log: Path):
+    eyes = {name: recipe(name, partial(killed, log)) for name in ("a", "b")}
+    with pytest.raises(OctaError, match=r"killed while it worked on .*\b[ab]\b.*--params execution\.workers=1"):
+        put(store, eyes, execution=ExecutionConfig(workers=2, on_error="quarantine"))
+    assert [path.name for path in store.folder.iterdir() if path.name.startswith((".working", "key"))] == []
+    log.touch()
+    assert put(store, eyes, execution=QUARANTINE).failed == {}
+
+
+def test_an_eye_without_a_recipe_is_put_aside_and_not_remembered(store: Store, log: Path, caplog):
+    unread = Recipes(recipes(log, "good"), {"bad": "subject bad: bad.nii: no such file"})
+    loaded = put(store, unread, execution=QUARANTINE)
+    assert (list(loaded), loaded.failed) == (["good"], {"bad": "subject bad: bad.nii: no such file"})
+    assert "volumes: left out: subject bad: bad.nii" in caplog.text
+    assert not list(store.folder.glob("*.failed.json"))
+
+
+def test_what_others_depend_on_ends_the_run_with_its_own_remedy(store: Store, log: Path):
+    job = Job({"3mm": recipe("3mm", partial(fail, log))}, None, QUARANTINE, needed="name another one")
+    with pytest.raises(DataError, match=r"subject 3mm: the retina is not there \(name another one\)"):
+        store.put_all(job, "references")

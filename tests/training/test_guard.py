@@ -1,5 +1,7 @@
 """Leaks planted in every place that trains or applies a network; each is stopped before anything is computed."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from octa_kedro.cohort.splits import fold_table
 from octa_kedro.errors import LeakError
 from octa_kedro.io.volume import Volume
 from octa_kedro.preprocessing.sketch import SKETCH, sketch_views
-from octa_kedro.results.stored import Stored
+from octa_kedro.results.result import Result
+from octa_kedro.results.stored import Stored, write_result
 from octa_kedro.training.autoencoder import fit_autoencoder
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 from octa_kedro.training.classifier import fit_classifier
@@ -143,6 +146,25 @@ def test_a_judged_eye_whose_image_was_learnt_under_another_name(volumes, table, 
         )
     require_images_unseen(images, table, card.model_copy(update={"patients": {"twin": judged}}), learner="x")
     require_images_unseen(images, table, card.model_copy(update={"sketches": {"other": sketch_of(99)[0]}}), learner="x")
+
+
+@pytest.mark.parametrize("moved", [0, 2])
+def test_a_judged_eye_that_is_nearly_a_training_eye_is_marked_also_where_it_is_moved(tmp_path: Path, moved: int):
+    """Moved by two voxels, its sketch alone would let it pass."""
+    rng = np.random.default_rng(3)
+    blobs = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (16, 8, 4)]
+    array = np.mean(blobs, axis=0, dtype=np.float32) * 0.8
+    near = np.roll(array, moved, axis=0) + rng.uniform(0, 0.1, array.shape).astype(np.float32)
+    images = {name: stored_image(tmp_path, name, one) for name, one in {"learnt": array, "near": near}.items()}
+    table = pd.DataFrame({"subject": ["learnt", "near"], "role": ["train", "held_out"], "fold": 1})
+    card = card_of(table).model_copy(update={"sketches": {"learnt": images["learnt"].meta[SKETCH][0]}})
+    assert require_images_unseen(images, table, card, learner="x") == {"near": "learnt"}
+
+
+def stored_image(folder: Path, name: str, array: np.ndarray) -> Stored:
+    volume = Volume(array, np.diag([0.1, 0.1, 0.05, 1.0]), "OCTA", "OD", name)
+    note = write_result(folder / f"{name}.nii", Result(volume, unit=True, facts={SKETCH: sketch_views(volume)}))
+    return Stored(folder / f"{name}.nii", note["sha256"], note["meta"])
 
 
 def test_the_card_keeps_the_sketches_of_what_was_learnt(volumes, table, config):

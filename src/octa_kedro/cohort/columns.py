@@ -4,6 +4,9 @@ import pandas as pd
 
 from octa_kedro.errors import ConfigError
 
+LEARNT_COPY = "learnt_from_copy"
+"""Column of predictions: the eye whose image, nearly that of the row's eye, a network has learnt from."""
+
 
 def patients_of(table: pd.DataFrame) -> list[str]:
     """Whose eye each row is: its `patient`, or the subject where the table does not say."""

@@ -4,16 +4,17 @@ A flow is a table with one row per eye and the columns subject, disease, label (
 field_of_view_mm (NaN where unknown), left_at (a step, or empty for an eye that takes part) and reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import pandas as pd
 
 from octa_kedro.errors import DataError
 
-STEPS = ("label sheet", "class", "exclusion list", "files", "quality", "processing")
+STEPS = ("label sheet", "class", "exclusion list", "files", "quality", "processing", "prediction")
 """The steps at which an eye can leave, in their order."""
 
 ALL, USED = "all eyes", "take part"
+NOTHING_MADE = "nothing was made of it, and no reason is known"
 
 
 def start_flow(eyes: pd.DataFrame) -> pd.DataFrame:
@@ -38,6 +39,16 @@ def leave(flow: pd.DataFrame, step: str, reasons: Mapping[str, str]) -> pd.DataF
         left_at=rows["left_at"].mask(leaving, step),
         reason=rows["reason"].mask(leaving, why),
     )
+
+
+def leave_unless(flow: pd.DataFrame, made: Container[str], step: str, reasons: Mapping[str, str]) -> pd.DataFrame:
+    """The flow after all eyes that still take part but are not in `made` have left at `step`, for their `reasons`.
+
+    One that nothing is known of leaves, too: no eye is lost without a word.
+    """
+    rows = read_flow(flow)
+    here = rows.loc[rows["left_at"] == "", "subject"]
+    return leave(rows, step, {s: reasons.get(s, NOTHING_MADE) for s in here if s not in made})
 
 
 def flow_table(flow: pd.DataFrame) -> pd.DataFrame:

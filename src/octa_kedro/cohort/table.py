@@ -18,8 +18,11 @@ from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.identifiers import ONLY_SO, UNKNOWN, find_alike, find_name
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
+from octa_kedro.results.guard import each_eye
 
 log = logging.getLogger(__name__)
+
+UNLISTED = "a file in the folder, but not in its table"
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
         _require_all_classes(kept, config)
     if "split" in kept.columns:
         require_given_splits(kept, config.class_names)
-    measures, bad = _all_measures(source, kept["subject"], config, on_error)
+    checked = each_eye(kept["subject"], lambda subject: _measures(source, subject, config.modalities), on_error)
+    measures, bad = [*checked.done.values()], checked.failed
     flow = leave(flow, "files", bad)
     if bad and not measures:
         raise DataError(f"no eye has sound files; the first: {next(iter(bad.values()))}")
     kept = kept[~kept["subject"].isin(list(bad))].reset_index(drop=True)
-    _refuse_twins(same_scans(source, kept["subject"], config.modalities), config)
+    _refuse_twins(same_scans(source, kept["subject"], config.modalities, on_error=on_error), config)
     if config.labelled:
         kept = kept.assign(target=kept["label"].map({name: i for i, name in enumerate(config.class_names)}))
     else:
@@ -75,16 +79,18 @@ def _refuse_twins(words: list[str], config: CohortConfig) -> None:
 
 def _flow_of_labels(source: Source, labels: pd.DataFrame, config: CohortConfig) -> pd.DataFrame:
     """All eyes on the sheet or on the disk, and who leaves for want of a label or a class or by the list."""
-    unlabelled = sorted(set(source.subjects()) - set(labels["subject"]))
-    others = pd.DataFrame({"subject": unlabelled}, dtype=object).assign(disease="", label="")
+    unlabelled = dict.fromkeys(sorted(set(source.subjects()) - set(labels["subject"])), "not on the label sheet")
+    known = {*labels["subject"], *unlabelled}
+    unlabelled |= {name: UNLISTED for name in source.unlisted() if name not in known}
+    others = pd.DataFrame({"subject": [*unlabelled]}, dtype=object).assign(disease="", label="")
     eyes = pd.concat([labels, others], ignore_index=True).assign(field_of_view_mm=math.nan)
-    flow = leave(start_flow(eyes), "label sheet", dict.fromkeys(unlabelled, "not on the label sheet"))
+    flow = leave(start_flow(eyes), "label sheet", unlabelled)
     if config.labelled:
         of_none = labels[labels["label"] == ""]
         reasons = {s: f"{d} is in no class" for s, d in zip(of_none["subject"], of_none["disease"], strict=True)}
         flow = leave(flow, "class", reasons)
-    known = flow["subject"].tolist()
-    found = {key: find_name(key, known, "cohort.exclude", in_a_list=True) for key in config.exclude}
+    names = flow["subject"].tolist()
+    found = {key: find_name(key, names, "cohort.exclude", in_a_list=True) for key in config.exclude}
     if strange := [str(key) for key, name in found.items() if name is None]:
         log.warning("cohort.exclude: %s is not among the eyes, so nothing is excluded by it", ", ".join(strange))
     return leave(flow, "exclusion list", {s: config.exclude[key] for key, s in found.items() if s is not None})
@@ -184,28 +190,11 @@ def _check_diseases(labels: pd.DataFrame, config: CohortConfig) -> None:
 def _with_fields_of_view(flow: pd.DataFrame, table: pd.DataFrame, source: Source, config: CohortConfig) -> pd.DataFrame:
     """The flow with the field of view of every eye, NaN for one that left and has no readable files."""
     fields = dict(zip(table["subject"], table.get("field_of_view_mm", []), strict=True))
-    for subject in flow.loc[~flow["subject"].isin(list(fields)), "subject"]:
-        try:
-            fields[subject] = float(source.check(subject, config.modalities[0])["field_of_view_mm"])
-        except DataError:
-            # Its files are not used, and may be what it left for.
-            fields[subject] = math.nan
+    others = flow.loc[~flow["subject"].isin(list(fields)) & (flow["reason"] != UNLISTED), "subject"]
+    # Their files are not used, and may be what they left for.
+    looked = each_eye(others, lambda subject: source.check(subject, config.modalities[0]), "quarantine")
+    fields |= {subject: float(measures["field_of_view_mm"]) for subject, measures in looked.done.items()}
     return flow.assign(field_of_view_mm=flow["subject"].map(fields)).sort_values("subject", ignore_index=True)
-
-
-def _all_measures(
-    source: Source, subjects: Iterable[str], config: CohortConfig, on_error: OnError
-) -> tuple[list[dict[str, float]], dict[str, str]]:
-    """Measures of the eyes whose files are sound, and what is wrong with the others."""
-    measures, bad = [], {}
-    for subject in subjects:
-        try:
-            measures.append(_measures(source, subject, config.modalities))
-        except DataError as error:
-            if on_error == "stop":
-                raise
-            bad[subject] = str(error)
-    return measures, bad
 
 
 def _measures(source: Source, subject: str, modalities: tuple[str, ...]) -> dict[str, float]:

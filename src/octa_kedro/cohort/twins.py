@@ -7,18 +7,23 @@ from pathlib import Path
 
 from octa_kedro.io.hashing import CHUNK
 from octa_kedro.io.source import Source
+from octa_kedro.results.config import OnError
+from octa_kedro.results.guard import each_eye
 
 SAMPLE = 1 << 16
 Scan = tuple[str, str, tuple[Path, ...]]
 """Subject, modality, files."""
 
 
-def same_scans(source: Source, subjects: Iterable[str], modalities: Sequence[str]) -> list[str]:
+def same_scans(
+    source: Source, subjects: Iterable[str], modalities: Sequence[str], *, on_error: OnError = "stop"
+) -> list[str]:
     """Words on two subjects whose scans have the same bytes, and on one whose two modalities are named by files with
     the same bytes (one file that holds both is not meant).
 
     Bytes are compared only where sizes are equal, and of long files first a sample from the middle; so scans of
-    different eyes cost one block each, whatever their size.
+    different eyes cost one block each, whatever their size. A scan that cannot be read now is like no other where
+    `on_error` says to go on: the step that processes it names it.
     """
     scans = [
         (subject, modality, files)
@@ -26,7 +31,8 @@ def same_scans(source: Source, subjects: Iterable[str], modalities: Sequence[str
         for modality in modalities
         if (files := tuple(source.scan_files(subject, modality)))
     ]
-    pairs = [pair for alike in _groups(scans, (_sizes, _sample, _bytes)) for pair in combinations(alike, 2)]
+    measures = (_sizes, _sample, _bytes)
+    pairs = [pair for alike in _groups(scans, measures, on_error) for pair in combinations(alike, 2)]
     return [_words(source, one, other) for one, other in pairs if one[0] != other[0] or one[2] != other[2]]
 
 
@@ -43,14 +49,16 @@ def _words(source: Source, one: Scan, other: Scan) -> str:
     )
 
 
-def _groups(scans: list[Scan], measures: Sequence[Callable[[Scan], object]]) -> list[list[Scan]]:
+def _groups(scans: list[Scan], measures: Sequence[Callable[[Scan], object]], on_error: OnError) -> list[list[Scan]]:
     """Groups of two or more scans that are equal in every one of `measures`, which are taken one after the other."""
     if not measures:
         return [scans]
     found: dict[object, list[Scan]] = {}
     for scan in scans:
-        found.setdefault(measures[0](scan), []).append(scan)
-    return [group for part in found.values() if len(part) > 1 for group in _groups(part, measures[1:])]
+        measured = each_eye([scan[0]], lambda _, scan=scan: measures[0](scan), on_error)  # type: ignore[misc]
+        for value in measured.done.values():
+            found.setdefault(value, []).append(scan)
+    return [group for part in found.values() if len(part) > 1 for group in _groups(part, measures[1:], on_error)]
 
 
 def _sizes(scan: Scan) -> tuple[int, ...]:

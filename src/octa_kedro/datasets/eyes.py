@@ -29,13 +29,18 @@ class EyeFoldersDataset(VersionedFile["Mapping[str, EyeFolder]", "dict[str, Path
         return {subject: Path(self._filepath.parent) / folder for subject, folder in listed.items()}
 
     def save(self, data: Mapping[str, EyeFolder]) -> None:
-        """Fill the folders, then write the list."""
+        """Fill the folders, then write the list of those that could be filled; a warning names the others."""
         from octa_kedro.inference.folders import write_eye
+        from octa_kedro.results.guard import each_eye, tell_left_out
 
         root, version = Path(self._filepath.parent), self.resolve_save_version() or "latest"
-        made = 0
-        for subject, eye in data.items():
+
+        def write(subject: str) -> bool:
             earlier = sorted(path.parent for path in root.glob(f"*/{escape(subject)}/{escape(subject)}.json"))
-            made += write_eye(root / version / subject, eye, earlier[-1] if earlier else None)
-        write_note(Path(self._get_save_path()), {s: f"{version}/{s}" for s in data})
-        log.info("%s: %d of %d eyes are new, the others are as they were", root / version, made, len(data))
+            return write_eye(root / version / subject, data[subject], earlier[-1] if earlier else None)
+
+        filled = each_eye(data, write, "quarantine")
+        tell_left_out(filled.failed, f"{root / version}")
+        write_note(Path(self._get_save_path()), {s: f"{version}/{s}" for s in filled.done})
+        made = sum(filled.done.values())
+        log.info("%s: %d of %d eyes are new, the others are as they were", root / version, made, len(filled.done))

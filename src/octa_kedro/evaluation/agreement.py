@@ -1,10 +1,11 @@
 """The leak guard of evaluation: predictions against the splits, and against what the networks have seen."""
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from octa_kedro.cohort.columns import patients_of
+from octa_kedro.cohort.columns import LEARNT_COPY, patients_of
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.cohort.splits import fold_columns, require_whole_patients, validated_by
 from octa_kedro.errors import DataError, LeakError
@@ -16,6 +17,8 @@ from octa_kedro.evaluation.predictions import (
     require_columns,
     require_same_eyes,
 )
+
+log = logging.getLogger(__name__)
 
 REMEDY = "run the training and evaluation pipelines again with these splits"
 SEEN_COLUMNS = ("model", "fold", "subject", "patient", "used_for")
@@ -108,12 +111,24 @@ def pool_agreed(floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, see
 
     `predicted` are (model, predictions of a fold), `seen` are (model, what that fold's network has seen), `floor` is
     the linear model's predictions. DataError if predictions and splits name other eyes, LeakError if a network was
-    trained on an eye it is judged on.
+    trained on an eye it is judged on. An eye of which a network has learnt a near copy is left out for all models,
+    with a warning that names both: no metric counts it.
     """
     networks = pd.concat([table.assign(model=model) for model, table in predicted], ignore_index=True)
     everything = pd.concat([networks, floor], ignore_index=True)
     require_agreement(everything, splits)
     require_unseen(networks, pd.concat([table.assign(model=m) for m, table in seen], ignore_index=True), splits)
-    pooled = pool_predictions(everything, count_repeats(splits))
+    pooled = pool_predictions(everything.drop(columns=LEARNT_COPY, errors="ignore"), count_repeats(splits))
     require_same_eyes(pooled)
-    return pooled
+    return _without_copies(pooled, networks)
+
+
+def _without_copies(pooled: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
+    """The rows of eyes whose image no network has learnt from under another name."""
+    if LEARNT_COPY not in networks:
+        return pooled
+    marked = networks[networks[LEARNT_COPY].fillna("") != ""]
+    copies = dict(zip(marked["subject"].astype(str), marked[LEARNT_COPY].astype(str), strict=True))
+    for subject, other in sorted(copies.items()):
+        log.warning("eye %s is in no metric: its image is nearly that of %s, which was learnt", subject, other)
+    return pooled[~pooled["subject"].astype(str).isin(list(copies))].reset_index(drop=True)

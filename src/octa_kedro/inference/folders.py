@@ -122,6 +122,10 @@ def title_of(facts: Mapping[str, Any]) -> str:
         lines.append(f"NOT LIKE THE TRAINING EYES: {facts['unfamiliar_in']}")
     elif facts["familiar"] == UNKNOWN:
         lines.append("whether it is like the training eyes is unknown")
+    if facts["learnt_from_copy"]:
+        lines.append(f"A NETWORK HAS LEARNT FROM THIS IMAGE, or nearly this one, as {facts['learnt_from_copy']}")
+    elif facts["learnt_from_this_subject"]:
+        lines.append("A NETWORK HAS LEARNT FROM THIS EYE, or the other one of its patient")
     if facts["quality"]:
         lines.append(f"beyond the limits of quality: {facts['quality']}")
     return "\n".join(textwrap.shorten(line, TITLE_WIDTH, placeholder=" ...") for line in lines)

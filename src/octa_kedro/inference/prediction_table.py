@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from octa_kedro import __version__
-from octa_kedro.cohort.flow import read_flow
+from octa_kedro.cohort.flow import STEPS, read_flow
 from octa_kedro.explain.predicted import called_class, mean_over_networks
 from octa_kedro.explain.target import EXPLAINED_CLASS, PREDICTED, class_index
 from octa_kedro.inference.familiarity import STRANGE, judge_familiarity
 from octa_kedro.inference.making import LAYER, PROBABILITIES
 from octa_kedro.inference.networks import Network
 from octa_kedro.preprocessing.appearance import NATIVE
-from octa_kedro.preprocessing.copies import ALIKE, SAME
+from octa_kedro.preprocessing.copies import CANDIDATE, SAME
 from octa_kedro.preprocessing.sketch import SKETCH
 from octa_kedro.results.stored import Stored
 
@@ -76,7 +76,7 @@ def tabulate(
                 "unfamiliar_in": "; ".join(familiarity.reasons),
                 "learnt_from_this_subject": correlation >= SAME
                 or any(one.card.has_learnt_from(subject) for one in networks),
-                "learnt_from_copy": copy if correlation >= ALIKE else "",
+                "learnt_from_copy": copy if correlation >= CANDIDATE else "",
                 "field_of_view_mm": facts.get(NATIVE, {}).get("field_x_mm", np.nan),
                 "surfaces": around.surfaces.get(subject, "none"),
                 "source": facts["source"],
@@ -125,6 +125,8 @@ def left_out(flow: pd.DataFrame) -> dict[str, str]:
     """Why eyes that were asked for were not read, by subject."""
     rows = read_flow(flow)
     gone = rows[(rows["left_at"] != "") & (rows["reason"] != NOT_ASKED)]
+    if len(rows) > len(gone) and (rows["reason"] == NOT_ASKED).any():  # one eye was asked for, not all that were found
+        gone = gone[gone["left_at"] != STEPS[0]]
     pairs = zip(gone["subject"], gone["left_at"], gone["reason"], strict=True)
     return {str(subject): f"{step}: {reason}" for subject, step, reason in pairs}
 

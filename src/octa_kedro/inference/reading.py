@@ -44,7 +44,8 @@ def reading_job(
 ) -> Job:
     """A reading (`making.reading_parts`) of each eye, one after the other: they share the networks' device.
 
-    `threshold` is the probability from which an eye is called diseased, where the predicted class is explained.
+    One of which nothing can be said is put aside. `threshold` is the probability from which an eye is called diseased,
+    where the predicted class is explained.
 
     CheckpointError for images that were registered to other eyes than those of training, ConfigError for images made
     with other settings, for a class to explain that the networks do not know, and for a method that compares with
@@ -62,7 +63,7 @@ def reading_job(
     for subject, image in images.items():
         key = hash_of(step="reading", map=map_key(explainers, image, config, threshold), precisions=precisions)
         recipes[subject] = Recipe(partial(reading_parts, explainers, threshold, image), {READING: key})
-    return Job(recipes, READING, ExecutionConfig(workers=1), threads=None)
+    return Job(recipes, READING, ExecutionConfig(workers=1, on_error="quarantine"), threads=None)
 
 
 def _require_same_references(images: Mapping[str, Stored], network: Network) -> None:

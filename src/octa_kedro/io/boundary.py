@@ -1,11 +1,11 @@
-"""The boundary between files of others and this program: what a parser raises at damaged bytes becomes a DataError."""
+"""The boundary between files of others and this program: what a parser raises at damaged bytes is a DamagedError."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.errors import DamagedError, OctaError, machine_fault
 from octa_kedro.io.hushed import unquoted
 
 REMEDY = "copy it again or leave the eye out"
@@ -25,8 +25,8 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Put around the reading of a file that may hold anything.
 
     An OctaError, and a fault of the machine (permission, memory), stay what they are; memory that no scan needs is no
-    such fault, but a damaged size. All else is a DataError that
-    names `path`, what was raised, without what that quotes of the file, and the `remedy`.
+    such fault, but a damaged size. All else is a DamagedError that names `path`, what was raised, without what that
+    quotes of the file, and the `remedy`.
     """
     try:
         yield
@@ -36,4 +36,4 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
         if machine_fault(error) is not None and not _is_absurd(error):
             raise
         words = unquoted(str(error))
-        raise DataError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error
+        raise DamagedError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error

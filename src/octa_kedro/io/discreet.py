@@ -60,6 +60,14 @@ class DiscreetSource(Source):
             own = self.__wrapped__.subjects()
         return own if self.pseudonyms is None else sorted(self._entries[subject].subject for subject in own)
 
+    def unlisted(self) -> list[str]:
+        """See `Source.unlisted`; with pseudonyms those, and a number for a file that has none."""
+        own = self.__wrapped__.unlisted()
+        if self.pseudonyms is None:
+            return list(own)
+        known = {name: entry.subject for name, entry in self.pseudonyms.entries.items()}
+        return [known.get(name, known.get(Path(name).stem, f"unlisted_{n}")) for n, name in enumerate(own, 1)]
+
     def labels(self) -> pd.DataFrame:
         """See `Source.labels`. DataError if there are patients but no column for theirs in the table of pseudonyms."""
         with reading_with(self._hide_in_all):

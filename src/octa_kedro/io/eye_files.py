@@ -137,10 +137,14 @@ def name_subjects(paths: Iterable[str], suffixes: Sequence[str], place: Path) ->
     return found
 
 
+def loose_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """What lies in a folder with these suffixes, sorted; a link to nothing too: that eye is missing, not unknown."""
+    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and not path.is_dir()]
+    return [path for path in found if subject_of(path.name, suffixes)]
+
+
 def _loose(folder: Path, suffixes: Sequence[str]) -> list[Path]:
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".") and path.is_file()]
-    found = [path for path in found if subject_of(path.name, suffixes)]
-    if not found:
+    if not (found := loose_files(folder, suffixes)):
         raise DataError(
             f"{folder / TABLES[0]}: no such file, nor any of {', '.join(suffixes)} beside it; give a folder with a CSV "
             "of the columns subject, path, label (and split), or one file or a list of files, with --params "

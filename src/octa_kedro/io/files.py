@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 MACHINE = re.sub(r"[^A-Za-z0-9.]", "_", platform.node())
-UNFINISHED = re.compile(r"\.(partial|old)-(?P<machine>[A-Za-z0-9._]*)-(?P<process>\d{1,9})-.")
+UNFINISHED = re.compile(r"\.(partial|old|working)-(?P<machine>[A-Za-z0-9._]*)-(?P<process>\d{1,9})-.")
 DAY_SECONDS = 86400
 
 

@@ -39,6 +39,10 @@ class NiftiFolder(Source):
         """All subjects of the table, sorted."""
         return self.table.subjects()
 
+    def unlisted(self) -> list[str]:
+        """See `SubjectTable.unlisted`."""
+        return self.table.unlisted()
+
     def labels(self) -> pd.DataFrame:
         """See `SubjectTable.labels`."""
         return self.table.labels()

@@ -39,11 +39,17 @@ class ReleaseFiles:
     def field_folders(self) -> list[Path]:
         """All ``OCTA_<n>mm`` folders that hold scans, projection maps or a label sheet, in any part folder."""
         found = [folder for folder in self._folders if FIELD_FOLDER.search(str(folder)) and _is_field_folder(folder)]
-        if not any((folder / modality).is_dir() for folder in found for modality in MODALITIES):
+        if not any(map(_has_scans, found)):
             raise DataError(
                 f"{self.root}: found no folder OCTA_3mm or OCTA_6mm with OCT or OCTA inside; is this an "
                 "OCTA-500 release?"
             )
+        for folder in self._folders:
+            if _has_scans(folder) and FIELD_FOLDER.search(str(folder)) is None:
+                raise DataError(
+                    f"{folder}: holds scans, but its name does not tell their field of view; name it OCTA_<n>mm (for "
+                    "example OCTA_6mm), or move it out of the release"
+                )
         return found
 
     @cached_property
@@ -57,7 +63,8 @@ class ReleaseFiles:
             for modality in MODALITIES:
                 base = field / modality
                 for folder in _listed(base):
-                    if folder.is_dir() and not folder.name.startswith("."):
+                    # a link to nothing is an eye, too: one whose files are missing
+                    if (folder.is_dir() or folder.is_symlink()) and not folder.name.startswith("."):
                         _add(eyes.setdefault(folder.name, {}), modality, EyeFolder(folder, field_mm))
         for name in eyes:
             if why := unfit_for_files(name):
@@ -84,10 +91,14 @@ class ReleaseFiles:
 
     @cached_property
     def _folders(self) -> list[Path]:
-        """All folders down to `SEARCH_DEPTH` levels, without those that belong to a single eye."""
-        found = []
-        for name, children, _ in os.walk(self.root, onerror=_refuse):
+        """All folders down to `SEARCH_DEPTH` levels, without those that belong to a single eye; links are followed."""
+        found, known = [], set()
+        for name, children, _ in os.walk(self.root, onerror=_refuse, followlinks=True):
             folder = Path(name)
+            if (real := folder.resolve()) in known:  # a link to a folder that is searched anyway, or round in a circle
+                children.clear()
+                continue
+            known.add(real)
             found.append(folder)
             if len(folder.relative_to(self.root).parts) >= SEARCH_DEPTH or _is_field_folder(folder):
                 children[:] = [child for child in children if child == LABELS]
@@ -130,6 +141,10 @@ def _refuse(error: OSError) -> None:
 def _is_field_folder(folder: Path) -> bool:
     inside = [folder / name for name in (*MODALITIES, MAPS, *LABEL_SHEETS)]
     return FIELD_FOLDER.search(str(folder)) is not None and any(path.exists() for path in inside)
+
+
+def _has_scans(folder: Path) -> bool:
+    return any((folder / modality).is_dir() for modality in MODALITIES)
 
 
 def _add(known: dict[str, EyeFolder], modality: str, eye: EyeFolder) -> None:

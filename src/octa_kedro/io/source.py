@@ -22,6 +22,10 @@ class Source(Protocol):
     def subjects(self) -> list[str]:
         """Identifiers of all eyes that have a volume, sorted."""
 
+    def unlisted(self) -> Sequence[str]:
+        """Names of files in its folder that could be eyes but are in no row of its table."""
+        return ()
+
     @abstractmethod
     def labels(self) -> pd.DataFrame:
         """One row per labelled eye with the string columns ``subject`` and ``disease``; DataError if there is no table.

@@ -10,7 +10,15 @@ import pandas as pd
 
 from octa_kedro.errors import DataError
 from octa_kedro.identifiers import UNKNOWN, class_word, shown, unfit_for_files
-from octa_kedro.io.eye_files import PATH, TABLES, find_eye_files, name_subjects, other_tables, subject_of
+from octa_kedro.io.eye_files import (
+    PATH,
+    TABLES,
+    find_eye_files,
+    loose_files,
+    name_subjects,
+    other_tables,
+    subject_of,
+)
 from octa_kedro.io.tables import (
     clean_age,
     clean_laterality,
@@ -102,6 +110,15 @@ class SubjectTable:
     def subjects(self) -> list[str]:
         """All subjects, sorted."""
         return sorted(self.rows.index)
+
+    def unlisted(self) -> list[str]:
+        """Names of files of this source's formats that lie beside the table of a folder, but are in no row of it."""
+        if self.path is None or not self.place.is_dir():
+            return []
+        cells = [self.rows[name] for name in (PATH, *FILES.values()) if name in self.rows.columns]
+        listed = {unicodedata.normalize("NFC", str(Path(cell))) for column in cells for cell in column if cell}
+        names = [path.name for path in loose_files(self.root, self.suffixes)]
+        return [name for name in names if unicodedata.normalize("NFC", name) not in listed]
 
     def labels(self) -> pd.DataFrame:
         """``label``, renamed to ``disease``, and the columns of `PASSED_ON` that exist; DataError without labels."""

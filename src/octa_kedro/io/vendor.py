@@ -61,6 +61,10 @@ class VendorFolder(Source):
         """All subjects, sorted."""
         return self.table.subjects()
 
+    def unlisted(self) -> list[str]:
+        """See `SubjectTable.unlisted`."""
+        return self.table.unlisted()
+
     def labels(self) -> pd.DataFrame:
         """See `SubjectTable.labels`."""
         return self.table.labels()
@@ -68,12 +72,7 @@ class VendorFolder(Source):
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; formats whose header does not give the size are read completely."""
         shape, extent = self.dimensions(subject, modality)
-        return {
-            "field_of_view_mm": round(extent[0], 4),
-            "width": shape[0],
-            "n_bscans": shape[1],
-            "depth": shape[2],
-        }
+        return {"field_of_view_mm": round(extent[0], 4), "width": shape[0], "n_bscans": shape[1], "depth": shape[2]}
 
     def dimensions(self, subject: str, modality: str) -> tuple[tuple[int, ...], tuple[float, float, float]]:
         """See `Source.dimensions`; formats whose header does not give the size are read completely."""

@@ -88,10 +88,15 @@ def find_copies(images: Mapping[str, Stored]) -> list[Copy]:
     if len(rest) > MOST:
         log.warning("%d pairs of eyes look alike at first sight; the %d most alike are compared", len(rest), MOST)
     for _, first, second in rest[:MOST]:
-        correlation = compare(_array(images[first]), _array(images[second]))
+        correlation = compare_stored(images[first], images[second])
         if correlation >= ALIKE:
             found.append(Copy(first, second, correlation))
     return sorted(found, key=lambda one: -one.correlation)
+
+
+def compare_stored(one: Stored, other: Stored) -> float:
+    """`compare` of two stored images."""
+    return compare(_array(one), _array(other))
 
 
 def compare(one: NDArray, other: NDArray) -> float:

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from octa_kedro.errors import DataError
 from octa_kedro.io.source import Source
 from octa_kedro.preprocessing.config import AUTO, ProcessingConfig
+from octa_kedro.results.config import OnError
+from octa_kedro.results.guard import each_eye, tell_left_out
 
 MOST, LEAST, STEP = 96, 32, 8
 """Voxels along an axis: at most and at least, and what their number is a multiple of (networks halve it repeatedly)."""
@@ -15,17 +18,23 @@ MOST, LEAST, STEP = 96, 32, 8
 log = logging.getLogger(__name__)
 
 
-def settle_processing(source: Source, subjects: Iterable[str], config: ProcessingConfig) -> ProcessingConfig:
+def settle_processing(
+    source: Source, subjects: Iterable[str], config: ProcessingConfig, *, on_error: OnError = "stop"
+) -> ProcessingConfig:
     """The configuration with a grid in numbers: its own, or the one that follows from the scans of these `subjects`.
 
-    Where the grid is ``auto``, headers are read; DataError if one cannot be. It is logged which grid was chosen.
+    Where the grid is ``auto``, headers are read; DataError if one cannot be and `on_error` says to stop, or if none
+    can. It is logged which grid was chosen.
     """
     if config.grid != AUTO:
         return config
     names = sorted(str(subject) for subject in subjects)
     if not names:
         return config.model_copy(update={"grid": (LEAST, LEAST, LEAST)})  # there is nothing to process
-    scans = [source.dimensions(subject, config.modality) for subject in names]
+    looked = each_eye(names, lambda subject: source.dimensions(subject, config.modality), on_error)
+    tell_left_out(looked.failed, "processing.grid")
+    if not (scans := [*looked.done.values()]):
+        raise DataError(f"no eye has a readable scan; the first: {next(iter(looked.failed.values()))}")
     counts = np.median([shape for shape, _ in scans], axis=0)
     extent_mm = np.median([extent for _, extent in scans], axis=0)
     grid = choose_grid(*_kept(counts, extent_mm, config))

@@ -1,6 +1,6 @@
 """How deep a slab reaches in each eye: the table by which the depth of the crop is chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import PlaneStack
 from octa_kedro.preprocessing.slabs import slab_edges
+from octa_kedro.results.config import OnError
+from octa_kedro.results.guard import each_eye, tell_left_out
 
 EDGE_PERCENT = 1.0
 """So many percent of the A-scans may reach above the first and as many below the last depth of a slab: a few are
@@ -20,26 +22,34 @@ HEIGHT_COLUMNS = (
 
 
 def tabulate_heights(
-    surfaces: Mapping[str, PlaneStack],
+    surfaces: Mapping[str, Callable[[], PlaneStack]],
     slab: str = "ILM_BM",
     *,
     field_mm: tuple[float, float] | None = None,
     depth_mm: float | None = None,
+    on_error: OnError = "stop",
 ) -> pd.DataFrame:
-    """One row of HEIGHT_COLUMNS per eye, over the centre `field_mm` of its scan (None: all of it).
+    """One row of HEIGHT_COLUMNS per eye, over the centre `field_mm` of its scan (None: all of it); `surfaces` are read
+    one eye after the other.
 
     First and last are the 1st percentile of the slab's upper and the 99th of its lower edge, the centre is the
     median of its middle, and `needed` is the height round the centre that holds first and last. An eye fits if that
     is no more than `depth_mm` (None: always). Voxels are those of the eye's own scan, counted from 0.
     """
-    rows = [_row(subject, planes, slab, field_mm, depth_mm) for subject, planes in surfaces.items()]
-    return pd.DataFrame(rows, columns=list(HEIGHT_COLUMNS))
+    rows = each_eye(surfaces, lambda subject: _row(subject, surfaces[subject](), slab, field_mm, depth_mm), on_error)
+    tell_left_out(rows.failed, "the table of heights")
+    return pd.DataFrame([*rows.done.values()], columns=list(HEIGHT_COLUMNS))
 
 
 def slab_centre_mm(surfaces: PlaneStack, slab: str, field_mm: tuple[float, float] | None) -> float:
-    """Median depth of the slab's middle over the centre `field_mm` of the scan (None: all of it), in millimetres."""
+    """Median depth of the slab's middle over the centre `field_mm` of the scan (None: all of it), in millimetres.
+
+    DataError if that is no number: an A-scan without a depth must not move an eye out of its grid."""
     top, bottom = (edge[_centre(surfaces, field_mm)] for edge in slab_edges(surfaces, slab))
-    return float(np.median((top + bottom) / 2))
+    centre = float(np.median((top + bottom) / 2))
+    if not np.isfinite(centre):
+        raise DataError(f"{surfaces.source}: slab {slab} has A-scans without a depth; check its surfaces")
+    return centre
 
 
 def misfits(heights: pd.DataFrame) -> list[str]:

@@ -21,6 +21,8 @@ from octa_kedro.preprocessing.making import field_name, read_reference
 from octa_kedro.preprocessing.mirroring import mirror
 from octa_kedro.preprocessing.recipes import by_field
 from octa_kedro.preprocessing.slabs import slab_edges
+from octa_kedro.results.config import OnError
+from octa_kedro.results.guard import each_eye, tell_left_out
 from octa_kedro.results.stored import Stored
 
 KEPT = "#009E73"  # Okabe and Ito 2008, like the other colours of our figures
@@ -37,11 +39,23 @@ def steps_figures(
     surfaces: Mapping[str, Stored],
     references: Mapping[str, Stored],
     config: ProcessingConfig,
+    *,
+    on_error: OnError = "stop",
 ) -> Iterator[tuple[str, Figure]]:
-    """The first eye of each field of view of the cohort, by the field's name (``3mm``)."""
+    """The first eye of each field of view of the cohort that can be processed, by the field's name (``3mm``)."""
     for field_mm, subjects in by_field(cohort).items():
-        own = surfaces[subjects[0]]() if subjects[0] in surfaces else None
-        yield field_name(field_mm), steps_figure(source, subjects[0], own, config, read_reference(references, field_mm))
+        reference = read_reference(references, field_mm)
+
+        def draw(subject: str, reference: Reference | None = reference) -> Figure:
+            own = surfaces[subject]() if subject in surfaces else None
+            return steps_figure(source, subject, own, config, reference)
+
+        for subject in subjects:
+            drawn = each_eye([subject], draw, on_error)
+            tell_left_out(drawn.failed, "the figure of the steps")
+            if drawn.done:
+                yield field_name(field_mm), drawn.done[subject]
+                break
 
 
 def steps_figure(

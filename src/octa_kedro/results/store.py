@@ -1,22 +1,30 @@
 """A folder of results of eyes: what is missing is made, in several processes, and what cannot be made is remembered."""
 
+import logging
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
-from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.errors import DataError, OctaError, may_pass
+from octa_kedro.io.files import unfinished_name
 from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.io.progress import progress
 from octa_kedro.results.changes import VersionOf, no_version, remember_code, tell_changed_code, tell_other_libraries
+from octa_kedro.results.guard import GO_ON, put_aside
 from octa_kedro.results.recipe import Job, Recipe
 from octa_kedro.results.stored import Manifest, Stored, write_result
 
+log = logging.getLogger(__name__)
+
 ABSENT = {"absent": True}
 FAILED, PASSES = ".failed.json", "passes"
+WORKING = "working"
 LIBRARIES = "libraries"
 Entry = dict[str, Any]
 
@@ -33,9 +41,10 @@ class Store:
 
         An entry is ``{"file", "sha256", "meta"}``, or ``{"absent": true}`` for a part that the eye does not have.
         `what` is the dataset's name and `version_of` finds its newest version that names one of some files, for the
-        log. With ``on_error: quarantine`` an eye that raises an OctaError has the entry ``{"failed": reason}``, which
-        is remembered, so that neither its other parts nor a repeated run try again. Any other error, and the first
-        OctaError with ``on_error: stop``, ends the run; what is finished stays.
+        log. With ``on_error: quarantine`` an eye that is put aside (`guard.put_aside`) has the entry
+        ``{"failed": reason}``, which is remembered if its bytes are the cause, so that neither its other parts nor a
+        repeated run try again. Any other error, and the first one with ``on_error: stop``, ends the run; what is
+        finished stays.
         """
         self._forget_passing(job)
         self._tell(job, what, version_of)
@@ -44,7 +53,10 @@ class Store:
         with progress(total=len(eyes), desc=what, unit="eye", disable=len(eyes) < 2) as bar:
             for _ in self._work(eyes, job):
                 bar.update()
-        return {job.name(eye, part): self._made(recipe, part, job) for eye, recipe, part in job.wanted()}
+        made = {job.name(eye, part): self._made(recipe, part, job) for eye, recipe, part in job.wanted()}
+        entries = made | {eye: {"failed": reason} for eye, reason in job.failed.items()}
+        _tell_failed(what, [entry["failed"] for entry in entries.values() if "failed" in entry])
+        return entries
 
     def _tell(self, job: Job, what: str, version_of: VersionOf) -> None:
         """Say in the log what has changed since results were stored."""
@@ -60,44 +72,61 @@ class Store:
     def _work(self, eyes: Mapping[str, Recipe], job: Job) -> Iterator[str]:
         """Make the missing parts of each eye; eyes, as they are finished."""
         workers = min(job.execution.workers or cpu_count(), len(eyes))
-        quarantine = job.execution.on_error == "quarantine"
         if workers <= 1:
             for eye, recipe in eyes.items():
-                yield self._try(eye, recipe, quarantine, job.threads)
+                yield self._try(eye, recipe, job)
             return
         # loky starts fresh processes: a forked copy of one that has used torch or OpenMP can hang
         pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1)
         try:
-            yield from pool(delayed(self._try)(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items())
+            bare = replace(job, recipes={})  # each process is sent the recipe that it works on, and no other
+            yield from pool(delayed(self._marked)(eye, recipe, bare, os.getpid()) for eye, recipe in eyes.items())
         except BrokenProcessPool as error:
             raise OctaError(
-                f"{self.folder}: a process that worked on an eye was killed, perhaps for want of memory; run again to "
-                "continue with the missing eyes, with fewer at a time by execution.workers"
+                f"{self.folder}: a process was killed while it worked on {self._worked_on()}, perhaps for want of "
+                "memory; finished eyes stay: run again, on fewer eyes at a time with --params execution.workers="
+                f"{max(1, workers // 2)}"
             ) from error
 
-    def _try(self, eye: str, recipe: Recipe, quarantine: bool, threads: int | None) -> str:
+    def _marked(self, eye: str, recipe: Recipe, job: Job, run: int) -> str:
+        """`_try` with a file that says so while it goes on, with the process of the `run`; when it is killed that
+        stays."""
+        mark = unfinished_name(self._path(recipe, next(iter(recipe.ingredients)), ""), WORKING)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark.write_text(f"{run}\n{eye}")
         try:
-            with threadpool_limits(threads):
+            return self._try(eye, recipe, job)
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def _worked_on(self) -> str:
+        """The eyes that processes of this run were working on when they ended; their marks are removed."""
+        eyes = []
+        for mark in sorted(self.folder.glob(f".{WORKING}-*")):
+            run, _, eye = mark.read_text().partition("\n")
+            if run == str(os.getpid()):
+                eyes.append(eye)
+                mark.unlink()
+        return f"one of the eyes {', '.join(eyes)}" if len(eyes) > 1 else f"eye {eyes[0]}" if eyes else "an eye"
+
+    def _try(self, eye: str, recipe: Recipe, job: Job) -> str:
+        try:
+            with threadpool_limits(job.threads):
                 self.put(recipe)
-        except (OctaError, OSError, MemoryError) as error:
-            fault = machine_fault(error)
-            if fault is None and not isinstance(error, OctaError):
-                raise
-            reason = f"subject {eye}: {error if fault is None or isinstance(error, OctaError) else fault.words}"
-            if fault is not None and fault.everywhere:
-                raise OctaError(f"{reason}; then run again: finished eyes stay") from error
-            if not quarantine:
-                kind = type(error) if isinstance(error, OctaError) else OctaError
-                raise kind(f"{reason} (execution.on_error: quarantine goes on without it)") from error
+        except Exception as error:  # noqa: BLE001 - put_aside raises it again unless it is the eye's own
+            reason = put_aside(eye, error, job.on_error, job.needed or GO_ON)
+            note = {"failed": reason, PASSES: may_pass(error) or not _is_there(recipe)}
             for part in recipe.ingredients:
-                write_note(self._path(recipe, part, FAILED), {"failed": reason, PASSES: fault is not None})
+                write_note(self._path(recipe, part, FAILED), note | {LIBRARIES: dict(recipe.code.libraries)})
         return eye
 
     def _forget_passing(self, job: Job) -> None:
-        """What failed for want of permission, space or memory is tried again: that says nothing about the eye."""
+        """What failed for want of permission, space, memory, time or a file is tried again, since that says nothing
+        about the eye; so is what failed with other versions of libraries."""
         for _, recipe, part in job.wanted():
             path = self._path(recipe, part, FAILED)
-            if (note := recall_note(path)) is not None and note.get(PASSES):
+            note = recall_note(path)
+            if note is not None and (note.get(PASSES) or note.get(LIBRARIES) != dict(recipe.code.libraries)):
                 path.unlink()
 
     def put(self, recipe: Recipe) -> None:
@@ -121,7 +150,7 @@ class Store:
         if (card := self._card(recipe, part)) is not None:
             meta = {"meta": card["meta"] | dict(recipe.facts)} if "meta" in card else {}
             return {name: value for name, value in card.items() if name != LIBRARIES} | meta
-        note = recall_note(self._path(recipe, part, FAILED)) if job.execution.on_error == "quarantine" else None
+        note = recall_note(self._path(recipe, part, FAILED)) if job.on_error == "quarantine" else None
         return None if note is None else {"failed": note["failed"]}
 
     def _card(self, recipe: Recipe, part: str) -> Entry | None:
@@ -142,3 +171,24 @@ class Store:
         if not path.is_file():
             raise DataError(f"{path}: named by a manifest but gone; run the pipeline that makes it again")
         return Stored(path, entry["sha256"], entry["meta"])
+
+
+_told: set[str] = set()
+
+
+def _tell_failed(what: str, reasons: list[str]) -> None:
+    """A warning of each eye that is put aside, once in a process: its parts are several datasets."""
+    for reason in reasons:
+        if reason not in _told:
+            log.warning("%s: left out: %s", what, reason)
+    _told.update(reasons)
+
+
+def _is_there(recipe: Recipe) -> bool:
+    """Whether what a recipe reads is still what it was when the recipe was written."""
+    if recipe.unchanged is None:
+        return True
+    try:
+        return recipe.unchanged()
+    except Exception:  # noqa: BLE001 - whatever keeps it from being read says nothing about its bytes
+        return False

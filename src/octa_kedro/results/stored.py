@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import StaleError
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import check_nifti, map_nifti, read_array, read_nifti, write_nifti
 from octa_kedro.io.volume import UNPLACED, Frame, PlaneStack, Volume
@@ -45,7 +45,7 @@ class Stored:
     meta: Mapping[str, Any]
 
     def __call__(self) -> Any:
-        """The stored Volume or PlaneStack; DataError if the file is gone or its bytes have changed."""
+        """The stored Volume or PlaneStack; StaleError if the file is gone or its bytes have changed."""
         _verify(self)
         array, meta = read_array(self.path), self.meta
         grid_affine, frame = self._lies()
@@ -89,8 +89,8 @@ def _verify(stored: Stored) -> None:
     try:
         stamp = (str(stored.path), stored.sha256, stored.path.stat().st_mtime_ns)
     except FileNotFoundError as error:
-        raise DataError(f"{stored.path}: gone; run the pipeline that makes it again") from error
+        raise StaleError(f"{stored.path}: gone; run the pipeline that makes it again") from error
     if stamp not in _verified:
         if sha256_of(stored.path) != stored.sha256:
-            raise DataError(f"{stored.path}: its bytes have changed since it was written; delete it and run again")
+            raise StaleError(f"{stored.path}: its bytes have changed since it was written; delete it and run again")
         _verified.add(stamp)

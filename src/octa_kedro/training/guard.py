@@ -8,7 +8,7 @@ import pandas as pd
 from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.errors import LeakError
-from octa_kedro.preprocessing.copies import ALIKE, SAME
+from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, SAME, compare_stored
 from octa_kedro.preprocessing.sketch import SKETCH
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import CheckpointCard
@@ -50,21 +50,27 @@ def require_fold_unseen(table: pd.DataFrame, card: CheckpointCard, *, learner: s
 
 def require_images_unseen(
     images: Mapping[str, Stored], table: pd.DataFrame, card: CheckpointCard, *, learner: str
-) -> None:
+) -> dict[str, str]:
     """LeakError if the weights of `card` have learnt, under another name, from the image of a validation or held-out
-    eye of a fold table; a warning where they have learnt from a near copy of it.
+    eye of a fold table; those that they have learnt from a near copy of, with the name of that, which no metric may
+    count (each with a warning).
 
     Names are `require_fold_unseen`'s part: here the image counts. The two eyes of a patient may be alike.
     """
     fold, patients = int(table["fold"].iloc[0]), {**card.patients, **patients_in(table)}
+    copies: dict[str, str] = {}
     for subject in (*subjects_of(table, "validation"), *subjects_of(table, "held_out")):
         other, correlation = card.learnt_copy_of(images[subject].meta.get(SKETCH, ()))
+        if other in images and CANDIDATE <= correlation < SAME:  # the sketch only estimates it, and not of moved copies
+            correlation = max(correlation, compare_stored(images[subject], images[other]))
         if correlation < ALIKE or patients.get(other, other) == patients.get(subject, subject):
             continue
         words = f"fold {fold}: the image of {subject} is that of {other}, which was seen by {learner}"
         if correlation >= SAME:
             raise LeakError(f"{words}; take one of them out of the table, and train again")
-        log.warning("%s, or nearly so (correlation %.2f)", words, correlation)
+        log.warning("%s, or nearly so (correlation %.2f); no metric counts it", words, correlation)
+        copies[subject] = other
+    return copies
 
 
 def sketches_of(images: Mapping[str, Stored], subjects: Iterable[str]) -> dict[str, str]:

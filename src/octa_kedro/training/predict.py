@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from octa_kedro.cohort.columns import LEARNT_COPY
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard, restore_model
@@ -27,13 +28,15 @@ def predict_fold(
 
     Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, disease, target,
     probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
-    for each. The probability of an eye seen in patches is the mean over its patches, and over the card's views.
+    for each; and learnt_from_copy, the training eye whose image is nearly that of the eye (empty for none; see
+    `guard.require_images_unseen`). The probability of an eye seen in patches is the mean over its patches, and over the
+    card's views.
     LeakError if the checkpoint has learnt from any of them or from another eye of their patient, or its epoch was
     chosen by a held-out one; also if it has learnt from the image of one of them under another name.
     """
     require_sound_fold(table)
     require_fold_unseen(table, checkpoint.card, learner="its checkpoint")
-    require_images_unseen(images, table, checkpoint.card, learner="its checkpoint")
+    copies = require_images_unseen(images, table, checkpoint.card, learner="its checkpoint")
     require_processed_as(images, checkpoint.card.processing, who="the checkpoint")
     rows = table[table["role"].isin(PART_OF_ROLE)]
     card = checkpoint.card
@@ -49,6 +52,7 @@ def predict_fold(
             "fold": card.fold,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),
+            LEARNT_COPY: [copies.get(subject, "") for subject in subjects],
             **probability_columns(shares, card.classes),
         }
     )

@@ -22,5 +22,7 @@ def convert_volumes(source: Source, cohort: pd.DataFrame, config: CohortConfig, 
     from octa_kedro.preprocessing.conversion import VOLUME
     from octa_kedro.results.recipe import Job
 
-    conversions = recipes.conversions(source, cohort["subject"].astype(str), config.modalities)
+    conversions = recipes.conversions(
+        source, cohort["subject"].astype(str), config.modalities, on_error=execution.on_error
+    )
     return Job(conversions, VOLUME, execution)

@@ -57,7 +57,8 @@ def inspect_eyes(
     from octa_kedro.preprocessing.inspection import INSPECTED
     from octa_kedro.results.recipe import jobs
 
-    inspections = recipes.inspections(source, cohort["subject"].astype(str), config, who.modalities)
+    eyes = cohort["subject"].astype(str)
+    inspections = recipes.inspections(source, eyes, config, who.modalities, on_error=execution.on_error)
     return jobs(inspections, INSPECTED, execution)
 
 
@@ -92,21 +93,31 @@ def draw_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
 
 
 @node_function
-def settle_processing(source: Source, cohort: pd.DataFrame, config: ProcessingConfig) -> ProcessingConfig:
+def settle_processing(
+    source: Source, cohort: pd.DataFrame, config: ProcessingConfig, execution: ExecutionConfig
+) -> ProcessingConfig:
     """Processing parameters -> the same with a grid in numbers, where the scans are to settle it."""
     from octa_kedro.preprocessing import grid_choice
 
-    return grid_choice.settle_processing(source, cohort["subject"].astype(str), config)
+    eyes = cohort["subject"].astype(str)
+    return grid_choice.settle_processing(source, eyes, config, on_error=execution.on_error)
 
 
 @node_function
-def measure_heights(surfaces: Manifest, cohort: pd.DataFrame, config: ProcessingConfig) -> pd.DataFrame:
+def measure_heights(
+    surfaces: Manifest, cohort: pd.DataFrame, config: ProcessingConfig, execution: ExecutionConfig
+) -> pd.DataFrame:
     """Where the slab lies in depth, eye by eye, and whether it fits into the depth that is kept."""
     from octa_kedro.preprocessing.heights import describe_misfits, tabulate_heights
-    from octa_kedro.preprocessing.recipes import read_surfaces
 
-    found = read_surfaces(surfaces, cohort["subject"])
-    table = tabulate_heights(found, config.depth_slab, field_mm=config.field_mm, depth_mm=config.depth_mm)
+    found = {subject: surfaces[subject] for subject in cohort["subject"].astype(str) if subject in surfaces}
+    table = tabulate_heights(
+        found,
+        config.depth_slab,
+        field_mm=config.field_mm,
+        depth_mm=config.depth_mm,
+        on_error=execution.on_error,
+    )
     if config.depth_mm is not None and (warning := describe_misfits(table, config.depth_mm)):
         log.warning("processing.depth_mm: %s", warning)
     return table
@@ -126,7 +137,8 @@ def choose_references(
     from octa_kedro.results.recipe import Job
 
     eligible = splits[~splits["held_out"].astype(bool)] if len(splits) else cohort
-    return Job(recipes.references(source, surfaces, eligible, config), None, execution)
+    chosen = recipes.references(source, surfaces, eligible, config, on_error=execution.on_error)
+    return Job(chosen, None, execution, needed=recipes.OTHER_REFERENCE)
 
 
 @node_function
@@ -146,7 +158,7 @@ def process_eyes(
     from octa_kedro.preprocessing.config import PARTS
     from octa_kedro.results.recipe import jobs
 
-    processing = recipes.processing(source, cohort, surfaces, references, config)
+    processing = recipes.processing(source, cohort, surfaces, references, config, on_error=execution.on_error)
     return jobs(processing, PARTS, execution)
 
 
@@ -166,19 +178,21 @@ def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
 
 @node_function
 def admit_eyes(
-    splits: pd.DataFrame, flow: pd.DataFrame, images: Manifest
+    splits: pd.DataFrame, flow: pd.DataFrame, images: Manifest, *beside: Manifest
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
-    """Splits -> those of the eyes that could be processed; what became of every eye, counted, and as text (logged),
-    with near copies among them."""
-    from octa_kedro.cohort.flow import flow_table, flow_text, leave
+    """Splits -> those of the eyes that could be processed, with all that is made `beside` the image; what became of
+    every eye, counted, and as text (logged), with near copies among them."""
+    from octa_kedro.cohort.flow import flow_table, flow_text, leave_unless
     from octa_kedro.cohort.splits import admit_subjects
     from octa_kedro.preprocessing.copies import admit_images
 
-    after = leave(flow, "processing", images.failed)
+    failed = {eye: reason for made in (*beside, images) for eye, reason in made.failed.items()}
+    admitted = {eye: stored for eye, stored in images.items() if eye not in failed}
+    after = leave_unless(flow, admitted, "processing", failed)
     counted = flow_table(after)
-    text = flow_text(counted) + admit_images(images, splits)
+    text = flow_text(counted) + admit_images(admitted, splits)
     log.info("flow of eyes:\n%s", text)
-    return admit_subjects(splits, images.keys()), after, counted, text
+    return admit_subjects(splits, admitted.keys()), after, counted, text
 
 
 @node_function
@@ -207,8 +221,10 @@ def draw_steps(
     surfaces: Mapping[str, Stored],
     references: Mapping[str, Stored],
     config: ProcessingConfig,
+    execution: ExecutionConfig,
 ) -> dict[str, Figure]:
     """One eye of each field of view, step by step."""
     from octa_kedro.preprocessing.steps_figure import steps_figures
 
-    return {f"{name}.png": figure for name, figure in steps_figures(source, cohort, surfaces, references, config)}
+    figures = steps_figures(source, cohort, surfaces, references, config, on_error=execution.on_error)
+    return {f"{name}.png": figure for name, figure in figures}

@@ -51,8 +51,18 @@ def _who() -> list[Node]:
 def _what() -> list[Node]:
     """Scans -> everything on the processed grid."""
     return [
-        Node(nodes.settle_processing, ["source", "screened_cohort", CONFIG], SETTLED, name="settle_processing"),
-        Node(nodes.measure_heights, ["surfaces", "screened_cohort", CONFIG], "height_table", name="measure_heights"),
+        Node(
+            nodes.settle_processing,
+            ["source", "screened_cohort", CONFIG, EXECUTION],
+            SETTLED,
+            name="settle_processing",
+        ),
+        Node(
+            nodes.measure_heights,
+            ["surfaces", "screened_cohort", CONFIG, EXECUTION],
+            "height_table",
+            name="measure_heights",
+        ),
         Node(
             nodes.choose_references,
             ["source", "surfaces", "screened_cohort", "drawn_splits", SETTLED, EXECUTION],
@@ -75,7 +85,7 @@ def _shown(structure: Structure) -> list[Node]:
     return [
         Node(
             nodes.admit_eyes,
-            ["drawn_splits", "eye_flow_quality", "processed_volumes"],
+            ["drawn_splits", "eye_flow_quality", *PROCESSED],
             ["splits", "eye_flow", "flow_table", "flow_report"],
             name="admit_eyes",
         ),
@@ -88,7 +98,7 @@ def _shown(structure: Structure) -> list[Node]:
         ),
         Node(
             nodes.draw_steps,
-            ["source", "screened_cohort", "surfaces", "references", SETTLED],
+            ["source", "screened_cohort", "surfaces", "references", SETTLED, EXECUTION],
             "processing_steps",
             name="draw_steps",
         ),

@@ -75,9 +75,9 @@ def read_eyes(
 
 @node_function
 def tabulate_eyes(
-    readings: Mapping[str, Stored],
+    readings: Manifest,
     volumes: Manifest,
-    enface: Mapping[str, Stored],
+    enface: Manifest,
     surfaces: Mapping[str, Stored],
     quality: pd.DataFrame,
     flow: pd.DataFrame,
@@ -87,19 +87,21 @@ def tabulate_eyes(
     evaluation: EvaluationConfig,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Readings -> the table of predictions, and a report of them and of the eyes that were left out (also logged)."""
-    from octa_kedro.cohort.flow import leave
+    from octa_kedro.cohort.flow import leave_unless
     from octa_kedro.inference.prediction_table import Around, tabulate, tell, write_report
     from octa_kedro.inference.reading import images_for
     from octa_kedro.preprocessing.quality import reasons_in
 
     networks = models.take(config)
     around = Around(reasons_in(quality), {s: stored.meta["note"] or "supplied" for s, stored in surfaces.items()})
-    table = tabulate(readings, images_for(networks, volumes, enface), networks, around, evaluation.threshold)
+    images = images_for(networks, volumes, enface)
+    table = tabulate(readings, images, networks, around, evaluation.threshold)
+    after = leave_unless(flow, images, "processing", volumes.failed | enface.failed)
     report = write_report(
         table,
         readings,
         networks,
-        leave(flow, "processing", volumes.failed),
+        leave_unless(after, readings, "prediction", readings.failed),
         target_class=explanation.target_class,
         environment=models.environment,
     )
