@@ -9,8 +9,10 @@ from omegaconf import OmegaConf
 
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.errors import ConfigError
-from octa_kedro.first_lines import DATA_VARIABLE, SOURCE
 from octa_kedro.given import Difference
+
+SOURCE = "source.path"
+DATA_VARIABLE = "OCTA_DATA"
 
 
 def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
@@ -18,8 +20,8 @@ def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
 
     ConfigError if OCTA_DATA names another path: neither is nearer to the user than the other.
     """
-    said = next((one for one in found if one.name == SOURCE and not one.layer.asked), None)
-    if said is None or said.value is None:
+    said = _said(found)
+    if said is None or said.layer.asked:
         return
     variable = os.environ.get(DATA_VARIABLE)
     if variable and Path(variable) != Path(str(said.value)):
@@ -29,3 +31,26 @@ def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
         )
     joined: Any = OmegaConf.merge({"source": {"path": said.value}}, OmegaConf.create(loader.runtime_params or {}))
     loader.runtime_params = cast(dict[str, Any], OmegaConf.to_container(joined))
+
+
+def source_origin(path: str, found: Iterable[Difference]) -> str:
+    """Which place has said that scans are read from `path`; ConfigError if one did whom the catalog's entry does not
+    ask."""
+    said, variable = _said(found), os.environ.get(DATA_VARIABLE)
+    if said is not None:
+        value, place = str(said.value), said.layer.place
+    elif variable:
+        value, place = variable, DATA_VARIABLE
+    else:
+        return "the catalog"
+    if Path(value) != Path(path):
+        raise ConfigError(
+            f"{SOURCE} {value} ({place}) has no effect: the entry source of the catalog names {path}; take one of "
+            "them away"
+        )
+    return place
+
+
+def _said(found: Iterable[Difference]) -> Difference | None:
+    """What a place says of the path; None where none does, or one unsets it."""
+    return next((one for one in found if one.name == SOURCE and one.value is not None), None)
