@@ -7,10 +7,7 @@ import pytest
 from kedro.framework.cli.utils import find_run_command
 
 from octa_kedro.cli import run
-from octa_kedro.cohort.config import CohortConfig
-from octa_kedro.identifiers import Given
-from octa_kedro.parameters import GROUPS
-from octa_kedro.typed_names import NAMES, TEXTS
+from octa_kedro.typed_names import Kind, kinds_in
 
 
 def read(text: str) -> dict[str, Any]:
@@ -58,6 +55,9 @@ def test_the_name_of_an_eye_is_what_was_typed(name: str):
         ("cohort.name=2024", {"cohort": {"name": "2024"}}),
         ("cohort.name=null", {"cohort": {"name": None}}),
         ("source.path=007", {"source": {"path": "007"}}),
+        ("tuning.name=007", {"tuning": {"name": "007"}}),
+        ("my_model.device=0", {"my_model": {"device": "0"}}),
+        ("explainability.finding_names={1: 01}", {"explainability": {"finding_names": {"1": "01"}}}),
         ("training_3d.max_epochs=007", {"training_3d": {"max_epochs": 7}}),
         ("inference.subject=1,inference.subject=007", {"inference": {"subject": "007"}}),
     ],
@@ -75,12 +75,29 @@ def test_a_name_without_a_value_is_refused():
         read("inference.subject=")
 
 
-def test_every_parameter_that_holds_a_name_is_read_as_text():
-    kept = {*NAMES, *TEXTS}
-    for group, model in GROUPS.items():
-        for field, info in model.model_fields.items():
-            assert str(Given) not in str(info.annotation) or f"{group}.{field}" in kept, f"{group}.{field}"
-    assert str(Given) in str(CohortConfig.model_fields["negative"].annotation)
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        (
+            "inference",
+            {"subject": Kind.NAME, **dict.fromkeys(("name", "model", "checkpoint", "checkpoints"), Kind.TEXT)},
+        ),
+        ("phantom", {}),
+        ("source", {"path": Kind.TEXT, "pseudonyms": Kind.TEXT}),
+        ("parameters", {"": Kind.TEXT}),
+    ],
+)
+def test_the_classes_of_the_parameters_say_which_are_texts(group: str, expected: dict[str, Kind]):
+    assert kinds_in(group) == {f"{group}.{name}".removesuffix("."): kind for name, kind in expected.items()}
+
+
+def test_names_lists_of_names_and_names_by_index_are_told_apart():
+    cohort = kinds_in("cohort")
+    assert (cohort["cohort.negative"], cohort["cohort.exclude"]) == (Kind.NAME, Kind.TEXT)
+    assert kinds_in("explainability")["explainability.target_class"] is Kind.INDEXED
+    assert kinds_in("processing")["processing.registration.reference"] is Kind.TEXT
+    assert "my_model.model.name" in kinds_in("my_model")
+    assert "my_model.loss.class_weights" not in kinds_in("my_model")
 
 
 def test_all_of_several_params_count():

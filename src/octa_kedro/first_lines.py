@@ -1,18 +1,15 @@
 """The first lines in the log of every run: configuration, data, and what differs from the base environment."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from octa_kedro.config_loader import LOCAL, ConfigLoader
-from octa_kedro.errors import ConfigError
 from octa_kedro.given import Difference
+from octa_kedro.source_path import SOURCE, source_origin
 
 MOST = 3
 HIDDEN = "a path that is not shown, since source.pseudonyms is given"
-SOURCE = "source.path"
-DATA_VARIABLE = "OCTA_DATA"
 
 
 def first_lines(loader: ConfigLoader, source: dict[str, Any], root: str, found: Sequence[Difference]) -> list[str]:
@@ -20,25 +17,12 @@ def first_lines(loader: ConfigLoader, source: dict[str, Any], root: str, found: 
     from (the catalog's entry `source`) and results go (`root`); and the MOST parameters that differ most from the base.
     """
     path, layout = source.get("filepath", "?"), source.get("layout", "?")
-    origin = _origin(str(path), found)
+    origin = source_origin(str(path), found)
     return [
         f"configuration, the last counts: {', '.join(_folder(loader, name) for name in loader.folders)}",
         f"data: {HIDDEN if source.get('pseudonyms') else path} (layout {layout}, from {origin}); results in {root}",
         _most([one for one in found if one.name != SOURCE]),
     ]
-
-
-def _origin(path: str, found: Sequence[Difference]) -> str:
-    """Which place has said where the scans are; ConfigError if one did whom the catalog's entry does not ask."""
-    said = [(str(one.value), one.layer.place) for one in found if one.name == SOURCE and one.value is not None]
-    said += [(text, DATA_VARIABLE) for text in [os.environ.get(DATA_VARIABLE)] if text and not said]
-    for value, place in said:
-        if Path(value) != Path(path):
-            raise ConfigError(
-                f"{SOURCE} {value} ({place}) has no effect: the entry source of the catalog names {path}; take one of "
-                "them away"
-            )
-    return said[0][1] if said else "the catalog"
 
 
 def _folder(loader: ConfigLoader, name: str) -> str:

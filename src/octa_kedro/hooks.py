@@ -2,7 +2,7 @@
 and an error that is the input's fault is shown as one line."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,6 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 from octa_kedro.catalog_names import require_known_entries
-from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
 from octa_kedro.errors import ConfigError
@@ -36,14 +35,7 @@ from octa_kedro.structure import (
 )
 from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
 from octa_kedro.upkeep import look_after
-from octa_kedro.without_effect import (
-    stray_variables,
-    switched_off,
-    useless_details,
-    useless_diseases,
-    useless_groups,
-    useless_splits,
-)
+from octa_kedro.without_effect import without_effect
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +50,9 @@ class ProjectHooks:
         """Take structure and data root from the run's environment, refuse settings that nothing reads, and begin the
         log."""
         install_one_line_errors()
-        require_one_place()
         loader = cast(ConfigLoader, context.config_loader)
-        loader.require_read()
-        configure_logging(loader)
         install_visible_lines()
-        file = parameters_file(loader.runtime_params)
-        if file is not None:
-            loader.runtime_params = file.joined
+        file = read_configuration(loader)
         drawn, raw = drawn_folds(loader.runtime_params), loader["globals"]
         structure = parse_structure(raw, drawn)
         build_from(structure)
@@ -73,26 +60,13 @@ class ProjectHooks:
         parameters, groups = check(loader, structure, file, base)
         found = differences(parameters, loader.layer(str(loader.base_env), "parameters"), layers_of(loader, file))
         self._found = tuple(found)
-        settle_source(loader, found)
-        use_data_roots(roots := data_roots(context.env, parameters))
-        loader["catalog"] = loader["catalog"]  # Kedro need not read it a second time
-        source = loader["catalog"]["source"]
-        for line in first_lines(loader, source, roots.cohort, found):
-            log.info("%s", line)
-        place = context.project_path / source["filepath"]
+        place = context.project_path / settle_data(loader, context.env, parameters, found)
         if raw.get("folds") == AUTO:
             structure = settle_folds(structure, place, drawn)
             build_from(structure)
         else:
             loader["parameters"] = parameters
-        off = switched_off(structure, groups, base)
-        for words in (
-            *useless_groups(found, off),
-            *useless_details(found, groups),
-            *useless_diseases(found, cast(CohortConfig, groups["cohort"])),
-            *useless_splits(structure, place, found),
-            *stray_variables(),
-        ):
+        for words in without_effect(structure, groups, base, place, found):
             log.warning("%s", words)
         require_known_entries(loader)
         command = click.get_current_context(silent=True)
@@ -108,6 +82,32 @@ class ProjectHooks:
             log.warning("%s", words)
         for root in {cohort_root(), inference_root()}:
             look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
+
+
+def read_configuration(loader: ConfigLoader) -> ParametersFile | None:
+    """Refuse files that would not be read, begin the log as they say, and lay the file of ``--params parameters=FILE``,
+    which is returned, over the environment's parameters."""
+    require_one_place()
+    loader.require_read()
+    configure_logging(loader)
+    file = parameters_file(loader.runtime_params)
+    if file is not None:
+        loader.runtime_params = file.joined
+    return file
+
+
+def settle_data(
+    loader: ConfigLoader, environment: str | None, parameters: dict[str, Any], found: Sequence[Difference]
+) -> str:
+    """Settle where scans are read from and where results lie, and begin the log with it; the path of the scans."""
+    settle_source(loader, found)
+    roots = data_roots(environment, parameters)
+    use_data_roots(roots)
+    catalog = loader["catalog"]
+    loader["catalog"] = catalog  # Kedro need not read it a second time
+    for line in first_lines(loader, catalog["source"], roots.cohort, found):
+        log.info("%s", line)
+    return str(catalog["source"]["filepath"])
 
 
 def build_from(structure: Structure) -> None:

@@ -9,10 +9,11 @@ from omegaconf import OmegaConf
 
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.errors import ConfigError
-from octa_kedro.first_lines import DATA_VARIABLE, SOURCE
 from octa_kedro.given import Difference
 
 GROUP = "source."
+SOURCE = "source.path"
+DATA_VARIABLE = "OCTA_DATA"
 
 
 def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
@@ -33,3 +34,26 @@ def settle_source(loader: ConfigLoader, found: Iterable[Difference]) -> None:
         values = {"source": {one.name.removeprefix(GROUP): one.value for one in said}}
         joined: Any = OmegaConf.merge(values, OmegaConf.create(loader.runtime_params or {}))
         loader.runtime_params = cast(dict[str, Any], OmegaConf.to_container(joined))
+
+
+def source_origin(path: str, found: Iterable[Difference]) -> str:
+    """Which place has said that scans are read from `path`; ConfigError if one did whom the catalog's entry does not
+    ask."""
+    said, variable = _said(found), os.environ.get(DATA_VARIABLE)
+    if said is not None:
+        value, place = str(said.value), said.layer.place
+    elif variable:
+        value, place = variable, DATA_VARIABLE
+    else:
+        return "the catalog"
+    if Path(value) != Path(path):
+        raise ConfigError(
+            f"{SOURCE} {value} ({place}) has no effect: the entry source of the catalog names {path}; take one of "
+            "them away"
+        )
+    return place
+
+
+def _said(found: Iterable[Difference]) -> Difference | None:
+    """What a place says of the path; None where none does, or one unsets it."""
+    return next((one for one in found if one.name == SOURCE and one.value is not None), None)

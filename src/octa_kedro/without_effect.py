@@ -25,6 +25,25 @@ VARIABLES = ("OCTA_DATA", "OCTA_SHARED_DATA")
 """The environment variables that are read: where the scans are, and where the tests find shared data."""
 
 
+def without_effect(
+    structure: Structure,
+    groups: Mapping[str, Any],
+    base_models: Iterable[str],
+    place: Path,
+    found: Sequence[Difference],
+) -> list[str]:
+    """Words on each setting that a run of this `structure` over the scans at `place` reads to no effect: checked
+    parameters by their `groups`, what was `found` to differ from the base, and variables of the environment."""
+    off = switched_off(structure, groups, base_models)
+    return [
+        *useless_groups(found, off),
+        *useless_details(found, groups),
+        *useless_diseases(found, groups["cohort"]),
+        *useless_splits(structure, place, found),
+        *stray_variables(),
+    ]
+
+
 def stray_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Words on variables of the environment that look like the project's but are read by nothing.
 

@@ -11,6 +11,7 @@ from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.splits import fold_table, make_splits
 from octa_kedro.errors import LeakError
 from octa_kedro.explain import explainer as explainer_module
+from octa_kedro.explain import random_network
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.context import Context
 from octa_kedro.explain.explainer import Explainer, mean_map
@@ -113,7 +114,15 @@ def test_networks_that_differ_in_training_have_the_same_random_one(networks: lis
     assert one.card == other.card
     assert not one.card.learnt_from()
     assert all(torch.equal(weights, other.weights[name]) for name, weights in one.weights.items())
-    assert not torch.equal(one.weights["conv1.weight"], random_checkpoint(networks[0], seed=1).weights["conv1.weight"])
+    third = random_checkpoint(networks[0], seed=1)
+    assert not torch.equal(one.weights["conv1.weight"], third.weights["conv1.weight"])
+    assert one.card.weights_sha256 != third.card.weights_sha256
+
+
+def test_weights_that_are_drawn_in_another_way_have_other_maps(networks: list[Checkpoint], monkeypatch):
+    before = random_checkpoint(networks[0])
+    monkeypatch.setattr(random_network, "randomise", lambda module, generator: None)
+    assert random_checkpoint(networks[0]).card.weights_sha256 != before.card.weights_sha256
 
 
 def test_random_maps_are_made_of_the_eyes_asked_for_and_outlive_a_training(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.masks import as_mask
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
-from octa_kedro.io.nifti_parts import as_mask
 from octa_kedro.io.vendor import VendorFolder
 from octa_kedro.io.volume import scan_affine
 from tests.io.test_heidelberg import Writer, written
@@ -30,6 +30,7 @@ def test_labels_and_rounded_labels_are_a_mask(array: np.ndarray):
     [
         (LESION * np.float32(0.5), r"values between whole numbers, such as 0\.5; write 1 where the lesion is"),
         (LESION.astype(np.int16) * 2 - 1, "mask with the value -1; write 0 where there is no lesion"),
+        (LESION.astype(np.int16) * 300, "mask with the value 300; number kinds of lesion from 1 to 255"),
         ((FLOW * 200).astype(np.uint8), r"holds \d+ different values, as a scan does and no mask"),
         (np.ones_like(LESION), "no voxel of the mask is 0"),
         (np.where(LESION, np.nan, 0), "NaN or infinite values"),

@@ -1,6 +1,7 @@
 """The release reader: what is written comes back, in the stated orientation, and bad input is named."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.release import Octa500Release, picture_to_plane, plane_to_picture
 from octa_kedro.io.release_writer import PhantomCohort
 from tests.conftest import SHARED, write_bscans
@@ -33,6 +35,26 @@ def test_surfaces_and_lesion_come_back_in_millimetres(release, phantom_cohort: P
     expected = (np.rint(eye.surfaces) + 0.5) * step
     np.testing.assert_allclose(surfaces.array, expected.transpose(1, 2, 0), atol=1e-4)
     np.testing.assert_array_equal(release.lesion(subject).array, eye.lesion)
+
+
+@pytest.mark.parametrize(
+    ("lesion", "words"),
+    [
+        (lambda mask: mask * np.float32(0.4), r"values between whole numbers, such as 0\.4"),
+        (np.ones_like, "no voxel of the mask is 0"),
+        (lambda mask: mask.astype(np.int16) * 300, "mask with the value 300"),
+        (lambda mask: np.where(mask > 0, np.nan, 0).astype(np.float32), "NaN or infinite values"),
+    ],
+)
+def test_a_lesion_file_that_is_no_mask_is_refused(release_copy: Path, lesion: Callable[..., np.ndarray], words: str):
+    release = Octa500Release(release_copy)
+    subject = release.subjects()[0]
+    path = release.files.label(subject, "GT_Lesion", ".nii.gz")
+    mask = np.zeros_like(release.lesion(subject).array)
+    mask[1:3, 1:3, 1:3] = 1
+    write_nifti(path, lesion(mask), release.volume(subject, "OCTA").affine)
+    with pytest.raises(DataError, match=rf"{subject}\.nii\.gz: .*{words}"):
+        release.lesion(subject)
 
 
 def test_both_fields_of_view_are_found_and_told_apart(release):

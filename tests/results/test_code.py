@@ -2,14 +2,16 @@
 
 import ast
 import importlib.metadata
+import platform
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from octa_kedro.errors import ConfigError, OctaError
-from octa_kedro.results import modules
+from octa_kedro.results import code, modules
 from octa_kedro.results.code import DISTRIBUTIONS, NOT_COMPUTING, NOT_FOLLOWED, Code, code_of
+from octa_kedro.results.keys import Key
 from octa_kedro.results.modules import ROOT, file_of, read_module
 from octa_kedro.results.stored import Stored
 
@@ -129,6 +131,15 @@ def test_libraries_are_those_that_compute():
     assert libraries["numpy"] == importlib.metadata.version("numpy")
     assert {"scipy", "simpleitk", "nibabel"} <= libraries.keys()
     assert libraries.keys().isdisjoint(NOT_COMPUTING)
+
+
+def test_the_version_of_python_counts_as_one_of_a_library(monkeypatch: pytest.MonkeyPatch):
+    now = code_of(read_module)
+    assert now.libraries["python"] == ".".join(platform.python_version_tuple()[:2])
+    monkeypatch.setattr(code, "PYTHON", {"python": "4.0"})
+    later = code_of(read_module)
+    assert (later.digest, later.libraries["python"]) == (now.digest, "4.0")
+    assert Key("x", now).name != Key("x", later).name
 
 
 def test_names_of_distributions_are_those_of_the_environment():

@@ -72,8 +72,10 @@ OTHER_CARD = {
 SPLITS = pd.DataFrame({"subject": ["c"], "held_out": [True]})
 
 
-def map_key(card: CheckpointCard = CARD, config: ExplainConfig | None = None, image: str = "0") -> str:
-    images = {"c": Stored(Path("c.nii"), image, {})}
+def map_key(
+    card: CheckpointCard = CARD, config: ExplainConfig | None = None, image: str = "0", laterality: str = "OD"
+) -> str:
+    images = {"c": Stored(Path("c.nii"), image, {"laterality": laterality})}
     return map_recipes(images, SPLITS, [Checkpoint({}, card)], config or ExplainConfig())["c"].ingredients[MAP]
 
 
@@ -110,6 +112,10 @@ def test_all_that_a_card_says_of_its_network_makes_other_maps(name: str):
 
 def test_another_image_has_another_map():
     assert map_key(image="1") != map_key()
+
+
+def test_an_image_that_turns_out_to_be_of_the_other_side_has_another_map():
+    assert map_key(laterality="OS") != map_key()
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def slab_value_job(
             continue
         key = hash_of(
             step="slab values",
-            image=images[subject].sha256,
+            **_shown(images[subject]),
             **_asked(chosen, threshold),
             **context.hashes(),
         )
@@ -194,11 +194,16 @@ def map_key(
     settings = {name: value for name, value in without(config, NOT_IN_MAPS).items() if name != "target_class"}
     return hash_of(
         step="map",
-        image=image.sha256,
+        **_shown(image),
         config=settings,
         **_asked(explainers, threshold),
         **(context or Context()).hashes(),
     )
+
+
+def _shown(image: Stored) -> dict[str, Any]:
+    """The image, and whose side it is of, which its file does not say."""
+    return {"image": image.sha256, "laterality": image.meta.get("laterality")}
 
 
 def _asked(explainers: Sequence[Explainer], threshold: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.identifiers import clean_name
 from octa_kedro.io.hiding import hide_folder, hide_names, names_in, relative_to
 from octa_kedro.io.hushed import Hide, hushed
 from octa_kedro.io.pseudonyms import PATIENT, SUBJECT, Entry, Pseudonyms
@@ -65,8 +66,11 @@ class DiscreetSource(Source):
         own = self.__wrapped__.unlisted()
         if self.pseudonyms is None:
             return list(own)
-        known = {name: entry.subject for name, entry in self.pseudonyms.entries.items()}
-        return [known.get(name, known.get(Path(name).stem, f"unlisted_{n}")) for n, name in enumerate(own, 1)]
+        known = self.pseudonyms.entries.items()
+        return [
+            next((e.subject for name, e in known if f"{clean_name(file)}.".startswith(f"{name}.")), f"unlisted_{n}")
+            for n, file in enumerate(own, 1)
+        ]
 
     def labels(self) -> pd.DataFrame:
         """See `Source.labels`. DataError if there are patients but no column for theirs in the table of pseudonyms."""

@@ -26,9 +26,9 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = unfinished_name(path)
     try:
         yield partial
-        _flush(partial)
+        flush(partial)
         partial.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -43,10 +43,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         partial.mkdir()
         yield partial
         for one in partial.rglob("*"):
-            _flush(one)
-        _flush(partial)
+            flush(one)
+        flush(partial)
         partial.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -72,7 +72,7 @@ def is_abandoned(path: Path) -> bool:
     return False
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file, or the names in a folder, have reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,25 +1,18 @@
 """Reads what belongs to a scan from NIfTI files of its own: lesion masks and surfaces, on the grid of the scan."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.masks import as_mask
 from octa_kedro.io.millimetres import Anatomy
 from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_same_grid
 from octa_kedro.io.octa500 import SURFACES
 from octa_kedro.io.surface_files import check_surfaces
 
-log = logging.getLogger(__name__)
-
 SURFACE_NAMES = {2: ("ILM", "BM"), 3: ("ILM", "OPL_ONL", "BM"), 6: SURFACES}
-ROUNDING = 1e-3
-"""How far from whole numbers the values of a mask may lie, such as after scaling or interpolation."""
-MOST_LABELS = 32
-"""More different numbers than this are grey values, not labels of lesions."""
-MUCH = 0.5
 
 
 def read_mask(path: Path, scan: NiftiGrid, *, subject: str, anatomy: Anatomy) -> NDArray[np.uint8]:
@@ -27,38 +20,6 @@ def read_mask(path: Path, scan: NiftiGrid, *, subject: str, anatomy: Anatomy) ->
     grid = read_grid(path, anatomy)
     require_same_grid(grid, scan, what="mask", subject=subject)
     return as_mask(path, grid.read())
-
-
-def as_mask(path: Path, array: NDArray) -> NDArray[np.uint8]:
-    """The mask (0 and 1) of labels: 0 outside of lesions, whole numbers from 1 on within.
-
-    DataError if there are other values (probabilities, negative ones, grey values, NaN), or no voxel lies outside. A
-    lesion of more than half of the voxels is warned about: a mask may be inverted.
-    """
-    if array.dtype.kind == "f":
-        if not np.isfinite(array).all():
-            raise DataError(f"{path}: mask with NaN or infinite values; write 0 where there is no lesion")
-        labels = np.rint(array)
-        off = np.abs(array - labels)
-        if off.max() > ROUNDING:
-            raise DataError(
-                f"{path}: mask with values between whole numbers, such as {array.flat[off.argmax()]:.4g}; write 1 "
-                "where the lesion is and 0 elsewhere (of probabilities, choose a threshold)"
-            )
-        array = labels
-    mask = array != 0
-    found = np.unique(array[mask])
-    if len(found) and found[0] < 0:
-        raise DataError(
-            f"{path}: mask with the value {found[0]:g}; write 0 where there is no lesion, and 1 where it is"
-        )
-    if len(found) > MOST_LABELS:
-        raise DataError(f"{path}: holds {len(found)} different values, as a scan does and no mask; name the mask")
-    if mask.all():
-        raise DataError(f"{path}: no voxel of the mask is 0, so all of the scan would be lesion; write 0 outside of it")
-    if (share := mask.mean()) > MUCH:
-        log.warning("%s: %.0f %% of the scan are lesion by this mask; look whether it is inverted", path, 100 * share)
-    return mask.astype(np.uint8)
 
 
 def read_surfaces(

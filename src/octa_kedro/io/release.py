@@ -16,6 +16,7 @@ from octa_kedro.identifiers import shown, unfit_for_files
 from octa_kedro.io.bmp import read_classes, read_grey
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.hashing import hash_files
+from octa_kedro.io.masks import as_labels
 from octa_kedro.io.millimetres import Anatomy, require_plausible
 from octa_kedro.io.nifti_grid import NiftiGrid, read_grid, require_same_grid
 from octa_kedro.io.octa500 import DEPTH_MM, LABEL_SHEETS, SURFACE_INDEX_BASE, SURFACES, plane_to_picture
@@ -142,7 +143,10 @@ class Octa500Release(Source):
         return surfaces_in_mm(depths, self._affine(path, field_mm, shape), self._laterality(subject), str(path))
 
     def lesion(self, subject: str) -> Volume | None:
-        """The phantom's lesion mask; OCTA-500 itself has none."""
+        """The phantom's lesion mask, each finding under its number; OCTA-500 itself has none.
+
+        DataError for a file that is on another grid, or holds no mask (`masks.as_labels`).
+        """
         path = self.files.label(subject, "GT_Lesion", ".nii.gz")
         if path is None:
             return None
@@ -150,7 +154,8 @@ class Octa500Release(Source):
         affine = self._affine(path, field_mm, shape)
         grid = read_grid(path, self.anatomy)
         require_same_grid(grid, NiftiGrid.of(self.root, affine, shape), what="mask", subject=subject)
-        return Volume(grid.read(), affine, "lesion", self._laterality(subject), str(path))
+        labels = as_labels(path, grid.read())
+        return Volume(labels, affine, "lesion", self._laterality(subject), str(path))
 
     def scan_files(self, subject: str, modality: str) -> list[Path]:
         """See `Source.scan_files`."""

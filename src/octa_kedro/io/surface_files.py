@@ -10,6 +10,7 @@ from scipy.io import loadmat, whosmat
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.boundary import reading
+from octa_kedro.io.masks import as_mask
 from octa_kedro.io.octa500 import SURFACE_INDEX_BASE, SURFACES
 from octa_kedro.io.volume import Laterality, PlaneStack
 
@@ -62,7 +63,7 @@ def read_faz_volume(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8
     """The 3D mask of the foveal avascular zone ``[x, y, z]`` on the grid of a scan of `shape`, 0 and 1.
 
     The depth axis is found by its length, and so are x and y if their lengths differ. If these are equal, x is assumed
-    to come before y in MATLAB's order, as in the layer files.
+    to come before y in MATLAB's order, as in the layer files. DataError if it has another shape or is no mask.
     """
     array, reversed_axes = read_matlab(path, FAZ_KEY)
     if array.ndim != 3 or array.shape.count(shape[2]) != 1:
@@ -71,7 +72,7 @@ def read_faz_volume(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8
     first, second = (axis for axis in range(3) if axis != depth)
     released = (second, first, depth) if reversed_axes else (first, second, depth)
     order = _axis_order(path, "a mask", array.shape, released, shape)
-    return (array.transpose(order) != 0).astype(np.uint8)
+    return as_mask(path, array.transpose(order))
 
 
 def surfaces_in_mm(

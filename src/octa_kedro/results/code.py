@@ -44,6 +44,9 @@ DISTRIBUTIONS = {
 }
 """Under another name than they are imported by, for speed: asking the metadata of every package takes a second."""
 
+PYTHON = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+"""Counts as a library: another version may draw other random numbers, and order or round otherwise."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -73,7 +76,7 @@ def code_of(*makers: object, root: Path = ROOT) -> Code:
     reached = _reached({name for maker in makers for name in _homes(maker)}, root)
     modules = {name: module.digest for name, module in sorted(reached.items())}
     outside = frozenset[str]().union(*(module.outside for module in reached.values()))
-    return Code(modules, _versions(outside - NOT_COMPUTING))
+    return Code(modules, PYTHON | _versions(outside - NOT_COMPUTING))
 
 
 def _homes(maker: object) -> Iterator[str]:

@@ -194,7 +194,7 @@ def test_forged_files(path, tree):
         load_state(path)
 
 
-@pytest.mark.parametrize("step", ["save_file", "_sync"])
+@pytest.mark.parametrize("step", ["save_file", "flush"])
 def test_full_disk_leaves_the_old_state(path, monkeypatch, step):
     save_state(path, "old")
 

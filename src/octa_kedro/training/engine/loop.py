@@ -1,7 +1,6 @@
 """The training loop of every network: epoch after epoch, and it can be interrupted at any moment."""
 
 import copy
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from octa_kedro.training.engine.stopping import Stopping
 from octa_kedro.training.engine.trainer import Purpose, Trainer, make_trainer
 from octa_kedro.training.state.recorder import Recorder
 from octa_kedro.training.state.run_folders import ABOUT, FAILURE, RunFolder, RunFolders, run_folders_or_temporary
+from octa_kedro.training.state.state_file import hash_tensors
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,8 @@ class TrainingRun:
 def training_key(run: TrainingRun, *makers: object, **facts: Any) -> Key:
     """The key of a training run: its start weights, its configuration, the code of `makers`, which fit the model, with
     its libraries, and `facts`, which say what it learns from."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(run.model.state_dict().items()):
-        digest.update(
-            name.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        )
     ingredients = hash_of(
-        start=digest.hexdigest(),
+        start=hash_tensors(run.model.state_dict()),
         config=without(run.config, WITHOUT_EFFECT),
         purpose=list(run.purpose),
         **facts,

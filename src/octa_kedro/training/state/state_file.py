@@ -4,6 +4,7 @@ A safetensors file: the tensors of a nested state under numbers, and the rest of
 """
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from octa_kedro.errors import CheckpointError, DataError
+from octa_kedro.io.files import flush
 
 VERSION = "1"
 # Other types (complex ones, for instance) are stored as bytes, with their type beside them.
@@ -29,6 +31,15 @@ NATIVE = {
 }
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PICKLES = (b"PK\x03\x04", b"\x80")  # torch.save, as a zip file or of old
+
+
+def hash_tensors(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the names and bytes of `tensors`, in the order of the names, as a hexadecimal string."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(_bytes_of(tensor.detach().cpu().contiguous()).numpy().data)
+    return digest.hexdigest()
 
 
 def save_state(path: Path, tree: Any) -> None:
@@ -61,7 +72,7 @@ def write_tensors(
         _write(folder / path.name, tensors, marks)
         before(folder / path.name)
         (folder / path.name).replace(path)
-        _sync(path.parent)
+        flush(path.parent)
     except (OSError, SafetensorError) as error:
         raise _unwritten(
             path, error, sum(map(len, (marks or {}).values())) + sum(t.nbytes for t in tensors.values())
@@ -188,20 +199,12 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], marks: dict[str, str] |
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)  # safetensors lets nobody else read it
-    _sync(path)
+    flush(path)
 
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(4)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _clear(folder: Path) -> None:
