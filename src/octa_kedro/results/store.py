@@ -5,11 +5,13 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.io.kept import note_kept
 from octa_kedro.io.notes import recall_note, write_note
+from octa_kedro.io.processes import in_processes
 from octa_kedro.io.progress import progress
 from octa_kedro.results.changes import VersionOf, no_version, remember_code, tell_changed_code, tell_other_libraries
 from octa_kedro.results.recipe import Job, Recipe
@@ -42,8 +44,9 @@ class Store:
         eyes = {eye: recipe for eye, recipe, part in job.wanted() if self._entry(recipe, part, job) is None}
         remember_code(self.folder, [recipe.code for recipe in eyes.values()])
         with progress(total=len(eyes), desc=what, unit="eye", disable=len(eyes) < 2) as bar:
-            for _ in self._work(eyes, job):
+            for done, _ in enumerate(self._work(eyes, job), start=1):
                 bar.update()
+                note_kept(what, done, len(eyes), "missing eyes")
         return {job.name(eye, part): self._made(recipe, part, job) for eye, recipe, part in job.wanted()}
 
     def _tell(self, job: Job, what: str, version_of: VersionOf) -> None:
@@ -65,10 +68,9 @@ class Store:
             for eye, recipe in eyes.items():
                 yield self._try(eye, recipe, quarantine, job.threads)
             return
-        # loky starts fresh processes: a forked copy of one that has used torch or OpenMP can hang
-        pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1)
         try:
-            yield from pool(delayed(self._try)(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items())
+            work = (delayed(self._try)(eye, recipe, quarantine, job.threads) for eye, recipe in eyes.items())
+            yield from in_processes(workers, work)
         except BrokenProcessPool as error:
             raise OctaError(
                 f"{self.folder}: a process that worked on an eye was killed, perhaps for want of memory; run again to "
