@@ -1,7 +1,10 @@
 """The command ``run`` of this project: Kedro's own, except that names in ``--params`` stay as they were typed, an
 interruption and a wrong option end in one line, and options that Kedro would read wrongly are refused."""
 
+import codecs
 import copy
+import locale
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,11 +38,19 @@ class RunCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """The run. ConfigError for a runner that there is not, or what Kedro itself refuses."""
         with interruptible():
+            _require_utf8()
             _require_runner(ctx.params.get("runner"), ctx.params.get("runner_params") or {})
             try:
                 return super().invoke(ctx)
             except KedroCliError as error:
                 raise ConfigError(first_words(error)) from error
+
+
+def _require_utf8() -> None:
+    """ConfigError where Python reads text files as anything but UTF-8, which all files of this program are."""
+    encoding = locale.getencoding()
+    if not sys.flags.utf8_mode and codecs.lookup(encoding).name != "utf-8":
+        raise ConfigError(f"this terminal's text is {encoding}, not UTF-8; set the variable PYTHONUTF8=1 and run again")
 
 
 def _require_runner(name: str | None, arguments: Mapping[str, Any]) -> None:

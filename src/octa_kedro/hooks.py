@@ -23,6 +23,7 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.first_lines import first_lines
 from octa_kedro.given import Difference, differences, layers_of
 from octa_kedro.made_before import require_made, require_versions
+from octa_kedro.messages import first_words
 from octa_kedro.one_line_errors import install_one_line_errors
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
@@ -36,7 +37,7 @@ from octa_kedro.structure import (
     use_structure,
 )
 from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
-from octa_kedro.upkeep import look_after
+from octa_kedro.upkeep import look_after, require_folder
 from octa_kedro.without_effect import (
     stray_variables,
     switched_off,
@@ -111,6 +112,7 @@ class ProjectHooks:
             require_made(pipeline, catalog, run_params.get("env"))
         for words in unread_by(pipeline, self._found, load_versions):
             log.warning("%s", words)
+        require_folder(Path(run_params["project_path"]) / "data")
         for root in {cohort_root(), inference_root()}:
             look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
 
@@ -127,7 +129,11 @@ def configure_logging(loader: ConfigLoader) -> None:
         own = loader["logging"]
     except MissingConfigException:
         return
-    LOGGING.configure({**LOGGING.data, **own})
+    try:
+        LOGGING.configure({**LOGGING.data, **own})
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        cause = error.__cause__ or error
+        raise ConfigError(f"logging.yml of the configuration folders: {first_words(cause)}; correct it") from error
 
 
 def check(

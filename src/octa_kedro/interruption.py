@@ -4,14 +4,13 @@ Everything that a run stores is written atomically and may be cut off anywhere, 
 taken down in order. It ends as soon as files that are being written have been removed.
 """
 
-import logging
 import os
 import select
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from octa_kedro.io.kept import all_kept
@@ -44,6 +43,7 @@ def interruptible() -> Iterator[None]:
     os.set_blocking(writer, False)
     pipe_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     before = {number: signal.signal(number, _raise_once) for number in numbers}
+    unraisable_before, sys.unraisablehook = sys.unraisablehook, _end_if_swallowed
     threading.Thread(target=_watch, args=(reader, numbers), daemon=True, name="interruption").start()
     _received.clear()
     try:
@@ -57,6 +57,7 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = unraisable_before
         signal.set_wakeup_fd(pipe_before)
         os.close(writer)  # which ends the thread
 
@@ -71,6 +72,13 @@ def _raise_once(number: int, frame: FrameType | None) -> None:
 
 
 def _leave_to_watch(number: int, frame: FrameType | None) -> None: ...
+
+
+def _end_if_swallowed(what: "sys.UnraisableHookArgs") -> None:
+    """An interruption within a destructor, from which no exception gets out, ends the process there."""
+    if isinstance(what.exc_value, Interrupted):
+        _end(what.exc_value.number)
+    sys.__unraisablehook__(what)
 
 
 def _watch(reader: int, numbers: list[int]) -> None:
@@ -104,11 +112,11 @@ def _end(number: int) -> None:
     """Say what is kept and how to go on, and end this process and its workers; nothing if another thread is at it."""
     if not _ending.acquire(blocking=False):
         return
-    sys.stderr.write("\n" + "\n".join(last_words(number)) + "\n")
+    with suppress(OSError, ValueError):  # a closed terminal
+        sys.stderr.write("\n" + "\n".join(last_words(number)) + "\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
     kill_workers()
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
     # not by an exception: to take down an interpreter with these libraries can take ten seconds
     os._exit(128 + number)
 

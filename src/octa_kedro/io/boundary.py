@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from octa_kedro.errors import DataError, OctaError, machine_fault
+from octa_kedro.messages import first_words
 
 REMEDY = "copy it again or leave the eye out"
 MOST = 1 << 35
@@ -34,5 +35,4 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except Exception as error:
         if machine_fault(error) is not None and not _is_absurd(error):
             raise
-        words = " ".join(str(error).split())
-        raise DataError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error
+        raise DataError(f"{path}: damaged ({first_words(error)}); {remedy}") from error

@@ -1,5 +1,6 @@
 """Work in several processes."""
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from joblib import Parallel
 
 from octa_kedro.io.workers import ignore_interrupts
+
+QUIET = "ignore::UserWarning:joblib.externals.loky.backend.resource_tracker"
+"""loky's cleaner tells what an interrupted run left to it."""
 
 
 def in_processes(workers: int, calls: Iterable[Any]) -> Iterator[Any]:
@@ -24,6 +28,7 @@ def in_processes(workers: int, calls: Iterable[Any]) -> Iterator[Any]:
         initializer=ignore_interrupts,
     )
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ.setdefault("PYTHONWARNINGS", QUIET)
     try:
         results: Iterator[Any] = pool(calls)
     finally:

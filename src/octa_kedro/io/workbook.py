@@ -12,6 +12,7 @@ from typing import Any
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.grid import Grid, grid_of, names_columns
+from octa_kedro.messages import first_words
 
 DIGITS = 1e15  # Excel keeps 15 digits of a number
 log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ def _load(path: Path, *, data_only: bool) -> Any:
             return openpyxl.load_workbook(path, data_only=data_only)
     except (ValueError, OSError, LookupError, TypeError, AttributeError, SyntaxError, *_BROKEN) as error:
         raise DataError(
-            f"{path}: cannot be read as a table ({error}); correct its ending if it is text, take off its password if "
-            "it has one, or save it as CSV"
+            f"{path}: cannot be read as a table ({first_words(error)}); correct its ending if it is text, "
+            "take off its password if it has one, or save it as CSV"
         ) from error
 
 

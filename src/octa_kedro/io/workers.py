@@ -1,7 +1,10 @@
 """Worker processes and signals; light, so that the command line may import it."""
 
 import multiprocessing
+import os
 import signal
+import sys
+from contextlib import suppress
 
 
 def ignore_interrupts(worker: int = 0) -> None:
@@ -17,3 +20,8 @@ def kill_workers() -> None:
     """End all processes that this one has started through Python: those of pools, of loaders and of devices."""
     for process in multiprocessing.active_children():
         process.kill()
+    # loky keeps its own list of processes
+    pool = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
+    for number in [*(getattr(pool, "_processes", None) or {})]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
