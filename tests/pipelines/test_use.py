@@ -29,6 +29,7 @@ def use(project: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
     metadata = bootstrap_project(project)
 
     def called(*options: str) -> str:
+        monkeypatch.setattr("sys.argv", ["kedro", "run", "--env", "test", *options])
         result = CliRunner().invoke(cli.run, ["--env", "test", *options], obj=metadata, prog_name="run")
         assert result.exit_code != 0
         assert result.exception is None or isinstance(result.exception, ConfigError | SystemExit)

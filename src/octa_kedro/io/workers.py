@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
-import sys
 from contextlib import suppress
+from pathlib import Path
+
+LOKY = b"popen_loky"
 
 
 def ignore_interrupts(worker: int = 0) -> None:
@@ -20,8 +22,9 @@ def kill_workers() -> None:
     """End all processes that this one has started through Python: those of pools, of loaders and of devices."""
     for process in multiprocessing.active_children():
         process.kill()
-    # loky keeps its own list of processes
-    pool = getattr(sys.modules.get("joblib.externals.loky.reusable_executor"), "_executor", None)
-    for number in [*(getattr(pool, "_processes", None) or {})]:
-        with suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
+    # loky's are not among them, and it forgets them while it is being shut down
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            if parent == os.getpid() and LOKY in (stat.parent / "cmdline").read_bytes():
+                os.kill(int(stat.parent.name), signal.SIGKILL)
