@@ -6,8 +6,6 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-LOKY = b"popen_loky"
-
 
 def ignore_interrupts(worker: int = 0) -> None:
     """For the start of a worker process (`worker`: its number, which a DataLoader passes).
@@ -23,8 +21,9 @@ def kill_workers() -> None:
     for process in multiprocessing.active_children():
         process.kill()
     # loky's are not among them, and it forgets them while it is being shut down
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    there = [name for name in os.listdir("/proc") if name.isdigit()] if Path("/proc").is_dir() else []  # noqa: PTH208
+    for name in there:
         with suppress(OSError, ValueError, IndexError):
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-            if parent == os.getpid() and LOKY in (stat.parent / "cmdline").read_bytes():
-                os.kill(int(stat.parent.name), signal.SIGKILL)
+            parent = int(Path("/proc", name, "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == os.getpid() and b"resource_tracker" not in Path("/proc", name, "cmdline").read_bytes():
+                os.kill(int(name), signal.SIGKILL)
