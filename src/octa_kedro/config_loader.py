@@ -22,6 +22,9 @@ LOCAL = "local"
 
 KINDS = ("catalog.yml", "parameters.yml", "structure.yml", "credentials.yml", "logging.yml")
 SUFFIXES = (".yml", ".yaml", ".json")
+MISSING = {"catalog": "catalog.yml", "globals": "structure.yml", "parameters": "parameters_*.yml"}
+AS_IT_CAME = "copy it again from the project as it came"
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 LOGGING = "logging.yml"
 """The one file beside the configuration folders; Kedro reads it before any other."""
 
@@ -37,8 +40,9 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(
         self, conf_source: str | Path, env: str | None = None, runtime_params: dict[str, Any] | None = None, **how: Any
     ) -> None:
-        """ConfigError for an environment that has no folder."""
+        """ConfigError for a configuration that is not there, and an environment that has no folder."""
         install_one_line_errors()  # structure.yml is read here, before any hook is called
+        _require_configuration(Path(conf_source), str(how.get("base_env", "base")))
         _require_environment(Path(conf_source), env)
         super().__init__(str(conf_source), env, runtime_params, **how)
 
@@ -58,10 +62,14 @@ class ConfigLoader(OmegaConfigLoader):
         beyond = LOCAL in self.folders[1:] and (self.env or self.default_run_env) != LOCAL
         try:
             return self._merged(key) if beyond and key not in self else super().__getitem__(key)
+        except MissingConfigException as error:
+            if (kind := MISSING.get(key)) is None:
+                raise  # others are optional
+            raise ConfigError(f"{self.path(self.base_env)}: holds no {kind}; {AS_IT_CAME}") from error
         except (ValueError, YAMLError, OmegaConfBaseException) as error:
             if user_error(error) is not None:
                 raise
-            raise ConfigError(f"configuration ({self._unreadable(key) or key}): {error}") from error
+            raise ConfigError(f"configuration ({self._unreadable(key) or key}): {_words(error)}") from error
 
     def layer(self, folder: str, key: str) -> dict[str, Any]:
         """What the files of one folder say of a kind of configuration, without run parameters; {} for no file."""
@@ -74,7 +82,7 @@ class ConfigLoader(OmegaConfigLoader):
         except (ValueError, YAMLError, OmegaConfBaseException) as error:
             if user_error(error) is not None:
                 raise
-            raise ConfigError(f"{self.path(folder)}: {error}") from error
+            raise ConfigError(f"{self.path(folder)}: {_words(error)}") from error
         finally:
             self.runtime_params = given
 
@@ -167,6 +175,26 @@ class ConfigLoader(OmegaConfigLoader):
         """Files below a folder, without hidden ones."""
         found = (file for file in sorted(root.rglob("*")) if file.is_file())
         return [file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts)]
+
+
+def _words(error: Exception) -> str:
+    """What is wrong with a file, in one line; of bytes that are no text, where they stand."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"is no UTF-8 text (byte {error.start}: 0x{error.object[error.start]:02x}); save it as UTF-8"
+    remedy = "; indent by spaces" if "'\\t'" in str(error) else ""
+    return " ".join(str(error).split()) + remedy
+
+
+def _require_configuration(conf: Path, base: str) -> None:
+    """ConfigError unless there is a folder (or an archive) with the base environment."""
+    if conf.name.endswith(ARCHIVES) or "://" in str(conf):
+        return
+    if not (conf / base).is_dir():
+        what = "is no folder" if conf.exists() and not conf.is_dir() else f"there is no folder {base} in it"
+        raise ConfigError(
+            f"{conf}: {what if conf.exists() else 'no such folder'}; the configuration is read from there: run in the "
+            "project's folder, or name the folder conf of a project by --conf-source"
+        )
 
 
 def _require_environment(conf: Path, env: str | None) -> None:

@@ -11,6 +11,7 @@ from kedro.config import MissingConfigException
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import LOGGING, pipelines
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
@@ -21,6 +22,8 @@ from octa_kedro.errors import ConfigError
 from octa_kedro.first_lines import first_lines
 from octa_kedro.given import Difference, differences, layers_of
 from octa_kedro.log_lines import install_visible_lines
+from octa_kedro.made_before import require_made, require_versions
+from octa_kedro.messages import first_words
 from octa_kedro.one_line_errors import install_one_line_errors
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
@@ -34,7 +37,7 @@ from octa_kedro.structure import (
     use_structure,
 )
 from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
-from octa_kedro.upkeep import look_after
+from octa_kedro.upkeep import look_after, require_folder
 from octa_kedro.without_effect import without_effect
 
 log = logging.getLogger(__name__)
@@ -74,12 +77,18 @@ class ProjectHooks:
             require_known_parts(command.params, pipelines)
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Refuse tags that no node has; warn of parameters and versions that are given to this run but not read; look
-        after the folders that the run will write to."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Refuse tags that no node has, versions that there are not, and inputs that were never made; warn of
+        parameters and versions that are given to this run but not read; look after the folders that the run will write
+        to."""
         require_known_tags(run_params.get("tags") or (), pipeline)
-        for words in unread_by(pipeline, self._found, run_params.get("load_versions") or {}):
+        load_versions = run_params.get("load_versions") or {}
+        require_versions(catalog, load_versions)
+        if not run_params.get("only_missing_outputs"):
+            require_made(pipeline, catalog, run_params.get("env"))
+        for words in unread_by(pipeline, self._found, load_versions):
             log.warning("%s", words)
+        require_folder(Path(run_params["project_path"]) / "data")
         for root in {cohort_root(), inference_root()}:
             look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
 
@@ -122,7 +131,11 @@ def configure_logging(loader: ConfigLoader) -> None:
         own = loader["logging"]
     except MissingConfigException:
         return
-    LOGGING.configure({**LOGGING.data, **own})
+    try:
+        LOGGING.configure({**LOGGING.data, **own})
+    except (ValueError, TypeError, AttributeError, ImportError) as error:
+        cause = error.__cause__ or error
+        raise ConfigError(f"logging.yml of the configuration folders: {first_words(cause)}; correct it") from error
 
 
 def check(

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.messages import first_words
 
 FILE = "parameters"
 """The run parameter that names the file."""
@@ -60,7 +61,7 @@ def _read(path: Path) -> DictConfig:
     try:
         content = OmegaConf.load(path)
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({error})") from error
+        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({first_words(error)})") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: is no mapping of parameters; write them as in conf/base/parameters_*.yml")
     return content

@@ -17,6 +17,16 @@ VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 SHOWN = 3
 
 
+def require_folder(data: Path) -> None:
+    """ConfigError if `data` is a file, or a link to a folder that is not there (a drive that is not connected)."""
+    if data.is_symlink() and not data.exists():
+        raise ConfigError(
+            f"{data}: a link to {data.readlink()}, which is not there; connect that drive or make the folder"
+        )
+    if data.exists() and not data.is_dir():
+        raise ConfigError(f"{data}: a file, where results need a folder of this name; move it away")
+
+
 def look_after(root: Path, version: str) -> None:
     """Delete what processes that no longer live were writing below `root`.
 

@@ -35,5 +35,4 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except Exception as error:
         if machine_fault(error) is not None and not _is_absurd(error):
             raise
-        words = unquoted(str(error))
-        raise DamagedError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error
+        raise DamagedError(f"{path}: damaged ({unquoted(error)}); {remedy}") from error

@@ -169,7 +169,7 @@ def _read_list(place: Path) -> list[str]:
         text = read_text(place).lstrip("\ufeff")
         entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        why = getattr(error, "problem", None) or unquoted(str(error))  # without the lines that YAML shows
+        why = getattr(error, "problem", None) or unquoted(error)  # without the lines that YAML shows
         raise DataError(f"{place}: cannot be read as a list of files ({why})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
         raise DataError(f"{place}: is not a list of paths; write `- path` on every line")

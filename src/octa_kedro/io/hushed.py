@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from octa_kedro.messages import first_words
+
 Hide = Callable[[str], str]
 OWN = "octa_kedro"
 NOT_SHOWN = "what {} says of a file is not shown, since it may hold data of a patient"
@@ -32,9 +34,9 @@ def hushed(hide: Hide) -> Iterator[None]:
         _hiding.reset(token)
 
 
-def unquoted(words: str) -> str:
-    """What a library says of a file in one line, without what it quotes of its content."""
-    return QUOTED.sub("...", " ".join(words.split()))
+def unquoted(error: BaseException) -> str:
+    """What the error of a library says of a file (`first_words`), without what it quotes of its content."""
+    return QUOTED.sub("...", first_words(error))
 
 
 def _watch_records() -> None:

@@ -25,7 +25,7 @@ UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_sl
 
 def one_line(error: Exception) -> str:
     """The words of an error without what they quote of a file; nibabel's have several lines."""
-    return unquoted(str(error))
+    return unquoted(error)
 
 
 def write_nifti(path: Path, array: NDArray, affine: NDArray[np.float64], *, unit: bool = False, note: str = "") -> None:

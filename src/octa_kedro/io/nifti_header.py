@@ -82,9 +82,7 @@ def _read_raw(path: Path) -> nib.Nifti1Header:
     except BadGzipFile as error:
         raise DataError(f"{path}: is not compressed, as its name says; let its name end with .nii") from error
     except UNREADABLE as error:
-        raise DataError(
-            f"{path}: not a readable NIfTI file ({unquoted(str(error))}); replace it or leave it out"
-        ) from error
+        raise DataError(f"{path}: not a readable NIfTI file ({unquoted(error)}); replace it or leave it out") from error
     if data.startswith(GZIP):
         remedy = "decompress it once" if path.suffix.lower() == ".gz" else "let its name end with .nii.gz"
         raise DataError(f"{path}: is compressed, against what its name says; {remedy}")

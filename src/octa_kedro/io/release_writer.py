@@ -10,13 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.files import replacing
+from octa_kedro.io.kept import note_kept
 from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.io.octa500 import LABEL_SHEETS
+from octa_kedro.io.processes import in_processes
 from octa_kedro.io.progress import progress
 from octa_kedro.io.release_format import WritableEye, field_name, sheet_file, write_eye
 
@@ -88,8 +90,9 @@ def write_release(
             _remove_eye(root, subject)
         fcntl.flock(lock, fcntl.LOCK_SH)  # shared with the processes that write the eyes
         eyes = _write_eyes(root, run, missing, workers or cpu_count())
-        for _ in progress(eyes, desc="phantom eyes", total=len(missing), unit="eye"):
-            pass
+        shown = progress(eyes, desc="phantom eyes", total=len(missing), unit="eye")
+        for done, _ in enumerate(shown, start=1):
+            note_kept("phantom", done, len(missing), "missing eyes")
         _write_sheets(root, table)
         (records / LOCK).write_text("")
 
@@ -100,10 +103,9 @@ def _write_eyes(root: Path, run: str, recipes: Mapping[str, EyeRecipe], workers:
     if workers <= 1:
         yield from (_finish(root, run, subject, recipe) for subject, recipe in recipes.items())
         return
-    # loky starts new processes: a fork of one that has used torch or OpenMP can hang
-    pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1)
     try:
-        yield from pool(delayed(_finish)(root, run, subject, recipe) for subject, recipe in recipes.items())
+        work = (delayed(_finish)(root, run, subject, recipe) for subject, recipe in recipes.items())
+        yield from in_processes(workers, work)
     except BrokenProcessPool as error:
         raise OctaError(
             f"{root}: a process that was making eyes was killed, perhaps because memory ran out; run again to continue"

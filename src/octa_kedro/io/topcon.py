@@ -63,9 +63,7 @@ def read_fda(path: Path, modality: Modality | None) -> VendorScan:
         eye = next((chunks[name][0] for name in EYE_CHUNKS if name in chunks), None)
         x_mm, y_mm, deep = _lengths(chunks)
     except (struct.error, ValueError, IndexError, OSError, UnidentifiedImageError) as error:
-        raise DataError(
-            f"{path}: damaged .fda file ({unquoted(str(error))}); copy it again or leave the eye out"
-        ) from error
+        raise DataError(f"{path}: damaged .fda file ({unquoted(error)}); copy it again or leave the eye out") from error
     side = SIDES.get(EYES.get(eye, "") if eye is not None else "")
     if stack.mode == VERTICAL:  # B-scans side by side, from left to right; each from superior to inferior
         array = stack.array[..., ::-1].transpose(0, 2, 1)

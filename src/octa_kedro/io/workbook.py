@@ -57,7 +57,7 @@ def _load(path: Path, *, data_only: bool) -> Any:
             return openpyxl.load_workbook(path, data_only=data_only)
     except (ValueError, OSError, LookupError, TypeError, AttributeError, SyntaxError, *_BROKEN) as error:
         raise DataError(
-            f"{path}: cannot be read as a table ({unquoted(str(error))}); correct its ending if it is text, take off "
+            f"{path}: cannot be read as a table ({unquoted(error)}); correct its ending if it is text, take off "
             "its password if it has one, or save it as CSV"
         ) from error
 

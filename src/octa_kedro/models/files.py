@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from octa_kedro.errors import CheckpointError
+from octa_kedro.messages import first_words
 
 WRAPPERS = ("state_dict_ema", "state_dict", "model", "teacher")
 PARALLEL = "module."
@@ -28,8 +29,12 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             warnings.simplefilter("ignore", UserWarning)  # of unusual pickles, which are read or refused below
             content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path}: not a file of plain tensors ({why})") from error
+        if isinstance(error, pickle.UnpicklingError):
+            raise CheckpointError(
+                f"{path}: not a file of plain tensors; it may hold code, which is never run: save the network's "
+                "state_dict alone, best as .safetensors"
+            ) from error
+        raise CheckpointError(f"{path}: not a file of plain tensors ({first_words(error)})") from error
     for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.messages import first_words
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import ACSConv3d, inflate_kernel
 from octa_kedro.models.files import read_weights
@@ -142,9 +143,8 @@ def _published(name: str, auxiliary: bool, weights_file: str | None) -> nn.Modul
         net_2d = create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **options)
     except (RuntimeError, KeyError, OSError, ValueError) as error:
         source = weights_file or f"timm {name}"
-        why = str(error).strip().splitlines()
         remedy = "" if weights_file else "; where nothing can be downloaded, give weights_file"
-        raise CheckpointError(f"{source}: no weights for {name} ({' '.join(why[:2])[:300]}){remedy}") from error
+        raise CheckpointError(f"{source}: no weights for {name} ({first_words(error)}){remedy}") from error
     if overlay is not None and name.startswith("inception_v3"):  # for which timm does not insist on all weights
         missing = sorted(
             k for k in net_2d.state_dict().keys() - overlay["state_dict"].keys() if not k.endswith(COUNTER)

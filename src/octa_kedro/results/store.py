@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from octa_kedro.errors import DataError, OctaError, may_pass
 from octa_kedro.io.files import unfinished_name
+from octa_kedro.io.kept import note_kept
 from octa_kedro.io.notes import recall_note, write_note
+from octa_kedro.io.processes import in_processes
 from octa_kedro.io.progress import progress
 from octa_kedro.results.changes import VersionOf, no_version, remember_code, tell_changed_code, tell_other_libraries
 from octa_kedro.results.guard import GO_ON, put_aside
@@ -51,8 +53,9 @@ class Store:
         eyes = {eye: recipe for eye, recipe, part in job.wanted() if self._entry(recipe, part, job) is None}
         remember_code(self.folder, [recipe.code for recipe in eyes.values()])
         with progress(total=len(eyes), desc=what, unit="eye", disable=len(eyes) < 2) as bar:
-            for _ in self._work(eyes, job):
+            for done, _ in enumerate(self._work(eyes, job), start=1):
                 bar.update()
+                note_kept(what, done, len(eyes), "missing eyes")
         made = {job.name(eye, part): self._made(recipe, part, job) for eye, recipe, part in job.wanted()}
         entries = made | {eye: {"failed": reason} for eye, reason in job.failed.items()}
         _tell_failed(what, [entry["failed"] for entry in entries.values() if "failed" in entry])
@@ -76,11 +79,10 @@ class Store:
             for eye, recipe in eyes.items():
                 yield self._try(eye, recipe, job)
             return
-        # loky starts fresh processes: a forked copy of one that has used torch or OpenMP can hang
-        pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1, inner_max_num_threads=1)
         try:
             bare = replace(job, recipes={})  # each process is sent the recipe that it works on, and no other
-            yield from pool(delayed(self._marked)(eye, recipe, bare, os.getpid()) for eye, recipe in eyes.items())
+            work = (delayed(self._marked)(eye, recipe, bare, os.getpid()) for eye, recipe in eyes.items())
+            yield from in_processes(workers, work)
         except BrokenProcessPool as error:
             raise OctaError(
                 f"{self.folder}: a process was killed while it worked on {self._worked_on()}, perhaps for want of "

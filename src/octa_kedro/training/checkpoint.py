@@ -16,6 +16,7 @@ from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.notes import read_note, write_note
+from octa_kedro.messages import first_words
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
@@ -127,7 +128,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         return Checkpoint(load_file(path), card)
     except SafetensorError as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error})") from error
+        raise CheckpointError(f"{path}: not a readable safetensors file ({first_words(error)})") from error
 
 
 def restore_model(checkpoint: Checkpoint) -> torch.nn.Module:
@@ -138,5 +139,5 @@ def restore_model(checkpoint: Checkpoint) -> torch.nn.Module:
     try:
         model.load_state_dict(checkpoint.weights, strict=True)
     except RuntimeError as error:
-        raise CheckpointError(f"weights do not fit {checkpoint.card.model.name}: {error}") from error
+        raise CheckpointError(f"weights do not fit {checkpoint.card.model.name}: {first_words(error)}") from error
     return model.eval()

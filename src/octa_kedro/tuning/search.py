@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from octa_kedro.config import first_problem
 from octa_kedro.errors import ConfigError, DataError, DivergedError, OctaError
+from octa_kedro.io.kept import note_kept
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.code import code_of
@@ -93,6 +94,7 @@ def _run_trials(study: optuna.Study, task: Task, fit: Fit) -> None:
         run_trial(study, task, fit)
         last = finished(study)[-1]
         _report_progress(study, task, begun + 1)
+        note_kept(f"tuning of {task.model}", begun + 1, task.tuning.trials, "trials")
         failures += last.state == TrialState.FAIL
         if failures >= min(GIVE_UP, task.tuning.trials) and not any(t.state == TrialState.COMPLETE for t in done):
             raise OctaError(

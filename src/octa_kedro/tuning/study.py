@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from octa_kedro.errors import ConfigError, DataError, OctaError
+from octa_kedro.messages import first_words
 from octa_kedro.results.changes import code_changes
 from octa_kedro.results.code import Code
 from octa_kedro.training.engine.seeding import derive_seed
@@ -79,8 +80,9 @@ class StudyFile:
         try:
             return RDBStorage(f"sqlite:///{self.path}")
         except (DatabaseError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"{self.path}: not a study that can be read ({reason}); delete it to start over") from error
+            raise DataError(
+                f"{self.path}: not a study that can be read ({first_words(error)}); delete it to start over"
+            ) from error
 
     def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: Code) -> None:
         """Store the settings of a new study, or compare those of an old one with them."""

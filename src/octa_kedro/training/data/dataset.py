@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.workers import ignore_interrupts
 from octa_kedro.models.axes import to_stored_axes, to_tensor
 from octa_kedro.preprocessing.patch_config import PatchConfig
 from octa_kedro.results.stored import Stored
@@ -129,6 +130,7 @@ def loader(
         collate_fn=gather,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=ignore_interrupts if workers else None,
         pin_memory=device is not None and device.type == "cuda",
         generator=torch.Generator(),  # of its own: the global stream belongs to dropout
     )

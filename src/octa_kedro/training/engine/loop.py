@@ -16,6 +16,7 @@ from torch.multiprocessing.spawn import ProcessException
 
 from octa_kedro import errors
 from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.kept import note_kept
 from octa_kedro.io.notes import recall_note, write_note
 from octa_kedro.results.changes import tell_retrained
 from octa_kedro.results.code import code_of
@@ -140,6 +141,7 @@ def _train(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
                 # Storing a network with its optimiser can take as long as a short epoch.
                 if stopping.ends(number) or time.monotonic() - saved >= run.config.save_seconds:
                     run_folder.keep(state, best)
+                    note_kept(run.title, number, run.config.max_epochs, "epochs")
                     best, saved = None, time.monotonic()
                 recorder.record(rows, stopping.best_epoch)
     if not stopping.best_epoch:
@@ -149,6 +151,7 @@ def _train(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
         )
     if recorder is not None:
         run_folder.end(state)
+        note_kept(run.title, 1, 1, "training")
 
 
 def _epoch(trainer: Trainer, run: TrainingRun, number: int) -> dict[str, Any]:
