@@ -10,6 +10,23 @@ from octa_kedro.errors import DataError, OctaError, machine_fault
 REMEDY = "copy it again or leave the eye out"
 MOST = 1 << 35
 """Bytes: more than any scan has; a damaged header may state anything."""
+DEFLATE = 1032
+"""Bytes that one byte of zlib, gzip or zip can hold at most (RFC 1951: 258 bytes for two bits)."""
+
+
+def require_regular(path: Path) -> None:
+    """DataError for what is no regular file: to open a pipe would wait for ever, and a device has no end."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    if not path.is_file():
+        raise DataError(f"{path}: is no regular file; name a file")
+
+
+def require_bytes(path: Path, most: int, what: str) -> None:
+    """DataError if a regular file has more than `most` bytes, which is more than any `what` needs."""
+    require_regular(path)
+    if (size := path.stat().st_size) > most:
+        raise DataError(f"{path}: has {size / 1e6:.0f} MB, more than {what} needs ({most >> 20} MB at most)")
 
 
 def _is_absurd(error: Exception) -> bool:
