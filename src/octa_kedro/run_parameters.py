@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.io.yaml_text import require_modest_yaml
 
 FILE = "parameters"
 """The run parameter that names the file."""
@@ -58,8 +59,9 @@ def require_one_place() -> None:
 
 def _read(path: Path) -> DictConfig:
     try:
+        require_modest_yaml(path)
         content = OmegaConf.load(path)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({error})") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: is no mapping of parameters; write them as in conf/base/parameters_*.yml")

@@ -7,6 +7,10 @@ from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
 
+from pydantic import ValidationError
+
+from octa_kedro.config import first_problem
+from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
 from octa_kedro.preprocessing.config import ProcessingConfig
 
@@ -21,8 +25,13 @@ class ProcessingDataset(AbstractVersionedDataset[ProcessingConfig, ProcessingCon
         self.metadata = metadata
 
     def load(self) -> ProcessingConfig:
-        """The configuration, checked again."""
-        return ProcessingConfig.model_validate_json(Path(self._get_load_path()).read_text())
+        """The configuration, checked again; DataError names a file that holds none."""
+        path = Path(self._get_load_path())
+        try:
+            return ProcessingConfig.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            told = first_problem(error, ProcessingConfig)
+            raise DataError(f"{path}: damaged ({told}); delete it and run the processing again") from error
 
     def save(self, data: ProcessingConfig) -> None:
         """Written atomically."""

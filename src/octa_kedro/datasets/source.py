@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,12 +100,12 @@ def claim_root(claim: Path, source: Path) -> None:
     own = str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
     try:
         before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
-    except (ValueError, KeyError, TypeError) as error:
+        same = (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
-    same = (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
-    there = (root / before).exists()
+    there = os.path.exists(root / before)  # noqa: PTH110 - False for what is too long to be a name
     if not same and there and any(path.is_file() for path in root.rglob("*") if path.name != claim.name):
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "

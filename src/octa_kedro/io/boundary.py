@@ -1,6 +1,8 @@
 """The boundary between files of others and this program: what a parser raises at damaged bytes becomes a DataError."""
 
+import errno
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,22 @@ DEFLATE = 1032
 """Bytes that one byte of zlib, gzip or zip can hold at most (RFC 1951: 258 bytes for two bits)."""
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file of this name; False also where the name is too long to be one."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
 def require_regular(path: Path) -> None:
     """DataError for what is no regular file: to open a pipe would wait for ever, and a device has no end."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
-    if not path.is_file():
-        raise DataError(f"{path}: is no regular file; name a file")
+    if is_file(path):
+        return
+    there = os.path.lexists(path)  # noqa: PTH - asks about a link itself
+    raise DataError(f"{path}: {'is no regular file; name a file' if there else 'no such file'}")
 
 
 def require_bytes(path: Path, most: int, what: str) -> None:

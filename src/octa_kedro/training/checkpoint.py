@@ -115,7 +115,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not needed.is_file():
             raise CheckpointError(f"{needed}: no such file; a checkpoint is a .safetensors file with a .json beside it")
     try:
-        card = CheckpointCard.model_validate_json(card_path.read_text())
+        card = CheckpointCard.model_validate_json(card_path.read_bytes())
     except ValidationError as error:
         raise CheckpointError(f"{card_path}: {first_problem(error, CheckpointCard)}") from error
     if card.weights_sha256 != sha256_of(path):
