@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import ConfigError, OctaError
 from octa_kedro.io.yaml_text import require_modest_yaml
 
 FILE = "parameters"
@@ -61,8 +61,9 @@ def _read(path: Path) -> DictConfig:
     try:
         require_modest_yaml(path)
         content = OmegaConf.load(path)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({error})") from error
+    except (OctaError, OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        told = str(error).removeprefix(f"{path}: ")
+        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({told})") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: is no mapping of parameters; write them as in conf/base/parameters_*.yml")
     return content

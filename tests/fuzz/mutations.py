@@ -62,7 +62,7 @@ def integer(data: bytes, random: Random) -> bytes:
 
 def real(data: bytes, random: Random) -> bytes:
     """A floating point number that no length is."""
-    kind = random.choice("<f <d >f >d".split())
+    kind = random.choice(["<f", "<d", ">f", ">d"])
     value = random.choice((float("nan"), float("inf"), -1.0, 0.0, 1e38, 1e-38))
     at = place_in(data, random) // 4 * 4
     return data[:at] + struct.pack(kind, value) + data[at + struct.calcsize(kind) :]
@@ -91,7 +91,18 @@ def insert(data: bytes, random: Random) -> bytes:
     return data[:at] + random.choice((*WORDS, random.randbytes(4), bytes(64))) + data[at:]
 
 
-KINDS: tuple[Callable[[bytes, Random], bytes], ...] = (cut, flip, byte, integer, integer, real, block, text, text, insert)
+KINDS: tuple[Callable[[bytes, Random], bytes], ...] = (
+    cut,
+    flip,
+    byte,
+    integer,
+    integer,
+    real,
+    block,
+    text,
+    text,
+    insert,
+)
 
 
 def within_gzip(data: bytes, random: Random) -> bytes | None:
@@ -103,7 +114,10 @@ def within_zip(data: bytes, random: Random) -> bytes | None:
     """Damage of one file of a zip archive, such as a workbook; None if it is none."""
     if data[:4] != b"PK\x03\x04":
         return None
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(out := io.BytesIO(), "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         hit = random.choice(old.namelist())
         for name in old.namelist():
             content = old.read(name)

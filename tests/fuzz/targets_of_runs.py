@@ -52,7 +52,11 @@ def state_tree() -> dict[str, Any]:
     """A training's state, in small."""
     import torch
 
-    return {"epoch": 3, "tensors": [torch.arange(6.0).reshape(2, 3), torch.ones(2, dtype=torch.bool)], "lr": (1e-3, None)}
+    return {
+        "epoch": 3,
+        "tensors": [torch.arange(6.0).reshape(2, 3), torch.ones(2, dtype=torch.bool)],
+        "lr": (1e-3, None),
+    }
 
 
 def write_state(path: Path) -> None:

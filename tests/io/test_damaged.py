@@ -16,9 +16,9 @@ from scipy.io import savemat
 from octa_kedro.errors import DataError
 from octa_kedro.io.bmp import bitmap_size, read_grey
 from octa_kedro.io.boundary import reading
+from octa_kedro.io.matlab import read_matlab
 from octa_kedro.io.nifti import read_volume, write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
-from octa_kedro.io.matlab import read_matlab
 from octa_kedro.io.vendor import VendorFolder
 from octa_kedro.io.volume import scan_affine
 from tests.io import test_e2e, test_heidelberg, test_topcon, test_zeiss

@@ -26,7 +26,8 @@ def test_every_array_of_numbers_is_read_as_scipy_reads_it(tmp_path: Path, array:
     savemat(path, content, do_compression=compressed, oned_as="row")
     found, reversed_axes = read_matlab(path, "Layer")
     wanted = loadmat(path)["Layer"]
-    assert found.shape == wanted.shape and not reversed_axes
+    assert found.shape == wanted.shape
+    assert not reversed_axes
     np.testing.assert_array_equal(found, wanted)
 
 

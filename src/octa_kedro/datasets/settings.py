@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kedro.io import AbstractVersionedDataset, Version
-
 from pydantic import ValidationError
 
 from octa_kedro.config import first_problem

@@ -23,6 +23,10 @@ MAX_PIXELS = 1 << 26
 """More than any B-scan or en-face map has. A header that states more is damaged; its pixels would fill the memory."""
 
 
+FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "GIF")
+"""Formats that pictures named .bmp were found in. Pillow knows fifty, and starts other programs for some of them."""
+
+
 class BitmapHeader(NamedTuple):
     """The header of a bitmap; `height` is positive, and `top_down` says whether the first stored row is the top one."""
 
@@ -153,7 +157,7 @@ def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
     try:
         with catch_warnings():
             simplefilter("ignore", Image.DecompressionBombWarning)  # `_require_size` is stricter
-            image = Image.open(file)
+            image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: {error}; {REMEDY}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:

@@ -48,6 +48,11 @@ def _is_absurd(error: Exception) -> bool:
     return bool(math.prod(error.shape) * error.dtype.itemsize > MOST)
 
 
+def passes(error: Exception) -> bool:
+    """Whether an error is a fault of the machine (permission, memory), which says nothing about a file."""
+    return machine_fault(error) is not None and not _is_absurd(error)
+
+
 @contextmanager
 def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     """Put around the reading of a file that may hold anything.
@@ -61,7 +66,7 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except OctaError:
         raise
     except Exception as error:
-        if machine_fault(error) is not None and not _is_absurd(error):
+        if passes(error):
             raise
         words = " ".join(str(error).split())
         raise DataError(f"{path}: damaged ({words or type(error).__name__}); {remedy}") from error

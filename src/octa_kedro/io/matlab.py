@@ -165,6 +165,7 @@ def _read_hdf5(path: Path, file: h5py.File, key: str) -> NDArray:
     held, needed = stored.id.get_storage_size(), stored.nbytes
     chunks = math.prod(math.ceil(n / c) for n, c in zip(stored.shape, stored.chunks or stored.shape, strict=True) if n)
     missing = stored.chunks is not None and stored.id.get_num_chunks() < chunks
+    needed = max(needed, math.prod(stored.chunks or ()) * stored.dtype.itemsize)  # one is unpacked as a whole
     if missing or held > path.stat().st_size or (held if not stored.chunks else DEFLATE * held) < needed:
         raise DataError(
             f"{path}: its header states {key} of shape {stored.shape}, which takes {needed} bytes, but it has "

@@ -12,12 +12,14 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.boundary import MOST
+from octa_kedro.io.boundary import DEFLATE, MOST
 from octa_kedro.io.files import replacing
 from octa_kedro.io.volume import Laterality, Volume
 
-UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
-UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError, OverflowError)
+UNIT_MM = {1: 1e3, 2: 1.0, 3: 1e-3}
+"""Millimetres in the units of xyzt_units: metre, millimetre, micrometre."""
+
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError, OverflowError, AttributeError)
 """What nibabel raises for a file that it cannot read."""
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
@@ -107,6 +109,11 @@ def _decompressed(path: Path, proxy: Any) -> NDArray:
     start, needed = int(proxy.offset), int(np.prod(proxy.shape, dtype=object)) * proxy.dtype.itemsize
     if needed > MOST:
         raise DataError(f"{path}: its header states {proxy.shape} voxels, more than any scan has; replace it")
+    if start + needed > DEFLATE * path.stat().st_size:
+        raise DataError(
+            f"{path}: its header states {needed} bytes of voxels, more than its {path.stat().st_size} compressed bytes "
+            "can hold; replace it or leave it out"
+        )
     with gzip.open(path) as file:
         file.read(start)
         data = bytearray(needed)
@@ -151,7 +158,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
 def _affine_mm(image: nib.Nifti1Image) -> NDArray[np.float64]:
     """The affine in millimetres, converted from the unit that the header gives."""
     affine = np.array(image.affine, float)
-    affine[:3] *= UNIT_MM.get(image.header.get_xyzt_units()[0], 1.0)
+    affine[:3] *= UNIT_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)  # the other bits are a unit of time
     return affine
 
 

@@ -4,8 +4,9 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DatabaseError
 
 from octa_kedro.errors import ConfigError, DataError, OctaError
+from octa_kedro.io.boundary import reading
 from octa_kedro.results.changes import code_changes
 from octa_kedro.results.code import Code
 from octa_kedro.training.engine.seeding import derive_seed
@@ -49,11 +51,15 @@ class StudyFile:
         verbosity = optuna.logging.get_verbosity()
         with self._locked():
             optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._require_whole()
             storage = self._storage()
             try:
                 direction = {"maximise": "maximize", "minimise": "minimize"}[goal]
-                study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
-                self._require_same(study, json.loads(json.dumps(settings)), code)
+                with reading(self.path, "delete it to start over"):
+                    study = optuna.create_study(
+                        storage=storage, study_name=name, direction=direction, load_if_exists=True
+                    )
+                    self._require_same(study, json.loads(json.dumps(settings)), code)
                 yield study
             finally:
                 storage.remove_session()
@@ -74,6 +80,15 @@ class StudyFile:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def _require_whole(self) -> None:
+        """DataError if SQLite finds the file damaged: what it reads of such a file may be wrong."""
+        if not self.path.is_file():
+            return
+        with reading(self.path, "delete it to start over"), closing(sqlite3.connect(self.path)) as connection:
+            ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise DataError(f"{self.path}: damaged ({found}); delete it to start over")
 
     def _storage(self) -> RDBStorage:
         try:
