@@ -23,9 +23,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from octa_kedro.errors import OctaError, user_error
 from tests.fuzz.mutations import damaged
 from tests.fuzz.targets import TARGETS, Target
+
+from octa_kedro.errors import OctaError, user_error
 
 SECONDS, WAITING = 20.0, 60.0
 MOST_MEMORY = 256 << 20

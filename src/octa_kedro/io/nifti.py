@@ -94,13 +94,20 @@ def map_nifti(path: Path) -> tuple[NDArray, float, float]:
 
 def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
     try:
-        image = nib.load(path)
+        image = _load(path)
         # nibabel moves the scale factors from the header to the array proxy when it opens a file.
         proxy = image.dataobj
         numbers = _decompressed(path, proxy) if path.suffix.lower() == ".gz" else np.asanyarray(proxy.get_unscaled())
         return image, numbers, float(proxy.slope), float(proxy.inter)
     except UNREADABLE as error:
         raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
+
+
+def _load(path: Path) -> nib.Nifti1Image:
+    image = nib.load(path)
+    if not isinstance(image.header, nib.Nifti1Header):  # as that of NIfTI-2 is, too
+        raise DataError(f"{path}: not a NIfTI file but a {type(image).__name__}; replace it or leave it out")
+    return image
 
 
 def _decompressed(path: Path, proxy: Any) -> NDArray:
@@ -136,7 +143,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
     file whose size does not agree with its header.
     """
     try:
-        image = nib.load(path)
+        image = _load(path)
         shape, proxy = image.shape, image.dataobj
         expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
         found = path.stat().st_size
