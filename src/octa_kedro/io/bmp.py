@@ -3,7 +3,7 @@
 import io
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -61,7 +61,8 @@ def bitmap_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if header is None:
-        return _open(path, path).size
+        with path.open("rb") as file:
+            return _open(path, file).size
     _require_size(path, header.width, header.height)
     _require_whole(path, header, length)
     return header.width, header.height
@@ -153,7 +154,7 @@ def _bytes_of(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
+def _open(path: Path, file: IO[bytes]) -> Image.Image:
     try:
         with catch_warnings():
             simplefilter("ignore", Image.DecompressionBombWarning)  # `_require_size` is stricter
