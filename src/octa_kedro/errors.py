@@ -58,7 +58,7 @@ class MachineFault(NamedTuple):
 
 def machine_fault(error: BaseException | None) -> MachineFault | None:
     """The fault of the machine that `error` comes from, if it comes from one. It passes: it says nothing about data."""
-    for one in _causes(error):
+    for one in causes(error):
         if isinstance(one, MemoryError):
             told = f" ({one})" if str(one) else ""
             return MachineFault(f"not enough memory{told}; {PASSING[errno.ENOMEM]}", False)
@@ -70,10 +70,11 @@ def machine_fault(error: BaseException | None) -> MachineFault | None:
 
 def user_error(error: BaseException | None) -> OctaError | None:
     """The OctaError that led to `error`, if one did: Kedro wraps what a dataset raises."""
-    return next((one for one in _causes(error) if isinstance(one, OctaError)), None)
+    return next((one for one in causes(error) if isinstance(one, OctaError)), None)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that led to it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

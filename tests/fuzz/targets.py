@@ -166,11 +166,6 @@ def save_scan(path: Path) -> None:
     write_nifti(path, VOXELS, AFFINE)
 
 
-def save_pair(path: Path) -> None:
-    """A header beside its voxels."""
-    nib.save(nib.Nifti1Pair(VOXELS, AFFINE), path)
-
-
 def save_mask(path: Path) -> None:
     """A mask of a lesion."""
     write_nifti(path, (VOXELS > 250).astype(np.uint8), AFFINE)
@@ -230,7 +225,7 @@ TARGETS: dict[str, Target] = {
     "dicom_jpeg2000": Target("eye.dcm", partial(save_pictures, kind="JPEG2000"), vendor),
     "nifti": Target("eye.nii", save_scan, nifti),
     "nifti_gz": Target("eye.nii.gz", save_scan, nifti),
-    "nifti_hdr": Target("eye.hdr", save_pair, check_nifti),
+    "nifti_hdr": Target("eye.hdr", lambda path: nib.save(nib.Nifti1Pair(VOXELS, AFFINE), path), check_nifti),
     "nifti_mask": Target("lesion.nii", save_mask, parts),
     "nifti_surfaces": Target("surfaces.nii.gz", save_surfaces, parts),
     "bscans": Target("2.bmp", partial(save_picture, mode="L", kind="BMP"), bscans),

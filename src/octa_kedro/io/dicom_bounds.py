@@ -1,6 +1,7 @@
 """What a DICOM file states about its size, before memory is taken for it."""
 
 import mmap
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ MOST_FOLD = 20_000
 """How much smaller than its pixels a compressed volume may be; black frames of JPEG 2000 reach half of it."""
 BLOCK = 1 << 20
 JP2, CODESTREAM = b"\x00\x00\x00\x0cjP  ", b"jp2c"
+
+
+class Mapped(mmap.mmap):
+    """A mapped file that says where it is after a jump, as files do."""
+
+    def seek(self, pos: int, whence: int = os.SEEK_SET, /) -> int:  # type: ignore[override]
+        """Jump; ValueError beyond the end."""
+        super().seek(pos, whence)
+        return self.tell()
 
 
 def require_possible_frames(path: Path, data: Any, n: int) -> None:

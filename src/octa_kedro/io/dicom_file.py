@@ -14,7 +14,7 @@ from typing import Any
 
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.boundary import passes
-from octa_kedro.io.dicom_bounds import require_modest_deflation, require_possible_frames
+from octa_kedro.io.dicom_bounds import Mapped, require_modest_deflation, require_possible_frames
 from octa_kedro.io.vendor_scan import Modality, vendor_extra
 from octa_kedro.io.vendor_scan import side_of as eye_of
 from octa_kedro.io.volume import Laterality
@@ -87,7 +87,7 @@ def open_dicom(path: Path, *, pixels: bool) -> Any:
     tags: list[Any] = [*HEADER, *(PIXELS if pixels else ())]
     try:
         # Mapped, since a file that is read takes the memory for every length that an element states.
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        with path.open("rb") as file, Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             start = mapped[:132]
             bare = start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00")  # without preamble
             if not bare:
