@@ -26,8 +26,10 @@ from octa_kedro.tuning.config import TuningConfig
 
 SETTINGS, CODE = "settings", "code"  # attributes of a study
 FOLDS, FAILED = "folds", "failed"  # attributes of a trial
-PASSING = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
-           sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}  # fmt: skip
+PASSING = {
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN),
+}
 """SQLite's errors of the machine, not of the file."""
 START_OVER = "restore it from a copy, or delete it to start over"
 SHOWN = 3
