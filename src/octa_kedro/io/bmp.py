@@ -76,7 +76,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
-        with reading(path):
+        with reading(path), catch_warnings():
+            simplefilter("error", UserWarning)
             # The pixels of a palette image are indices, not grey levels.
             pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
     if pixels.ndim == 3:
@@ -91,7 +92,8 @@ def read_classes(path: Path) -> NDArray[np.uint8]:
     image = _open(path, io.BytesIO(_bytes_of(path)))
     if image.mode != "P":
         return read_grey(path)
-    with reading(path):
+    with reading(path), catch_warnings():
+        simplefilter("error", UserWarning)
         return np.asarray(image)
 
 
@@ -157,11 +159,12 @@ def _bytes_of(path: Path) -> bytes:
 def _open(path: Path, file: IO[bytes]) -> Image.Image:
     try:
         with catch_warnings():
+            simplefilter("error", UserWarning)  # Pillow goes on at damaged tags and skips them
             simplefilter("ignore", Image.DecompressionBombWarning)  # `_require_size` is stricter
             image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: {error}; {REMEDY}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, struct.error, UserWarning) as error:
         raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
     _require_size(path, *image.size)
     return image

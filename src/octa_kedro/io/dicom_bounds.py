@@ -1,10 +1,9 @@
 """What a DICOM file states about its size, before memory is taken for it."""
 
 import mmap
-import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.vendor_scan import require_possible
@@ -20,7 +19,7 @@ JP2, CODESTREAM = b"\x00\x00\x00\x0cjP  ", b"jp2c"
 class Mapped(mmap.mmap):
     """A mapped file that says where it is after a jump, as files do."""
 
-    def seek(self, pos: int, whence: int = os.SEEK_SET, /) -> int:  # type: ignore[override]
+    def seek(self, pos: int, whence: Literal[0, 1, 2, 3, 4] = 0, /) -> int:  # type: ignore[override]
         """Jump; ValueError beyond the end."""
         super().seek(pos, whence)
         return self.tell()
