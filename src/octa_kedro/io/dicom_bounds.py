@@ -3,7 +3,7 @@
 import mmap
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.vendor_scan import require_possible
@@ -19,9 +19,9 @@ JP2, CODESTREAM = b"\x00\x00\x00\x0cjP  ", b"jp2c"
 class Mapped(mmap.mmap):
     """A mapped file that says where it is after a jump, as files do."""
 
-    def seek(self, pos: int, whence: Literal[0, 1, 2, 3, 4] = 0, /) -> int:  # type: ignore[override]
+    def seek(self, pos: int, whence: int = 0, /) -> int:  # type: ignore[override]
         """Jump; ValueError beyond the end."""
-        super().seek(pos, whence)
+        super().seek(pos, whence)  # type: ignore[arg-type]
         return self.tell()
 
 
@@ -29,8 +29,8 @@ def require_possible_frames(path: Path, data: Any, n: int) -> None:
     """DataError if a header states more pixels than any scan has, or than its compressed pixels can hold."""
     rows, columns = int(data.Rows), int(data.Columns)
     require_possible(path, n * rows * columns)
-    held = len(data.PixelData) if "PixelData" in data else None
-    if held is not None and n * rows * columns > MOST_FOLD * held:
+    held = len(data.get("PixelData") or b"")  # none where only the header is read
+    if held and n * rows * columns > MOST_FOLD * held:
         raise DataError(
             f"{path}: states {n} frames of {rows} x {columns} pixels, but holds {held} bytes; copy it again"
         )
