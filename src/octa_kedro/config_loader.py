@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from octa_kedro.errors import ConfigError, user_error
+from octa_kedro.io.yaml_text import require_modest_yaml
 from octa_kedro.one_line_errors import install_one_line_errors
 
 LOCAL = "local"
@@ -40,11 +41,14 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(
         self, conf_source: str | Path, env: str | None = None, runtime_params: dict[str, Any] | None = None, **how: Any
     ) -> None:
-        """ConfigError for a configuration that is not there, and an environment that has no folder."""
+        """ConfigError for a configuration that is not there, an environment that has no folder, and a file that cannot
+        be read within bounds."""
         install_one_line_errors()  # structure.yml is read here, before any hook is called
         _require_configuration(Path(conf_source), str(how.get("base_env", "base")))
         _require_environment(Path(conf_source), env)
         super().__init__(str(conf_source), env, runtime_params, **how)
+        for file in (file for folder in self.folders for file in self._yaml_files(folder)):
+            require_modest_yaml(file)
 
     default_run_env: str
     runtime_params: dict[str, Any]

@@ -73,7 +73,7 @@ class MachineFault(NamedTuple):
 
 def machine_fault(error: BaseException | None) -> MachineFault | None:
     """The fault of the machine that `error` comes from, if it comes from one. It passes: it says nothing about data."""
-    for one in _causes(error):
+    for one in causes(error):
         if isinstance(one, MemoryError):
             told = f" ({one})" if str(one) else ""
             return MachineFault(f"not enough memory{told}; {PASSING[errno.ENOMEM]}", False)
@@ -89,15 +89,15 @@ def may_pass(error: BaseException | None) -> bool:
     """Whether another try may fare better with the same bytes: a fault of the machine, a file that is not there, a
     library that is not installed, or a stored result that has to be made again led to `error`."""
     kinds = (FileNotFoundError, NotADirectoryError, ImportError, StaleError)
-    return machine_fault(error) is not None or any(isinstance(one, kinds) for one in _causes(error))
+    return machine_fault(error) is not None or any(isinstance(one, kinds) for one in causes(error))
 
 
 def user_error(error: BaseException | None) -> OctaError | None:
     """The OctaError that led to `error`, if one did: Kedro wraps what a dataset raises."""
-    return next((one for one in _causes(error) if isinstance(one, OctaError)), None)
+    return next((one for one in causes(error) if isinstance(one, OctaError)), None)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
     """`error` and what led to it; what a parser raised at damaged bytes (such as a lack of memory) does not count."""
     while error is not None:
         yield error

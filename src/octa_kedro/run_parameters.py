@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import ConfigError, OctaError
+from octa_kedro.io.yaml_text import require_modest_yaml
 from octa_kedro.messages import first_words
 
 FILE = "parameters"
@@ -59,9 +60,11 @@ def require_one_place() -> None:
 
 def _read(path: Path) -> DictConfig:
     try:
+        require_modest_yaml(path)
         content = OmegaConf.load(path)
-    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({first_words(error)})") from error
+    except (OctaError, OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
+        told = first_words(error).removeprefix(f"{path}: ")
+        raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({told})") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: is no mapping of parameters; write them as in conf/base/parameters_*.yml")
     return content

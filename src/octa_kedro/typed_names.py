@@ -98,7 +98,7 @@ def _unquoted(typed: str) -> Any:
     if typed[:1] in {"[", "{"} or (len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "'\""):
         try:
             return yaml.load(typed, yaml.BaseLoader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError):
             return typed
     return typed
 

@@ -14,8 +14,8 @@ from scipy.io import savemat
 from octa_kedro.errors import DataError
 from octa_kedro.io.bmp import bitmap_size, read_classes, read_grey
 from octa_kedro.io.bscans import list_bscans
+from octa_kedro.io.matlab import read_matlab
 from octa_kedro.io.release import Octa500Release
-from octa_kedro.io.surface_files import read_matlab
 from tests.conftest import write_bscans
 
 

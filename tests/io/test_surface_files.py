@@ -59,7 +59,7 @@ def test_layers_of_another_scan_are_named(tmp_path: Path, shape: tuple[int, ...]
 @pytest.mark.parametrize("content", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + bytes(200)])
 def test_foreign_files_are_named(tmp_path: Path, content: bytes):
     (tmp_path / "1.mat").write_bytes(content)
-    with pytest.raises(DataError, match=r"1\.mat: damaged .*not a readable MATLAB file"):
+    with pytest.raises(DataError, match=r"1\.mat: no MATLAB file of the versions 5 to 7"):
         read_layers(tmp_path / "1.mat", WIDTH, N)
 
 
@@ -74,7 +74,7 @@ def test_another_variable_is_named(tmp_path: Path, hdf5: bool):
 def test_a_truncated_file_is_named(tmp_path: Path, hdf5: bool):
     path = write(tmp_path / "1.mat", stored(), hdf5=hdf5)
     path.write_bytes(path.read_bytes()[:-150])
-    with pytest.raises(DataError, match=r"1\.mat: .*not a readable MATLAB file"):
+    with pytest.raises(DataError, match=r"1\.mat: (damaged .*not a readable MATLAB file|truncated or damaged)"):
         read_layers(path, WIDTH, N)
 
 

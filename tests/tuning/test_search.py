@@ -361,7 +361,7 @@ def test_two_processes_do_not_share_a_study(tmp_path: Path):
 
 def test_a_file_that_is_no_study_is_named(tmp_path: Path):
     (tmp_path / "study.db").write_text("something else " * 100)
-    with pytest.raises(DataError, match=r"study\.db: not a study that can be read.*delete it"):
+    with pytest.raises(DataError, match=r"study\.db: damaged .*delete it"):
         search(tmp_path)
 
 

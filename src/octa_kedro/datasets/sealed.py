@@ -8,6 +8,7 @@ from typing import Any
 
 from octa_kedro.datasets.versioned import In, Out, VersionedFile
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.files import replacing
 from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
 
@@ -30,7 +31,8 @@ class SealedDataset(VersionedFile[In, Out]):
         content = path.read_bytes()
         require_sealed(path, made, digest(content))
         self.made = made
-        return self._parse(content, facts)
+        with reading(path, "delete it and run the pipeline that makes it again"):
+            return self._parse(content, facts)
 
     def save(self, data: In) -> None:
         """Written atomically, after its seal."""

@@ -116,12 +116,12 @@ def claim_root(claim: Path, source: Path, *, hidden: bool = False) -> None:
     own = _hidden(root, resolved) if hidden else _from(root, resolved)
     try:
         before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
-    except (ValueError, KeyError, TypeError) as error:
+        same = before == own or (root / before).resolve() == resolved  # also as earlier versions noted it
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
         ) from error
-    same = before == own or (root / before).resolve() == resolved  # a whole path, too, as earlier versions have noted
-    there = before.startswith(HASHED) or (root / before).exists()
+    there = before.startswith(HASHED) or os.path.exists(root / before)  # noqa: PTH110 - False for what is too long
     if not same and there and any(path.is_file() for path in root.rglob("*") if path.name != claim.name):
         raise ConfigError(
             f"{claim.parent}: holds the results of {before}, not of {own}; give this cohort a folder of its own with "

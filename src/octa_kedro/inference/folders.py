@@ -90,7 +90,7 @@ def _key_of(folder: Path) -> str | None:
     path = folder / f"{folder.name}.json"
     try:
         return str(json.loads(path.read_text())["key"])
-    except (OSError, json.JSONDecodeError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

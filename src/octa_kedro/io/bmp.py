@@ -3,7 +3,7 @@
 import io
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -21,6 +21,10 @@ GREY_RAMP = np.repeat(np.arange(256, dtype=np.uint8), 4).reshape(256, 4)[:, :3]
 PLAIN_BITS = {8: 1, 24: 3}  # bits of a pixel -> its channels
 MAX_PIXELS = 1 << 26
 """More than any B-scan or en-face map has. A header that states more is damaged; its pixels would fill the memory."""
+
+
+FORMATS = ("BMP", "DIB", "PNG", "TIFF", "JPEG", "GIF")
+"""Formats that pictures named .bmp were found in. Pillow knows fifty, and starts other programs for some of them."""
 
 
 class BitmapHeader(NamedTuple):
@@ -57,7 +61,8 @@ def bitmap_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if header is None:
-        return _open(path, path).size
+        with path.open("rb") as file:
+            return _open(path, file).size
     _require_size(path, header.width, header.height)
     _require_whole(path, header, length)
     return header.width, header.height
@@ -71,7 +76,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
-        with reading(path):
+        with reading(path), catch_warnings():
+            simplefilter("error", UserWarning)
             # The pixels of a palette image are indices, not grey levels.
             pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
     if pixels.ndim == 3:
@@ -86,7 +92,8 @@ def read_classes(path: Path) -> NDArray[np.uint8]:
     image = _open(path, io.BytesIO(_bytes_of(path)))
     if image.mode != "P":
         return read_grey(path)
-    with reading(path):
+    with reading(path), catch_warnings():
+        simplefilter("error", UserWarning)
         return np.asarray(image)
 
 
@@ -149,14 +156,15 @@ def _bytes_of(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _open(path: Path, file: Path | io.BytesIO) -> Image.Image:
+def _open(path: Path, file: IO[bytes]) -> Image.Image:
     try:
         with catch_warnings():
+            simplefilter("error", UserWarning)  # Pillow goes on at damaged tags and skips them
             simplefilter("ignore", Image.DecompressionBombWarning)  # `_require_size` is stricter
-            image = Image.open(file)
+            image = Image.open(file, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: {error}; {REMEDY}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, struct.error, UserWarning) as error:
         raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
     _require_size(path, *image.size)
     return image

@@ -1,16 +1,45 @@
 """The boundary between files of others and this program: what a parser raises at damaged bytes is a DamagedError."""
 
+import errno
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from octa_kedro.errors import DamagedError, OctaError, machine_fault
+from octa_kedro.errors import DamagedError, DataError, OctaError, machine_fault
 from octa_kedro.io.hushed import unquoted
 
 REMEDY = "copy it again or leave the eye out"
 MOST = 1 << 35
 """Bytes: more than any scan has; a damaged header may state anything."""
+DEFLATE = 1032
+"""Bytes that one byte of zlib, gzip or zip can hold at most (RFC 1951: 258 bytes for two bits)."""
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file of this name; False also where the name is too long to be one."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise
+
+
+def require_regular(path: Path) -> None:
+    """DataError for what is no regular file: to open a pipe would wait for ever, and a device has no end."""
+    if is_file(path):
+        return
+    there = os.path.lexists(path)
+    raise DataError(f"{path}: {'is no regular file; name a file' if there else 'no such file'}")
+
+
+def require_bytes(path: Path, most: int, what: str) -> None:
+    """DataError if a regular file has more than `most` bytes, which is more than any `what` needs."""
+    require_regular(path)
+    if (size := path.stat().st_size) > most:
+        raise DataError(f"{path}: has {size / 1e6:.0f} MB, more than {what} needs ({most >> 20} MB at most)")
 
 
 def _is_absurd(error: Exception) -> bool:
@@ -18,6 +47,11 @@ def _is_absurd(error: Exception) -> bool:
     if not isinstance(error, MemoryError) or not hasattr(error, "shape") or not hasattr(error, "dtype"):
         return False
     return bool(math.prod(error.shape) * error.dtype.itemsize > MOST)
+
+
+def passes(error: Exception) -> bool:
+    """Whether an error is a fault of the machine (permission, memory), which says nothing about a file."""
+    return machine_fault(error) is not None and not _is_absurd(error)
 
 
 @contextmanager
@@ -33,6 +67,6 @@ def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
     except OctaError:
         raise
     except Exception as error:
-        if machine_fault(error) is not None and not _is_absurd(error):
+        if passes(error):
             raise
         raise DamagedError(f"{path}: damaged ({unquoted(error)}); {remedy}") from error

@@ -4,6 +4,7 @@ Tables and sections named here are those of DICOM PS3.3 (information objects) an
 """
 
 import logging
+import mmap
 import re
 import warnings
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.boundary import passes
+from octa_kedro.io.dicom_bounds import Mapped, require_modest_deflation, require_possible_frames
 from octa_kedro.io.vendor_scan import Modality, vendor_extra
 from octa_kedro.io.vendor_scan import side_of as eye_of
 from octa_kedro.io.volume import Laterality
@@ -64,9 +67,11 @@ def header_errors(path: Path) -> Iterator[None]:
     """Turns what pydicom raises at a broken value into a DataError that does not repeat the value."""
     try:
         yield
-    except (DataError, MemoryError):
+    except OctaError:
         raise
-    except Exception as error:  # noqa: BLE001 - pydicom raises what it meets in a damaged file, mostly late
+    except Exception as error:  # pydicom raises what it meets in a damaged file, mostly late
+        if passes(error):
+            raise
         raise DataError(
             f"{path}: a value of its header cannot be read ({type(error).__name__}); export the eye again"
         ) from None
@@ -81,11 +86,18 @@ def open_dicom(path: Path, *, pixels: bool) -> Any:
         import pydicom  # noqa: PLC0415
     tags: list[Any] = [*HEADER, *(PIXELS if pixels else ())]
     try:
-        with path.open("rb") as file:
-            start = file.read(132)
-        bare = start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00")  # without preamble
-        data = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags, force=bare)
-    except Exception as error:  # noqa: BLE001 - as above
+        # Mapped, since a file that is read takes the memory for every length that an element states.
+        with path.open("rb") as file, Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            start = mapped[:132]
+            bare = start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00")  # without preamble
+            if not bare:
+                require_modest_deflation(path, mapped)
+            data = pydicom.dcmread(mapped, stop_before_pixels=not pixels, specific_tags=tags, force=bare)
+    except OctaError:
+        raise
+    except Exception as error:  # as above
+        if passes(error):
+            raise
         raise DataError(f"{path}: not a readable DICOM file ({type(error).__name__}); copy it again") from None
     with header_errors(path):
         _require_tomography(path, data)
@@ -125,6 +137,7 @@ def _require_tomography(path: Path, data: Any) -> None:
             "(a concatenation); export the eye as one file"
         )
     n = int(data.get("NumberOfFrames") or 1)
+    require_possible_frames(path, data, n)
     if (described := len(data.get("PerFrameFunctionalGroupsSequence") or [])) not in (0, n):
         raise DataError(f"{path}: states {n} frames but describes {described}; export the eye again")
     if n == 1:

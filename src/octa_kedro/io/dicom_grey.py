@@ -41,6 +41,8 @@ def check_pixels(path: Path, data: Any) -> None:
         raise DataError(
             f"{path}: pixels of {data.BitsAllocated} bits are not read, only 8 and 16; export it with 16 bits"
         )
+    if "PixelData" in data and not 1 <= int(data.BitsStored) <= data.BitsAllocated:
+        raise DataError(f"{path}: states {data.BitsStored} of {data.BitsAllocated} bits a pixel; export it again")
     if (high := data.get("HighBit")) is not None and high != data.get("BitsStored", high + 1) - 1:
         raise DataError(f"{path}: its {data.BitsStored} bits end at bit {high}, not at the lowest; export it again")
     syntax = data.file_meta.TransferSyntaxUID

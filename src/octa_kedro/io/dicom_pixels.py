@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.boundary import passes
+from octa_kedro.io.dicom_bounds import require_boxes
 
 
 def decode(path: Path, data: Any) -> NDArray:
@@ -23,10 +25,13 @@ def decode(path: Path, data: Any) -> NDArray:
             raise DataError(f"{path}: {what}: {found} bytes of pixels, its header requires {needed}; copy it again")
     _require_stated_bits(path, data, syntax)
     try:
+        require_boxes(path, data)
         stored = np.asarray(pixel_array(data, raw=samples == 1))
-    except MemoryError:
+    except OctaError:
         raise
-    except Exception as error:  # noqa: BLE001 - decoders raise what they like at damaged data
+    except Exception as error:  # decoders raise what they like at damaged data
+        if passes(error):
+            raise
         raise DataError(
             f"{path}: its pixels cannot be decoded ({syntax.name}, {type(error).__name__}): they are damaged or "
             "obfuscated; export it without compression and without obfuscation"

@@ -126,13 +126,15 @@ def _series(path: Path, data: mmap.mmap) -> list[Series]:
 def _entries(path: Path, data: mmap.mmap, base: int) -> NDArray:
     """All entries of all directories, the first directory first."""
     tables: list[NDArray] = []
-    at, seen = int(_record(path, data, DIRECTORY, base + FILE_HEADER)["at"]), set()
+    at, seen, total = int(_record(path, data, DIRECTORY, base + FILE_HEADER)["at"]), set(), 0
     while at and at not in seen:
         seen.add(at)
         directory = _record(path, data, DIRECTORY, base + at)
         begin, n = base + at + DIRECTORY.itemsize, int(directory["entries"])
         if not bytes(directory["magic"]).startswith(DIRECTORY_MAGIC) or begin + n * ENTRY.itemsize > len(data):
             raise DataError(f"{path}: truncated or damaged in its directory; copy it again")
+        if (total := total + n) * ENTRY.itemsize > len(data):  # directories within each other
+            raise DataError(f"{path}: its directories list {total} chunks, more than it can hold; copy it again")
         tables.insert(0, np.frombuffer(data[begin : begin + n * ENTRY.itemsize], ENTRY))
         at = int(directory["previous"])
     return np.concatenate(tables) if tables else np.empty(0, ENTRY)
@@ -166,6 +168,11 @@ def _scan(path: Path, data: mmap.mmap, series: Series, modality: Modality) -> Ve
     first = _record(path, data, IMAGE, ordered[0].at)
     height, width = int(first["height"]), int(first["width"])
     require_volume(path, width, len(ordered))
+    if len(ordered) * height * width > len(data):
+        raise DataError(
+            f"{path}: states {len(ordered)} B-scans of {width} x {height} voxels, more than its {len(data)} bytes "
+            "hold; copy it again"
+        )
     stack = np.empty((len(ordered), height, width), np.uint8)
     invalid, wanted = 0, FLOAT16 if modality == "OCT" else BYTES
     for target, chunk in zip(stack, ordered, strict=True):

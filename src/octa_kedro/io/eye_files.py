@@ -1,5 +1,6 @@
 """Finds the files of a source, which is a folder, a table of eyes, a list of files or one file. No heavy imports."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,11 @@ import yaml
 
 from octa_kedro.errors import DataError
 from octa_kedro.identifiers import ONLY_SO, clean_name, find_alike, name_key
+from octa_kedro.io.boundary import is_file
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.table_files import TABLE_SUFFIXES, read_grid
 from octa_kedro.io.text_files import read_text
+from octa_kedro.io.yaml_text import require_modest_yaml
 
 TABLES = ("subjects.csv", "subjects.tsv", "subjects.xlsx")
 """Names of the table that a folder may hold."""
@@ -55,7 +58,7 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
     DataError if `place` does not exist or has no eye, if a path does not end with one of `suffixes`, or if two files
     give the same subject.
     """
-    if place.is_dir():
+    if os.path.isdir(place):  # noqa: PTH112 - False for what is too long to be a name
         table = table_of(place)
         if table:
             return EyeFiles(place, place, table, {})
@@ -65,7 +68,7 @@ def find_eye_files(place: Path, suffixes: Sequence[str]) -> EyeFiles:
         files = name_subjects(alone, suffixes, place)
         structures = {subject: structure_of[name] for subject, name in files.items() if name in structure_of}
         return EyeFiles(place, place, None, files, structures)
-    if not place.is_file():
+    if not is_file(place):
         raise DataError(f"{place}: no such folder or file; {GIVE}")
     if place.suffix.lower() in TABLE_SUFFIXES:
         return EyeFiles(place, place.parent, place, {})
@@ -166,9 +169,11 @@ def _pairs(names: Iterable[str]) -> dict[str, str]:
 
 def _read_list(place: Path) -> list[str]:
     try:
+        if place.suffix.lower() in YAML_LISTS:
+            require_modest_yaml(place)
         text = read_text(place).lstrip("\ufeff")
         entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         why = getattr(error, "problem", None) or unquoted(error)  # without the lines that YAML shows
         raise DataError(f"{place}: cannot be read as a list of files ({why})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):

@@ -11,6 +11,10 @@ from octa_kedro.identifiers import clean_name, name_key
 SEARCHED = 30
 """So many rows are searched for the names of the columns, to say that something stands above them."""
 
+MOST_CELLS = 4_000_000
+"""Of a table with a row for every eye; more would fill the memory before they are looked at."""
+MOST_COLUMNS = 2000
+
 ALMOST = 0.8
 
 log = logging.getLogger(__name__)
@@ -48,8 +52,13 @@ def names_columns(cells: Iterable[str], needed: Iterable[str]) -> bool:
 def columns_of(grid: Grid, needed: Sequence[str], optional: Sequence[str] = ()) -> list[str]:
     """The names of the columns in the first row, those of `needed` and `optional` as they are spelt there.
 
-    DataError if one of `needed` is missing, or any column has the name of another.
+    DataError if one of `needed` is missing, there are too many, or any column has the name of another.
     """
+    if len(grid.header) > MOST_COLUMNS:
+        raise DataError(
+            f"{grid.place}: its first row has {len(grid.header)} cells, more than a table of eyes needs (at most "
+            f"{MOST_COLUMNS}); keep the columns that are read"
+        )
     wanted = {name_key(name): name for name in (*needed, *optional)}
     columns = [wanted.get(name_key(cell), clean_name(cell)) for cell in grid.header]
     if missing := [name for name in needed if name not in columns]:

@@ -12,13 +12,15 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.boundary import MOST
+from octa_kedro.io.boundary import DEFLATE, MOST
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.volume import Laterality, Volume
 
-UNIT_MM = {"mm": 1.0, "unknown": 1.0, "micron": 1e-3, "meter": 1e3}
-UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError, OverflowError)
+UNIT_MM = {1: 1e3, 2: 1.0, 3: 1e-3}
+"""Millimetres in the units of xyzt_units: metre, millimetre, micrometre."""
+
+UNREADABLE = (ImageFileError, HeaderDataError, EOFError, zlib.error, OSError, ValueError, OverflowError, AttributeError)
 """What nibabel raises for a file that it cannot read."""
 UNIT_SCALE = 65535  # values in [0, 1] are stored as 16-bit integers with scl_slope = 1 / UNIT_SCALE
 
@@ -93,7 +95,7 @@ def map_nifti(path: Path) -> tuple[NDArray, float, float]:
 
 def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
     try:
-        image = nib.load(path)
+        image = _load(path)
         # nibabel moves the scale factors from the header to the array proxy when it opens a file.
         proxy = image.dataobj
         numbers = _decompressed(path, proxy) if path.suffix.lower() == ".gz" else np.asanyarray(proxy.get_unscaled())
@@ -102,12 +104,24 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
         raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
 
 
+def _load(path: Path) -> nib.Nifti1Image:
+    image = nib.load(path)
+    if not isinstance(image.header, nib.Nifti1Header):  # as that of NIfTI-2 is, too
+        raise DataError(f"{path}: not a NIfTI file but a {type(image).__name__}; replace it or leave it out")
+    return image
+
+
 def _decompressed(path: Path, proxy: Any) -> NDArray:
     """The stored numbers of a compressed file. It is read to its end, since only there a changed byte is found by its
     checksum; nibabel stops after the last voxel. DataError if its length is not that of its header."""
     start, needed = int(proxy.offset), int(np.prod(proxy.shape, dtype=object)) * proxy.dtype.itemsize
     if needed > MOST:
         raise DataError(f"{path}: its header states {proxy.shape} voxels, more than any scan has; replace it")
+    if start + needed > DEFLATE * path.stat().st_size:
+        raise DataError(
+            f"{path}: its header states {needed} bytes of voxels, more than its {path.stat().st_size} compressed bytes "
+            "can hold; replace it or leave it out"
+        )
     with gzip.open(path) as file:
         file.read(start)
         data = bytearray(needed)
@@ -130,7 +144,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
     file whose size does not agree with its header.
     """
     try:
-        image = nib.load(path)
+        image = _load(path)
         shape, proxy = image.shape, image.dataobj
         expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
         found = path.stat().st_size
@@ -152,7 +166,7 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
 def _affine_mm(image: nib.Nifti1Image) -> NDArray[np.float64]:
     """The affine in millimetres, converted from the unit that the header gives."""
     affine = np.array(image.affine, float)
-    affine[:3] *= UNIT_MM.get(image.header.get_xyzt_units()[0], 1.0)
+    affine[:3] *= UNIT_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)  # the other bits are a unit of time
     return affine
 
 

@@ -25,6 +25,8 @@ MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
 GZIP = b"\x1f\x8b"
 MM = {0: 1.0, 1: 1e3, 2: 1.0, 3: 1e-3}
 """Millimetres in the units of xyzt_units: not stated, metre, millimetre, micrometre."""
+MOST_HEADER = 1 << 24
+"""Bytes before the first voxel: of the header and its extensions."""
 LAST_CODE = 5  # NIFTI_XFORM_TEMPLATE_OTHER
 LABELS = 1002
 NO_GREY_VALUES = {1004: "matrices", 1005: "matrices", 1006: "displacements", 1007: "vectors", 1008: "points",
@@ -111,7 +113,10 @@ def _shape(path: Path, raw: nib.Nifti1Header) -> tuple[int, int, int]:
 def _check_length(path: Path, raw: nib.Nifti1Header, shape: tuple[int, ...]) -> None:
     """DataError if the length of an uncompressed file is not what its header needs."""
     kind = raw.get_data_dtype()
-    expected, found = int(raw.get_data_offset()) + int(np.prod(shape)) * kind.itemsize, path.stat().st_size
+    begin = float(raw["vox_offset"])
+    if not 0 <= begin <= MOST_HEADER:
+        raise DataError(f"{path}: its voxels begin at byte {begin:g} by its header; replace it or leave it out")
+    expected, found = int(begin) + int(np.prod(shape, dtype=object)) * kind.itemsize, path.stat().st_size
     if path.suffix.lower() == ".nii" and found != expected:
         raise DataError(
             f"{path}: its header states {' x '.join(map(str, shape))} voxels of {kind}, which need a file of "

@@ -31,7 +31,7 @@ def read_note(path: Path) -> dict[str, Any]:
         whole = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the pipeline that makes it again") from error
-    except ValueError as error:  # no JSON, or no text at all
+    except (ValueError, RecursionError) as error:  # no JSON, or no text at all
         raise _damaged(path, f"it is cut short or not JSON: {error}") from error
     if not (isinstance(whole, dict) and whole.keys() == {SEAL, CONTENT} and isinstance(whole[CONTENT], dict)):
         raise _damaged(path, "it has no hash of its own; an earlier version may have written it")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from octa_kedro.errors import DataError
 from octa_kedro.identifiers import UNKNOWN, class_word, shown, unfit_for_files
+from octa_kedro.io.boundary import is_file
 from octa_kedro.io.eye_files import (
     PATH,
     TABLES,
@@ -195,7 +196,7 @@ class SubjectTable:
     def _existing(self, subject: str, name: str) -> Path:
         # A name may have been typed in composed letters, and be stored in decomposed ones, or the other way round.
         forms = dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))))
-        path = next((path for form in forms if (path := self.root / form).is_file()), None)
+        path = next((path for form in forms if is_file(path := self.root / form)), None)
         if not name or path is None:
             where = self.path or self.place
             raise DataError(f"subject {subject}: {self.root / name} does not exist; correct the path in {where}")

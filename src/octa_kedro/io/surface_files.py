@@ -1,47 +1,21 @@
-"""Reads MATLAB label files of both formats, and checks that retinal surfaces fit their scan."""
+"""Reads the layers and the mask of the MATLAB label files, and checks that retinal surfaces fit their scan."""
 
-import math
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat, whosmat
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.boundary import reading
 from octa_kedro.io.masks import as_mask
+from octa_kedro.io.matlab import read_matlab
 from octa_kedro.io.octa500 import SURFACE_INDEX_BASE, SURFACES
 from octa_kedro.io.volume import Laterality, PlaneStack
 
 LAYER_KEY = "Layer"
 CROSSING_VOXELS = 1.0
 """Surfaces are rounded to whole voxels, so the borders of a thin layer may touch or cross by this much."""
-MAX_NUMBERS = 1 << 30
-"""A scan has at most a tenth of this; more would fill the memory before it is looked at."""
 FAZ_KEY = "FAZlabel"
 REMEDY = "segment the eye again or remove its layers"
-
-
-def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
-    """The variable `key`, and whether its axes are in reverse order, as they are in MATLAB 7.3 files (HDF5)."""
-    with reading(path, "not a readable MATLAB file; copy it again"):
-        if h5py.is_hdf5(path):
-            with h5py.File(path) as file:
-                if key not in file:
-                    raise DataError(f"{path}: no MATLAB file with the variable {key!r}")
-                _require_size(path, key, file[key].shape)
-                return np.asarray(file[key]), True
-        shapes = {name: shape for name, shape, _ in whosmat(path)}
-        if key not in shapes:
-            raise DataError(f"{path}: no MATLAB file with the variable {key!r}")
-        _require_size(path, key, shapes[key])
-        return np.asarray(loadmat(path, variable_names=[key])[key]), False
-
-
-def _require_size(path: Path, key: str, shape: tuple[int, ...]) -> None:
-    if math.prod(shape) > MAX_NUMBERS:
-        raise DataError(f"{path}: its header states {key} of shape {shape}, more than any scan has; copy it again")
 
 
 def read_layers(path: Path, width: int, n_bscans: int) -> NDArray[np.float32]:

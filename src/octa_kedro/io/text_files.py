@@ -5,10 +5,13 @@ import logging
 from pathlib import Path
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import require_bytes
 
 log = logging.getLogger(__name__)
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+MOST_BYTES = 64 << 20
+
 WINDOWS = "cp1252"
 """What Excel writes as CSV in western Europe; Latin-1 with some letters more."""
 
@@ -18,8 +21,10 @@ BINARY = {b"PK\x03\x04": "a workbook (.xlsx) or an archive", b"\xd0\xcf\x11\xe0"
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, with or without a byte order mark, or else in Windows-1252 (a warning).
 
-    Ends of lines stay as they are. DataError if it is none of these, or a workbook.
+    Ends of lines stay as they are. DataError if it is none of these, a workbook, no regular file, or
+    has more bytes than any table of eyes.
     """
+    require_bytes(path, MOST_BYTES, "a table or a list of eyes")
     try:
         data = path.read_bytes()
     except OSError as error:

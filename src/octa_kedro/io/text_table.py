@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.grid import Grid, grid_of, names_columns
+from octa_kedro.io.grid import MOST_CELLS, Grid, grid_of, names_columns
 from octa_kedro.io.text_files import read_text
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -47,9 +47,12 @@ def _read(path: Path, text: str, separator: str, above: int) -> tuple[Grid, str]
     """The cells as far as they can be read, and what stopped the reading (empty if nothing did)."""
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     rows: list[list[str]] = [[]] * above
-    problem = ""
+    problem, cells = "", 0
     try:
-        rows.extend(lines)
+        for row in lines:
+            rows.append(row)
+            if (cells := cells + 1 + len(row)) > MOST_CELLS:
+                raise DataError(f"{path}: has more than {MOST_CELLS} cells, and so is no table of eyes")
     except csv.Error as error:
         problem = f"line {lines.line_num + above}: {error}; a quote may be missing or too many"
     return grid_of(str(path), rows, dict(_spoilt(rows))), problem

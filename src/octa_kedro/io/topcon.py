@@ -6,6 +6,7 @@ edge of the scanned field, and uocte turns the segmentation, whose origin is the
 """
 
 import io
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from octa_kedro.errors import DataError
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.raster import require_volume
-from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, Spacing, VendorScan, require_modality
+from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, Spacing, VendorScan, require_modality, require_possible
 
 HELD: tuple[Modality, ...] = ("OCT",)
 MAGIC = b"FOCT"
@@ -130,6 +131,7 @@ def _require_pattern(path: Path, mode: int, n: int, width: int, volumes: tuple[i
 
 def _decoded(path: Path, chunk: memoryview, shape: tuple[int, int, int]) -> NDArray:
     """B-scans (number, depth, width) from JPEG 2000 pictures, each preceded by its length."""
+    require_possible(path, math.prod(shape))
     if 4 * shape[0] > len(chunk):  # before memory is taken for so many
         raise DataError(f"{path}: states {shape[0]} B-scans, but {JPEG} has {len(chunk)} bytes; copy it again")
     stack: NDArray | None = None

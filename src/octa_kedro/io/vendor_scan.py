@@ -25,6 +25,8 @@ Axis = Literal["x", "y", "z"]
 Spacing = tuple[float | None, float | None, float | None]
 SIDES: dict[str, Laterality] = {"R": "OD", "OD": "OD", "L": "OS", "OS": "OS"}
 """By words in capitals; see `side_of`."""
+MOST_VOXELS = 1 << 31
+"""The largest scans have fewer: 1000 x 1000 A-scans of 1536 voxels are 1.5e9."""
 MODALITY_WORDS: dict[Modality, str] = {"OCT": "structure (OCT)", "OCTA": "angiography (OCTA)"}
 
 
@@ -71,6 +73,12 @@ class Reader(NamedTuple):
 
     read: Callable[[Path, Modality | None], VendorScan]
     size: Callable[[Path, Modality | None], ScanSize] | None = None
+
+
+def require_possible(path: Path, voxels: int) -> None:
+    """DataError if a header states more voxels than any scan has; they would fill the memory before one is read."""
+    if voxels > MOST_VOXELS:
+        raise DataError(f"{path}: its header states {voxels} voxels, more than any scan has; copy it again")
 
 
 def known_modality(word: str) -> Modality:

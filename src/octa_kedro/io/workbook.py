@@ -4,15 +4,16 @@ import datetime as dt
 import logging
 import re
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, OctaError
+from octa_kedro.io.boundary import passes
 from octa_kedro.io.grid import Grid, grid_of, names_columns
 from octa_kedro.io.hushed import unquoted
+from octa_kedro.io.workbook_bounds import require_modest_workbook
 
 DIGITS = 1e15  # Excel keeps 15 digits of a number
 log = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ AS_TEXT = "format the column as Text and type it again"
 ADDED = re.compile(r'"[^"]*\w[^"]*"|\\\w')
 """Letters and digits that a number format shows beside the number."""
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError)
-
 
 def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
     """The visible sheet that names the columns `needed`; of one sheet, that one.
@@ -30,6 +29,8 @@ def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
     A cell whose content is not sure is in `Grid.wrong`: a date or a truth value (Excel makes them of text), an error,
     a formula without a stored value, a merged cell. DataError if the file is no workbook or two sheets qualify.
     """
+    with _opening(path):
+        require_modest_workbook(path)
     values, formulas = (_load(path, data_only=only) for only in (True, False))
     sheets = [sheet for sheet in values.worksheets if sheet.sheet_state == "visible"]
     if hidden := [sheet.title for sheet in values.worksheets if sheet.sheet_state != "visible"]:
@@ -51,11 +52,21 @@ def read_workbook(path: Path, needed: Sequence[str]) -> Grid:
 def _load(path: Path, *, data_only: bool) -> Any:
     import openpyxl  # noqa: PLC0415 - slow, and only a workbook needs it
 
+    with _opening(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of extensions that have nothing to do with cells
+        return openpyxl.load_workbook(path, data_only=data_only)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """What is raised at a broken workbook, as a DataError; a fault of the machine stays what it is."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of extensions that have nothing to do with cells
-            return openpyxl.load_workbook(path, data_only=data_only)
-    except (ValueError, OSError, LookupError, TypeError, AttributeError, SyntaxError, *_BROKEN) as error:
+        yield
+    except OctaError:
+        raise
+    except Exception as error:
+        if passes(error):
+            raise
         raise DataError(
             f"{path}: cannot be read as a table ({unquoted(error)}); correct its ending if it is text, take off "
             "its password if it has one, or save it as CSV"

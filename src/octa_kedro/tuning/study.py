@@ -4,8 +4,9 @@ import fcntl
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,9 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import DatabaseError
 
-from octa_kedro.errors import ConfigError, DataError, OctaError
-from octa_kedro.messages import first_words
+from octa_kedro.errors import ConfigError, DataError, OctaError, causes
+from octa_kedro.io.boundary import reading
 from octa_kedro.results.changes import code_changes
 from octa_kedro.results.code import Code
 from octa_kedro.training.engine.seeding import derive_seed
@@ -26,6 +26,12 @@ from octa_kedro.tuning.config import TuningConfig
 
 SETTINGS, CODE = "settings", "code"  # attributes of a study
 FOLDS, FAILED = "folds", "failed"  # attributes of a trial
+PASSING = {
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
+    *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN),
+}
+"""SQLite's errors of the machine, not of the file."""
+START_OVER = "restore it from a copy, or delete it to start over"
 SHOWN = 3
 LONGEST = 60
 
@@ -50,11 +56,16 @@ class StudyFile:
         verbosity = optuna.logging.get_verbosity()
         with self._locked():
             optuna.logging.set_verbosity(optuna.logging.WARNING)
+            self._require_whole()
             storage = self._storage()
             try:
                 direction = {"maximise": "maximize", "minimise": "minimize"}[goal]
-                study = optuna.create_study(storage=storage, study_name=name, direction=direction, load_if_exists=True)
-                self._require_same(study, json.loads(json.dumps(settings)), code)
+                with sqlite_reading(self.path):
+                    study = optuna.create_study(
+                        storage=storage, study_name=name, direction=direction, load_if_exists=True
+                    )
+                    self._require_same(study, json.loads(json.dumps(settings)), code)
+                    study.get_trials(deepcopy=False)  # what is damaged in one of them is found now
                 yield study
             finally:
                 storage.remove_session()
@@ -76,13 +87,18 @@ class StudyFile:
             lock.flush()
             yield
 
+    def _require_whole(self) -> None:
+        """DataError if SQLite finds the file damaged: what it reads of such a file may be wrong."""
+        if not self.path.is_file():
+            return
+        with sqlite_reading(self.path), closing(sqlite3.connect(self.path)) as connection:
+            ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        if found != "ok":
+            raise DataError(f"{self.path}: damaged ({' '.join(found.split())}); {START_OVER}")
+
     def _storage(self) -> RDBStorage:
-        try:
+        with sqlite_reading(self.path):
             return RDBStorage(f"sqlite:///{self.path}")
-        except (DatabaseError, RuntimeError) as error:
-            raise DataError(
-                f"{self.path}: not a study that can be read ({first_words(error)}); delete it to start over"
-            ) from error
 
     def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: Code) -> None:
         """Store the settings of a new study, or compare those of an old one with them."""
@@ -104,6 +120,24 @@ class StudyFile:
                 study.study_name,
                 changed,
             )
+
+
+@contextmanager
+def sqlite_reading(path: Path) -> Iterator[None]:
+    """Put around what reads the study at `path`: a DataError says that it is damaged, or that SQLite cannot get at it
+    now, as on a full disk or without permission. Then it must not be deleted."""
+    try:
+        with reading(path, START_OVER):
+            yield
+    except DataError as error:
+        codes = {getattr(one, "sqlite_errorcode", 0) & 0xFF for one in causes(error)}
+        if not codes & PASSING:
+            raise
+        told = " ".join(str(error.__cause__).splitlines()[:1])
+        raise DataError(
+            f"{path}: cannot be used now ({told}); free space, or allow it to be read and written, and run again: what "
+            "it holds is kept"
+        ) from error
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
