@@ -46,12 +46,14 @@ def _lighten_figures() -> None:
 
     from octa_kedro.phantom import gallery
 
-    def save(figure: Figure, where: Any, **_: Any) -> None:
+    def save(figure: Figure, where: Any, **how: Any) -> None:
+        if how.get("format") != "png":
+            return whole(figure, where, **how)
         words = PngInfo()
         words.add_text("words", " ".join(text.get_text() for text in figure.findobj(Text)))
-        Image.new("RGB", (1, 1)).save(where, format="png", pnginfo=words)
+        return Image.new("RGB", (1, 1)).save(where, format="png", pnginfo=words)
 
-    every = gallery.gallery_eyes
+    whole, every = Figure.savefig, gallery.gallery_eyes
     gallery.gallery_eyes = lambda config: dict(list(every(config).items())[:1])
     Figure.savefig = save
 
