@@ -32,7 +32,7 @@ def preload() -> None:
     for name in ("timm", "kedro_datasets.pandas", "kedro_datasets.text", "kedro_datasets.json", "tests.kills.project"):
         importlib.import_module(name)
     _lighten_figures()
-    if len(os.listdir("/proc/self/task")) > 1:
+    if len([*Path("/proc/self/task").iterdir()]) > 1:
         raise RuntimeError("importing has started threads; set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1")
 
 
@@ -102,7 +102,7 @@ def fork(work: Callable[[], object], log: Path) -> Child:
         os.dup2(handle, 2)
         work()
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, the child has to end here
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
     finally:
         sys.stdout.flush()

@@ -33,7 +33,7 @@ SECONDS, MEMORY = "seconds", "memory_gib"
 MEASURED = [SECONDS, MEMORY]
 """Columns of a history that no repetition repeats."""
 STATE, FINGERPRINTS = "state.safetensors", "fingerprints"
-"""The state of a training, which holds those columns, and the folder in which hashes stand beside times of files."""
+"""The state of a training, which holds those columns, and the folder of remembered hashes."""
 
 
 def new_project(folder: Path) -> Path:
@@ -86,10 +86,11 @@ def end_of(project: Path, env: str = ENVIRONMENT) -> dict[str, str]:
     """What a run has left in a data root: a hash of each file, by path.
 
     Of a dataset with versions the newest counts. What may differ between two runs is left out: names of versions, the
-    folder of the project, the columns `MEASURED`, and the content of what holds or shows those, or times of files.
+    folder of the project, the columns `MEASURED`, the content of what
+    holds or shows those, and remembered hashes, whose names and content are of places and times of files.
     """
     root = project / "data" / env
-    files = sorted(path for path in root.rglob("*") if path.is_file() or path.is_symlink())
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.parent.name != FINGERPRINTS)
     newest: dict[tuple[str, ...], str] = {}
     for path in files:
         for before, version in _versions(path.relative_to(root)):
@@ -111,7 +112,7 @@ def _versions(place: Path) -> list[tuple[tuple[str, ...], str]]:
 def _meaning(path: Path, project: Path) -> bytes:
     """The bytes of a file without what may differ."""
     history = path.suffix == ".png" and path.name.startswith("history")  # its title has the seconds of an epoch
-    if path.name == STATE or path.parent.name == FINGERPRINTS or history:
+    if path.name == STATE or history:
         return b""
     if path.suffix not in TEXT:
         return path.read_bytes()
