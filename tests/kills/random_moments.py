@@ -78,7 +78,7 @@ def main(folder: Path, trials: int, seed: int) -> None:
     seconds = measured(fork(partial(run, whole), folder / "whole.log"))
     expected = end_of(whole)
     sys.stdout.write(f"a run takes {seconds:.1f} s of processor time and leaves {len(expected)} files\n")
-    for number in range(trials):
+    for number in chance.sample(range(trials), trials):  # the part that was done, if it is stopped, is spread as well
         first = (number + chance.random()) / trials * seconds  # spread evenly over the run
         more = [chance.uniform(0, seconds) for _ in range(number % MOST)]
         trial(start, folder / f"trial_{number}", [first, *more], expected, count)
