@@ -1,6 +1,7 @@
 """What is looked after in a data root before a run."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,32 @@ def test_a_version_from_the_future_is_refused_by_name(tmp_path: Path):
     (tmp_path / "splits.csv" / LATER).mkdir()
     with pytest.raises(ConfigError, match=rf"splits\.csv/{LATER}: newer than this run \({NOW}\)"):
         look_after(tmp_path, NOW)
+
+
+def test_what_another_process_of_the_same_number_left_is_removed(tmp_path: Path):
+    mine = unfinished_name(tmp_path / "x.nii")
+    other = tmp_path / mine.name.replace(f"-{os.getpid()}.", f"-{os.getpid()}.1")
+    for path in (mine, other):
+        path.touch()
+    look_after(tmp_path, NOW)
+    assert mine.exists()
+    assert not other.exists()
+
+
+def test_a_container_of_the_same_name_counts_as_another_machine(tmp_path: Path):
+    path = unfinished_name(tmp_path / "x.nii")
+    assert re.fullmatch(r".*\.[0-9a-f]{8}", MACHINE)
+    other = tmp_path / path.name.replace(MACHINE, f"{MACHINE[:-8]}00000000").replace(str(os.getpid()), "1")
+    other.touch()
+    look_after(tmp_path, NOW)
+    assert other.exists()
+
+
+def test_versions_of_a_run_at_work_are_not_from_the_future(tmp_path: Path):
+    (tmp_path / "splits.csv" / LATER).mkdir(parents=True)
+    look_after(tmp_path, NOW, [LATER])
+    with pytest.raises(ConfigError, match="newer than this run"):
+        look_after(tmp_path, NOW, [EARLIER])
 
 
 def test_a_root_that_is_not_there_yet_is_no_fault(tmp_path: Path):

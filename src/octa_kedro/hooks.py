@@ -15,6 +15,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
+from octa_kedro import living_runs
 from octa_kedro.catalog_names import require_known_entries
 from octa_kedro.config_loader import ConfigLoader
 from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
@@ -27,6 +28,7 @@ from octa_kedro.messages import first_words
 from octa_kedro.one_line_errors import install_one_line_errors
 from octa_kedro.parameters import check_parameters
 from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
+from octa_kedro.run_versions import reads_of, settle_versions, writes_of
 from octa_kedro.source_path import settle_source
 from octa_kedro.structure import (
     AUTO,
@@ -80,7 +82,7 @@ class ProjectHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Refuse tags that no node has, versions that there are not, and inputs that were never made; warn of
         parameters and versions that are given to this run but not read; look after the folders that the run will write
-        to."""
+        to; keep it apart from other runs."""
         require_known_tags(run_params.get("tags") or (), pipeline)
         load_versions = run_params.get("load_versions") or {}
         require_versions(catalog, load_versions)
@@ -88,9 +90,24 @@ class ProjectHooks:
             require_made(pipeline, catalog, run_params.get("env"))
         for words in unread_by(pipeline, self._found, load_versions):
             log.warning("%s", words)
-        require_folder(Path(run_params["project_path"]) / "data")
+        project, version = Path(run_params["project_path"]), run_params["run_id"]
+        require_folder(project / "data")
         for root in {cohort_root(), inference_root()}:
-            look_after(Path(run_params["project_path"]) / root, run_params["run_id"])
+            look_after(project / root, version, [run.version for run in living_runs.living(project)])
+        reads = reads_of(pipeline, catalog, load_versions)
+        living_runs.begin(project, version, reads, writes_of(pipeline, catalog))
+        if not run_params.get("only_missing_outputs"):  # then Kedro asks which of a run's outputs are there already
+            settle_versions(pipeline, catalog, version)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Note that the run has ended."""
+        living_runs.end()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Note that the run has ended."""
+        living_runs.end()
 
 
 def read_configuration(loader: ConfigLoader) -> ParametersFile | None:

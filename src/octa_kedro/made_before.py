@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from kedro.framework.project import pipelines
 from kedro.io import AbstractVersionedDataset, CatalogProtocol, DatasetError, MemoryDataset
+from kedro.io.core import VersionNotFoundError
 from kedro.pipeline import Pipeline
 
 from octa_kedro.errors import ConfigError
@@ -26,9 +27,10 @@ def require_versions(catalog: CatalogProtocol, load_versions: Mapping[str, str])
 
 def versions_of(dataset: AbstractVersionedDataset) -> list[str]:
     """The names of a dataset's versions, the newest first."""
-    pattern = str(dataset._get_versioned_path("*"))
-    found = (path for path in dataset._glob_function(pattern) if dataset._exists_function(path))
-    return sorted({str(path).rsplit("/", 2)[-2] for path in found}, reverse=True)
+    try:
+        return dataset.list_versions(full_path=False)
+    except VersionNotFoundError:
+        return []
 
 
 def _shown(there: list[str]) -> str:

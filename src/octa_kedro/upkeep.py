@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from octa_kedro.errors import ConfigError
@@ -27,18 +27,19 @@ def require_folder(data: Path) -> None:
         raise ConfigError(f"{data}: a file, where results need a folder of this name; move it away")
 
 
-def look_after(root: Path, version: str) -> None:
+def look_after(root: Path, version: str, living: Collection[str] = ()) -> None:
     """Delete what processes that no longer live were writing below `root`.
 
     ConfigError if a dataset there has a version that is newer than `version`, that of this run: later steps would take
-    it for what this run has saved.
+    it for what this run has saved. Versions of runs that are still at work (`living`) are none of these, as what a run
+    reads is settled when it begins.
     """
     newer = []
     for path in _walk(root):
         if is_abandoned(path):
             log.info("%s: was never finished by a process that has ended; it is removed", path)
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        elif VERSION.fullmatch(path.name) and path.name > version:
+        elif VERSION.fullmatch(path.name) and path.name > version and path.name not in living:
             newer.append(path)
     if newer:
         shown = ", ".join(map(str, sorted(newer)[:SHOWN]))

@@ -24,8 +24,11 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
     """The folder of an environment's models, from which an inference takes its networks; there is nothing to save.
 
     `folds` x `repeats` networks belong to a model (``auto``: as many as are there), the newest of each unless a load
-    version is asked for. Paths that a run names are relative to the folder `relative_to`.
+    version is asked for. Paths that a run names are relative to the folder `relative_to`. Versions newer than `until`,
+    which a run sets to its own, are not taken.
     """
+
+    until: str | None = None
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         from octa_kedro.inference.networks import ModelFolder
 
         version = self._version.load if self._version else None
-        return ModelFolder(Path(self._filepath), self._base, self._folds, self._environment, version)
+        return ModelFolder(Path(self._filepath), self._base, self._folds, self._environment, version, self.until)
 
     def save(self, data: NoReturn) -> None:
         """Refused: ConfigError."""

@@ -63,6 +63,11 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         self._claims = Path(claims["path"]) if claims else None
         self.metadata = metadata
 
+    @property
+    def root(self) -> Path:
+        """The folder of the scans."""
+        return self._root
+
     def load(self) -> Source:
         """The reader; DataError if the folder is not there, ConfigError if the data root belongs to another source."""
         from octa_kedro.io.discreet import open_source

@@ -51,7 +51,7 @@ class ModelFolder:
     as there are where that follows from the data (None).
 
     Paths that a parameter names are relative to `base`. With a `version` that one of each fold is taken instead of the
-    newest.
+    newest; those newer than `until` are left out.
     """
 
     folder: Path
@@ -59,6 +59,7 @@ class ModelFolder:
     folds: int | None
     environment: str
     version: str | None = None
+    until: str | None = None
 
     def take(self, config: InferenceConfig) -> list[Network]:
         """The networks that `config` asks for, which agree with each other; CheckpointError says what is missing."""
@@ -78,15 +79,15 @@ class ModelFolder:
             return [self.base / path for path in config.checkpoints]
         named = self.base / config.checkpoints
         if named.is_dir():
-            return _all_folds(named, self.version)
+            return _all_folds(named, self.version, self.until)
         return [self.base / path for path in _listed(named)]
 
     def _of_model(self, model: str) -> list[Path]:
         """One file per fold of the environment's structure, for more may lie there from a run with more folds."""
         if self.folds is None and (self.folder / model).is_dir():
-            return _all_folds(self.folder / model, self.version)
+            return _all_folds(self.folder / model, self.version, self.until)
         folders = [self.folder / model / f"fold_{number}" for number in range(1, (self.folds or 1) + 1)]
-        found = [_newest(folder, self.version) for folder in folders]
+        found = [_newest(folder, self.version, self.until) for folder in folders]
         if missing := [folder for folder, path in zip(folders, found, strict=True) if path is None]:
             raise CheckpointError(
                 f"{missing[0]}: no checkpoint there{f' of version {self.version}' if self.version else ''}, but "
@@ -131,10 +132,10 @@ def _facts_of(card: CheckpointCard) -> dict[str, Any]:
     }
 
 
-def _all_folds(folder: Path, version: str | None) -> list[Path]:
+def _all_folds(folder: Path, version: str | None, until: str | None = None) -> list[Path]:
     """The newest checkpoint of every fold below a model's folder."""
     numbered = sorted(folder.glob("fold_*"), key=lambda path: (len(path.name), path.name))
-    found = {path: _newest(path, version) for path in numbered}
+    found = {path: _newest(path, version, until) for path in numbered}
     if not any(found.values()):
         raise CheckpointError(f"{folder}: no fold_*/{FILE} below it; give a model's folder or a list of files")
     if without := [path.name for path, newest in found.items() if newest is None]:
@@ -142,12 +143,13 @@ def _all_folds(folder: Path, version: str | None) -> list[Path]:
     return [path for path in found.values() if path is not None]
 
 
-def _newest(fold: Path, version: str | None) -> Path | None:
-    """The checkpoint of one fold: a file, or the newest (or that) version of one."""
+def _newest(fold: Path, version: str | None, until: str | None = None) -> Path | None:
+    """The checkpoint of one fold: a file, or the newest (or that) version of one, no newer than `until`."""
     plain = fold / FILE
     if plain.is_file():
         return plain
     versions = sorted(path for path in plain.glob(f"{version or '*'}/{FILE}") if path.is_file())
+    versions = [path for path in versions if until is None or path.parent.name <= until]
     return versions[-1] if versions else None
 
 

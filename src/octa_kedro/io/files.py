@@ -3,6 +3,7 @@
 Its bytes are on the disk before its name is: otherwise a power cut may leave the name with nothing behind it.
 """
 
+import hashlib
 import os
 import platform
 import re
@@ -13,8 +14,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-MACHINE = re.sub(r"[^A-Za-z0-9.]", "_", platform.node())
-UNFINISHED = re.compile(r"\.(partial|old|working)-(?P<machine>[A-Za-z0-9._]*)-(?P<process>\d{1,9})-.")
+PROC = Path("/proc")
+
+
+def _machine() -> str:
+    """What numbers of processes count in: a machine since it was started, and on Linux one container of it."""
+    name = re.sub(r"[^A-Za-z0-9.]", "_", platform.node())
+    try:
+        started = (PROC / "sys/kernel/random/boot_id").read_text() + str((PROC / "self/ns/pid").readlink())
+    except OSError:  # no Linux
+        return name
+    return f"{name}.{hashlib.sha256(started.encode()).hexdigest()[:8]}"
+
+
+MACHINE = _machine()
+UNFINISHED = re.compile(
+    r"\.(partial|old|working)-(?P<machine>[A-Za-z0-9._]*)-(?P<process>\d{1,9})(\.(?P<started>\d*))?-."
+)
 DAY_SECONDS = 86400
 
 
@@ -53,7 +69,8 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def unfinished_name(path: Path, what: str = "partial") -> Path:
     """A name beside `path` that says which process, on which machine, is at work on it; see `is_abandoned`."""
-    return path.with_name(f".{what}-{MACHINE}-{os.getpid()}-{path.name}")
+    process = os.getpid()
+    return path.with_name(f".{what}-{MACHINE}-{process}.{_started(process)}-{path.name}")
 
 
 def is_abandoned(path: Path) -> bool:
@@ -68,8 +85,17 @@ def is_abandoned(path: Path) -> bool:
     except ProcessLookupError:
         return True
     except OSError:  # somebody else's process, and alive
-        return False
-    return False
+        pass
+    began, now = match["started"], _started(int(match["process"]))
+    return bool(began and now) and began != now  # another one has its number now
+
+
+def _started(process: int) -> str:
+    """When a process was started, in ticks since the machine was; empty where the system does not tell."""
+    try:
+        return (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def flush(path: Path) -> None:

@@ -20,6 +20,7 @@ from octa_kedro.training.engine import loop
 from octa_kedro.training.engine.trainer import Trainer
 from octa_kedro.training.fitted import Fitted
 from octa_kedro.training.predict import predict_fold
+from octa_kedro.training.state import run_folders
 from octa_kedro.training.state.run_folders import STATE, RunFolder, RunFolders
 from tests.conftest import ROOT
 from tests.training.conftest import MODEL_3D
@@ -109,9 +110,29 @@ def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, co
     pd.testing.assert_frame_equal(*predictions)
 
 
-def test_best_weights_written_without_their_state_do_no_harm(*, monkeypatch, tmp_path, volumes, table, config, whole):
-    from octa_kedro.training.state import run_folders
+@pytest.mark.parametrize("function", ["write_text", "save_state"])
+def test_interrupted_between_the_two_files_of_its_end(
+    *, monkeypatch, tmp_path, volumes, table, config, whole, function
+):
+    original, end = getattr(run_folders, function), RunFolder.end
 
+    def interrupted_end(self: RunFolder, state) -> None:
+        monkeypatch.setattr(run_folders, function, interrupt_now)
+        end(self, state)
+
+    def interrupt_now(*_: object) -> None:
+        raise Interruption
+
+    monkeypatch.setattr(RunFolder, "end", interrupted_end)
+    with pytest.raises(Interruption):
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
+    monkeypatch.setattr(RunFolder, "end", end)
+    monkeypatch.setattr(run_folders, function, original)
+    again = fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
+    assert_same(whole, again)
+
+
+def test_best_weights_written_without_their_state_do_no_harm(*, monkeypatch, tmp_path, volumes, table, config, whole):
     original, files = run_folders.save_state, []
 
     def save(path: Path, tree) -> None:

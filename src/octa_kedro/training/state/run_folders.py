@@ -88,9 +88,10 @@ class RunFolder:
                 other.unlink(missing_ok=True)
 
     def end(self, state: dict[str, Any]) -> None:
-        """Mark the run as complete, and keep only history and best weights."""
-        save_state(self.path / STATE, {name: state[name] for name in ("epoch", "rows", "stopping")})
+        """Mark the run as complete, and then keep only history and best weights: the other way round, one that is
+        killed in between could neither resume nor count as complete."""
         write_text(self.path / "ended", "")
+        save_state(self.path / STATE, {name: state[name] for name in ("epoch", "rows", "stopping")})
 
     def best_weights(self) -> dict[str, torch.Tensor]:
         """The weights of the best epoch."""
