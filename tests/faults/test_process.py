@@ -1,0 +1,121 @@
+"""Faults of what is asked for, and of runs that are stopped, run side by side or at the wrong time."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import MISSION, PROCESS, TRAIN, Fault, nothing, table
+from tests.faults.judge import Bench
+from tests.faults.making import content, edited, removed
+
+GROUP = "process"
+RUN = "run --env nifti_folder"
+LOCAL = "conf/local/parameters.yml"
+
+
+def asked(name: str, arguments: str, *says: str, **what) -> Fault:
+    """A fault of the command line."""
+    return Fault(name, nothing, says, f"{RUN} {arguments}", **what)
+
+
+def stopped(name: str, how: str, function: str, call: int = 1, **what) -> Fault:
+    """A run that is stopped when a function is called."""
+    what = {"command": MISSION, "begin": "nifti_fresh", "ends": "stopped"} | what
+    return Fault(name, nothing, inside=((how, {"function": function, "call": call}),), **what)
+
+
+ASKED = [
+    asked("a parameter is misspelt", "--params training_3d.max_epoch=3"),
+    asked("a group of parameters is misspelt", "--params trainng_3d.max_epochs=3"),
+    asked("a parameter has a wrong type", "--params training_3d.max_epochs=many"),
+    asked("a parameter is out of range", "--params training_3d.batch_size=0"),
+    asked("a share is given in percent", "--params splits.hold_out=25,cohort.exclude=null"),
+    asked("a learning rate is negative", "--params training_3d.optimiser.learning_rate=-0.1"),
+    asked("a network is not known", "--params training_3d.model.name=resnet19"),
+    asked("a metric to stop by is not known", "--params training_3d.stop.metric=val_acuracy"),
+    asked("an option has no value", "--params training_3d.max_epochs"),
+    asked("a pipeline is not known", "--pipelines trainig_3d"),
+    asked("a node is not known", "--nodes read_cohrt"),
+    asked("a tag is not known", "--tags evaluaton"),
+    Fault("an environment is not known", nothing, (), "run --env nifty_folder"),
+    asked(
+        "a version to load does not exist",
+        "--pipelines training_3d --load-versions processed_volumes:2020-01-01T00.00.00.000Z",
+    ),
+    asked(
+        "a dataset of --load-versions is not known",
+        "--pipelines training_3d --load-versions procesed_volumes:2020-01-01T00.00.00.000Z",
+    ),
+    asked(
+        "a weights file is missing",
+        "--pipelines training_3d --params training_3d.start.weights=medicalnet,training_3d.start.weights_file=nowhere.pth",
+    ),
+    asked(
+        "a checkpoint for an inference is missing",
+        "--pipelines inference --params inference.checkpoint=nowhere.safetensors",
+    ),
+    asked("an eye for an inference is not in the source", "--pipelines inference --params inference.subject=e9"),
+    asked("a device is not there", "--pipelines training_3d --params training_3d.device=cuda,training_3d.seed=5"),
+    asked("the network takes another number of channels", "--params training_3d.model.in_channels=2"),
+    asked("folds are given beside a column split", "--params splits.folds=3"),
+    asked("an evaluation comes before any training", "--pipelines evaluation", begin="nifti_fresh"),
+    asked("a training comes before any processing", "--pipelines training_3d", begin="nifti_fresh"),
+    asked("an inference comes before any training", "--pipelines inference", begin="nifti_fresh"),
+]
+CONFIGURED = [
+    Fault("a file of parameters is no YAML", content(LOCAL, "source: [eyes\n")),
+    Fault("a file of parameters is indented with tabs", content(LOCAL, "source:\n\tpath: eyes\n")),
+    Fault("a file of parameters is named parameter.yml", lambda p: (p / LOCAL).rename(p / "conf/local/parameter.yml")),
+    Fault(
+        "a key stands in two files of a folder", content("conf/local/parameters_more.yml", "source: {path: others}\n")
+    ),
+    Fault("a key stands twice in one file", edited(LOCAL, lambda t: t + "source: {path: others}\n")),
+    Fault("a file of structure has a misspelt key", content("conf/local/structure.yml", "fold: 1\n")),
+    Fault("the configuration folder of the environment is gone", removed("conf/nifti_folder")),
+    Fault(
+        "pretrained weights are asked for without a network",
+        nothing,
+        (),
+        f"{TRAIN} --params training_3d.start.weights=timm",
+        inside=(("offline", {}),),
+    ),
+]
+STOPPED = [
+    stopped("killed while the cohort is read", "killed_at", "octa_kedro.cohort.table:select_eyes"),
+    stopped("killed while volumes are processed", "killed_at", "octa_kedro.preprocessing.eye:process_volume", 5),
+    stopped("killed between a file and its name", "killed_at", "pathlib:Path.replace", 12),
+    stopped("killed while a training stores its state", "killed_at", "octa_kedro.training.state.state_file:_sync", 1),
+    stopped(
+        "killed while a checkpoint is saved", "killed_at", "octa_kedro.datasets.checkpoint:CheckpointDataset._save"
+    ),
+    stopped("killed while eyes are predicted", "killed_at", "octa_kedro.training.predict:predict_fold"),
+    stopped("killed while tables of the evaluation are made", "killed_at", "octa_kedro.evaluation.tables:metric_table"),
+    stopped("Ctrl-C while volumes are processed", "interrupted_at", "octa_kedro.preprocessing.eye:process_volume", 5),
+    stopped("Ctrl-C while a network is trained", "interrupted_at", "octa_kedro.training.state.state_file:_sync", 1),
+    stopped(
+        "a scheduler ends the run while a network is trained",
+        "terminated_at",
+        "octa_kedro.training.state.state_file:_sync",
+        1,
+    ),
+    Fault(
+        "no memory is left while an eye is processed",
+        nothing,
+        (),
+        PROCESS,
+        begin="nifti_fresh",
+        inside=(("least_memory", {"function": "octa_kedro.preprocessing.eye:process_volume"}),),
+        leaves="data/",
+    ),
+    Fault("the clock is set back by a day", nothing, (), TRAIN, inside=(("clock", {"hours": -24.0}),)),
+    Fault(
+        "a version is from the future",
+        lambda p: (p / "data/nifti_folder/05_model_input/splits.csv/2099-01-01T00.00.00.000Z").mkdir(),
+    ),
+]
+FAULTS = [*ASKED, *CONFIGURED, *STOPPED]
+
+
+@pytest.mark.parametrize("fault", table(FAULTS))
+def test_process(bench: Bench, fault: Fault):
+    bench.judge(fault)

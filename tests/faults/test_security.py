@@ -1,0 +1,102 @@
+"""Faults that somebody may have made on purpose, in names, cells, pickles, archives and configuration."""
+
+import gzip
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import DATA, PROCESS, Fault, nothing, table
+from tests.faults.judge import Bench
+from tests.faults.making import Change, cell, cells, content, header
+
+GROUP = "security"
+LOCAL = "conf/local/parameters.yml"
+INFER = "run --env nifti_folder --pipelines inference"
+START = "run --env nifti_folder --pipelines training_3d --params training_3d.start.weights=medicalnet,training_3d.start.weights_file"
+EXECUTED = "executed"
+
+
+class Harmful:
+    """A pickle that writes a file when it is loaded."""
+
+    def __reduce__(self):
+        return open, (EXECUTED, "w")
+
+
+def torch_file(project: Path) -> None:
+    """What torch.save writes, with harmful content."""
+    with zipfile.ZipFile(project / "harm.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"state_dict": Harmful()}, protocol=2))
+        archive.writestr("archive/version", "3")
+
+
+def bomb(project: Path) -> None:
+    """A gzip file of a megabyte that holds a gigabyte."""
+    block, packed = bytes(1 << 24), io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=9) as file:
+        file.write((project / "eyes/e3.nii.gz").read_bytes()[:0] + nifti_head(project))
+        for _ in range(64):
+            file.write(block)
+    (project / "eyes/e3.nii.gz").write_bytes(packed.getvalue())
+
+
+def nifti_head(project: Path) -> bytes:
+    return gzip.decompress((project / "eyes/e3.nii.gz").read_bytes())[:352]
+
+
+def vast(image) -> None:
+    image.header["dim"][1:4] = (32767, 32767, 32767)
+
+
+def vast_header(project: Path) -> None:
+    """A header that declares 35 terabytes."""
+    file = project / "eyes/e3.nii.gz"
+    data = bytearray(gzip.decompress(file.read_bytes()))
+    data[42:48] = (32767).to_bytes(2, "little") * 3
+    file.write_bytes(gzip.compress(bytes(data)))
+
+
+def outside(project: Path) -> None:
+    """A subject that would be written outside of the results."""
+    cell(3, "subject", "../../outside")(project)
+
+
+NAMES = [
+    Fault("a subject leads out of the folder of results", outside),
+    Fault("a subject is an absolute path", cell(3, "subject", "/etc/passwd")),
+    Fault("a subject holds a NUL", cell(3, "subject", "e\0")),
+    Fault("a subject has 300 characters", cell(3, "subject", "e" * 300)),
+    Fault("a subject is ..", cell(3, "subject", "..")),
+    Fault("a subject is a device of Windows", cell(3, "subject", "CON")),
+    Fault("a subject holds a line break", cell(3, "subject", "e\n3")),
+    Fault("a subject is a formula", cell(3, "subject", "=cmd|' /C calc'!A0")),
+]
+CODE = [
+    Fault("a weights file is a pickle that runs code", torch_file, command=f"{START}=harm.pth"),
+    Fault(
+        "a checkpoint for an inference is a pickle that runs code",
+        torch_file,
+        command=f"{INFER} --params inference.checkpoint=harm.pth",
+    ),
+    Fault(
+        "a parameter file asks YAML to run code",
+        content(LOCAL, f"source: !!python/object/apply:builtins.open [{EXECUTED}, w]\n"),
+    ),
+    Fault(
+        "a parameter asks for a value of the shell's environment", content(LOCAL, "source: {path: '${oc.env:HOME}'}\n")
+    ),
+]
+SIZES = [
+    Fault("a compressed image unpacks to a gigabyte", bomb),
+    Fault("an image declares 35 terabytes", vast_header),
+]
+FAULTS = [*NAMES, *CODE, *SIZES]
+
+
+@pytest.mark.parametrize("fault", table(FAULTS))
+def test_security(bench: Bench, fault: Fault):
+    bench.judge(fault)
+    assert not (bench.project / EXECUTED).exists()
