@@ -17,11 +17,11 @@ import pytest
 from tests.conftest import ROOT
 
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
-BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/running/[^/]+/(\.lock|about\.json)$")
-"""What a refused run may leave, besides what the fault says: notes about the source, and damaged files set aside."""
+BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/06_models/.*/running/")
+"""What any run may write: notes about the source, damaged files set aside, and the folder that a training works in."""
 DATA = "data/nifti_folder"
-PROCESS = "run --env nifti_folder --pipelines data_processing"
-TRAIN = "run --env nifti_folder --pipelines data_processing,training_3d"
+PROCESS = "run --env nifti_folder --to-nodes tabulate_folds"
+TRAIN = "run --env nifti_folder --to-nodes training_3d.fold_1.predict"
 MISSION = "run --env nifti_folder --pipelines data_processing,training_3d,evaluation"
 Within = tuple[str, dict[str, Any]]
 

@@ -19,7 +19,6 @@ from tests.faults import inside
 
 def import_all() -> None:
     """What commands and nodes import. Nothing is computed: a fork of a process with threads can hang."""
-    import kedro_viz.launchers.cli
     import torch
 
     torch.set_num_threads(1)

@@ -1,7 +1,6 @@
 """Faults of files that the program itself has written: cut, emptied, edited, exchanged or deleted afterwards."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import pytest
 
 from tests.faults.harness import DATA, MISSION, PROCESS, TRAIN, Fault, table
 from tests.faults.judge import Bench
-from tests.faults.making import Change, all_of, content, cut, edited, exchanged, flipped, found, removed, table_edited
+from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
 GROUP = "damage"
-EVALUATE = "run --env nifti_folder --pipelines evaluation"
-LEARN = "run --env nifti_folder --pipelines training_3d"
+EVALUATE = "run --env nifti_folder --pipelines evaluation --to-nodes tabulate_metrics"
+LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 PREDICT = "run --env nifti_folder --nodes training_3d.fold_1.predict"
 MODEL = f"{DATA}/06_models/training_3d/fold_1"
 WEIGHTS, CARD = (f"{MODEL}/checkpoint.safetensors/*/checkpoint.{end}" for end in ("safetensors", "json"))
@@ -71,15 +70,16 @@ def swapped(project: Path) -> None:
     file.write_text(json.dumps(whole, indent=1))
 
 
-def refused(name: str, make: Change, *says: str, **what) -> Fault:
+def refused(name: str, make: Change, says: str = "", **what) -> Fault:
     return Fault(name, make, says, **{"command": EVALUATE} | what)
 
 
-def again(name: str, make: Change, *says: str, **what) -> Fault:
+def again(name: str, make: Change, says: str = "", **what) -> Fault:
     """Made again, and right: results are those of an undisturbed run."""
     return Fault(name, make, says, **{"command": PROCESS, "ends": "harmless"} | what)
 
 
+# fmt: off
 MADE_AGAIN = [
     again("the remembered fingerprints are empty", all_emptied(f"{DATA}/02_intermediate/fingerprints/*")),
     again("the remembered fingerprints are cut short", all_cut(f"{DATA}/02_intermediate/fingerprints/*")),
@@ -100,42 +100,28 @@ REFUSED = [
     refused("a manifest is cut short", cut(VOLUMES), command=LEARN),
     refused("a manifest is empty", emptied(VOLUMES), command=LEARN),
     refused("two eyes of a manifest are exchanged", swapped, command=LEARN),
-    refused(
-        "a stored volume is deleted before a training", removed(VOLUME), command=f"{LEARN} --params training_3d.seed=5"
-    ),
-    refused(
-        "one bit of a stored volume is flipped before a training",
-        flipped(VOLUME),
-        command=f"{LEARN} --params training_3d.seed=5",
-    ),
+    refused("a stored volume is deleted before a training", removed(VOLUME),
+            command=f"{LEARN} --params training_3d.seed=5"),
+    refused("one bit of a stored volume is flipped before a training", flipped(VOLUME),
+            command=f"{LEARN} --params training_3d.seed=5"),
     refused("a checkpoint is cut short", cut(WEIGHTS), command=PREDICT),
     refused("a checkpoint is empty", emptied(WEIGHTS), command=PREDICT),
     refused("one bit of a checkpoint is flipped", flipped(WEIGHTS), command=PREDICT),
     refused("the card of a checkpoint is cut short", cut(CARD), command=PREDICT),
     refused("the card of a checkpoint is gone", removed(CARD), command=PREDICT),
-    refused(
-        "the card of a checkpoint no longer says what was seen",
-        other_card(lambda c: c.update(seen={})),
-        command=PREDICT,
-    ),
-    refused(
-        "the card of a checkpoint names another network",
-        other_card(lambda c: c["model"].update(name="resnet18")),
-        command=PREDICT,
-    ),
+    refused("the card of a checkpoint no longer says what was seen", other_card(lambda c: c.update(seen={})),
+            command=PREDICT),
+    refused("the card of a checkpoint names another network", other_card(lambda c: c["model"].update(name="resnet18")),
+            command=PREDICT),
     refused("predictions are cut inside the last number", cut(PREDICTIONS, 0.99)),
     refused("predictions are empty", emptied(PREDICTIONS)),
     refused("a probability is edited", table_edited(PREDICTIONS, first_row("probability", "0.99"))),
     refused("a truth is edited", table_edited(PREDICTIONS, first_row("target", "1"))),
     refused("a prediction is deleted", table_edited(PREDICTIONS, lambda t: t.iloc[1:])),
-    refused(
-        "predictions were saved by a spreadsheet program with semicolons",
-        edited(PREDICTIONS, lambda t: t.replace(",", ";")),
-    ),
-    refused(
-        "the table of what was seen lacks its training rows",
-        table_edited(SEEN, lambda t: t[t["used_for"] != "training"]),
-    ),
+    refused("predictions were saved by a spreadsheet program with semicolons",
+            edited(PREDICTIONS, lambda t: t.replace(",", ";"))),
+    refused("the table of what was seen lacks its training rows",
+            table_edited(SEEN, lambda t: t[t["used_for"] != "training"])),
     refused("the table of what was seen is empty", emptied(SEEN)),
     refused("the splits are edited", table_edited(SPLITS, first_row("held_out", "True")), command=EVALUATE),
     refused("a fold is edited", table_edited(FOLD, first_row("label", "ill")), command=LEARN),
@@ -143,6 +129,7 @@ REFUSED = [
     refused("a newer version of the predictions is an empty file", empty_version(str(Path(PREDICTIONS).parents[1]))),
     refused("the note of what the results belong to is empty", emptied(f"{DATA}/source.json"), command=PROCESS),
 ]
+# fmt: on
 FAULTS = [*MADE_AGAIN, *REFUSED]
 
 

@@ -8,15 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.harness import Fault, nothing, table
+from tests.faults.harness import PROCESS, Fault, nothing, table
 from tests.faults.judge import Bench
 from tests.faults.making import (
-    all_of, cell, cells, content, copied, cut, edited, flipped, header, image, mask, one_more, removed, rows, workbook,
+    all_of,
+    cell,
+    cells,
+    content,
+    copied,
+    cut,
+    edited,
+    flipped,
+    header,
+    image,
+    mask,
+    one_more,
+    removed,
+    rows,
+    workbook,
 )  # fmt: skip
 from tests.faults.projects import lesion
 
 GROUP = "input"
-PROCESS = "run --env nifti_folder --pipelines data_processing"
 TABLE = "eyes/subjects.csv"
 EARLIER = "/(02_intermediate|03_primary)/"
 """What the steps before the processing of eyes write."""
@@ -125,7 +138,7 @@ FOLDERS = [
           all_of(content("eyes/Thumbs.db", b"x"), content("eyes/.DS_Store", b"x"), content("eyes/._e0.nii.gz", b"x")),
           ends="harmless"),
     Fault("a copy that a browser made, e0 (1).nii.gz, lies beside the images of the table",
-          copied("eyes/e0.nii.gz", "eyes/e0 (1).nii.gz"), ends="harmless"),
+          copied("eyes/e0.nii.gz", "eyes/e0 (1).nii.gz"), ends="told"),
     Fault("a download was interrupted: e3.nii.gz.part instead of e3.nii.gz",
           all_of(copied("eyes/e3.nii.gz", "eyes/e3.nii.gz.part"), removed("eyes/e3.nii.gz")),
           "subject e3: ... e3.nii.gz does not exist; correct the path in"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import DATA, PROCESS, Fault, nothing, table
+from tests.faults.harness import Fault, table
 from tests.faults.judge import Bench
-from tests.faults.making import Change, cell, cells, content, header
+from tests.faults.making import cell, content
 
 GROUP = "security"
 LOCAL = "conf/local/parameters.yml"
@@ -64,6 +64,7 @@ def outside(project: Path) -> None:
     cell(3, "subject", "../../outside")(project)
 
 
+# fmt: off
 NAMES = [
     Fault("a subject leads out of the folder of results", outside),
     Fault("a subject is an absolute path", cell(3, "subject", "/etc/passwd")),
@@ -76,23 +77,18 @@ NAMES = [
 ]
 CODE = [
     Fault("a weights file is a pickle that runs code", torch_file, command=f"{START}=harm.pth"),
-    Fault(
-        "a checkpoint for an inference is a pickle that runs code",
-        torch_file,
-        command=f"{INFER} --params inference.checkpoint=harm.pth",
-    ),
-    Fault(
-        "a parameter file asks YAML to run code",
-        content(LOCAL, f"source: !!python/object/apply:builtins.open [{EXECUTED}, w]\n"),
-    ),
-    Fault(
-        "a parameter asks for a value of the shell's environment", content(LOCAL, "source: {path: '${oc.env:HOME}'}\n")
-    ),
+    Fault("a checkpoint for an inference is a pickle that runs code", torch_file,
+          command=f"{INFER} --params inference.checkpoint=harm.pth"),
+    Fault("a parameter file asks YAML to run code",
+          content(LOCAL, f"source: !!python/object/apply:builtins.open [{EXECUTED}, w]\n")),
+    Fault("a parameter asks for a value of the shell's environment",
+          content(LOCAL, "source: {path: '${oc.env:HOME}'}\n")),
 ]
 SIZES = [
     Fault("a compressed image unpacks to a gigabyte", bomb),
     Fault("an image declares 35 terabytes", vast_header),
 ]
+# fmt: on
 FAULTS = [*NAMES, *CODE, *SIZES]
 
 
