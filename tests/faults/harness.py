@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,9 @@ VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/06_models/.*/running/")
 """What any run may write: notes about the source, damaged files set aside, and the folder that a training works in."""
 DATA = "data/nifti_folder"
+EARLIER = "/(02_intermediate|03_primary)/"
+PROCESSED = "/(02_intermediate|03_primary|05_model_input/(processed|enface|flattening))"
+"""What the steps before the processing of eyes, and before the splits, write."""
 PROCESS = "run --env nifti_folder --to-nodes tabulate_folds"
 TRAIN = "run --env nifti_folder --to-nodes training_3d.fold_1.predict"
 MISSION = "run --env nifti_folder --pipelines data_processing,training_3d,evaluation"
@@ -29,9 +32,9 @@ Within = tuple[str, dict[str, Any]]
 class Fault(NamedTuple):
     """One row of a table.
 
-    `ends`: ``refused`` (an exit code that is not 0, and one line with what `says` says), ``told`` (the run ends well, and
-    its log and the tables in `shown` have it), ``harmless`` (as told, and the results are those of an
-    undisturbed run), or ``stopped`` (killed or interrupted; whatever it says, the next run is right).
+    `ends`: ``refused`` (an exit code that is not 0, and one line with what `says` says), ``told`` (the run ends
+    well, and its log or the table `shown` has it), ``harmless`` (as told, and the results are those of an undisturbed
+    run), or ``stopped`` (killed or interrupted; whatever it says, the next run is right).
     """
 
     name: str  # a sentence
@@ -41,7 +44,7 @@ class Fault(NamedTuple):
     ends: Literal["refused", "told", "harmless", "stopped"] = "refused"
     code: int | None = None  # None: 1 if refused, 0 if told or harmless, anything if stopped
     begin: str = "nifti"  # the snapshot to start from, see `SNAPSHOTS`
-    inside: tuple[Within, ...] = ()  # functions of `inside`: faults of the machine
+    inside: Sequence[Within] = ()  # functions of `inside`: faults of the machine
     shown: str = ""  # a glob below data/<environment>: tables or reports that have the words as well
     leaves: str = ""  # a refused run may leave files whose paths match: what earlier steps had finished
     again: str = ""  # the next command, where it is not the same
@@ -93,10 +96,10 @@ class Server:
         )
         self._answer()
 
-    def start(self, project: Path, command: str, within: tuple[Within, ...] = (), output: str = "output") -> int:
+    def start(self, project: Path, command: str, within: Sequence[Within] = (), output: str = "output") -> int:
         """Begin a command; its process. What it prints goes to a file beside the project."""
         file = project.with_name(output)
-        request = {"project": str(project), "arguments": shlex.split(command), "output": str(file), "within": within}
+        request = {"project": str(project), "arguments": shlex.split(command), "output": str(file), "within": [*within]}
         return int(self._ask(request)["process"])
 
     def wait(self, process: int, project: Path, output: str = "output") -> Ended:
@@ -104,7 +107,7 @@ class Server:
         code = self._ask({"wait": process})["code"]
         return Ended(code, project.with_name(output).read_text())
 
-    def run(self, project: Path, command: str, within: tuple[Within, ...] = ()) -> Ended:
+    def run(self, project: Path, command: str, within: Sequence[Within] = ()) -> Ended:
         """A command, from its start to its end."""
         return self.wait(self.start(project, command, within), project)
 

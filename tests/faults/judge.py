@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tests.faults.harness import BESIDE, VERSION, Ended, Fault, Server, Tree, restore, results, take_away
 
+NEVER = re.compile(r"Traceback|weights_only|only if you trust|\x1b\[")
+"""What no answer may hold: a traceback, advice to load what was refused, codes of colours."""
+
 
 class Bench:
     """A project at one place, snapshots of it, and the server that runs commands in it."""
@@ -41,7 +44,7 @@ class Bench:
         expected = {"refused": 1, "told": 0, "harmless": 0, "stopped": None}[fault.ends]
         expected = expected if fault.code is None else fault.code
         assert expected is None or ended.code == expected, ended.output
-        assert "Traceback" not in ended.output, ended.output
+        assert not NEVER.search(ended.output), ended.output
         words = ended.line if fault.ends == "refused" else ended.output + self.shown(fault)
         if fault.ends == "refused":
             assert re.match(r"ERROR: |Error: ", words), ended.output

@@ -13,7 +13,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 import octa_kedro
+from tests.conftest import ROOT
 from tests.faults import inside
 
 
@@ -25,6 +28,8 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(octa_kedro.__path__, "octa_kedro."):
         if not module.name.endswith(("__main__", ".settings", ".trackers", ".widget")):
             importlib.import_module(module.name)
+    for file in sorted((ROOT / "conf").glob("*/*.yml")):
+        OmegaConf.load(file)  # its parser learns the grammar from what it reads
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
 GROUP = "damage"
-EVALUATE = "run --env nifti_folder --pipelines evaluation --to-nodes tabulate_metrics"
+EVALUATE = "run --env nifti_folder --pipelines evaluation --to-nodes evaluation.tabulate_metrics"
 LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 PREDICT = "run --env nifti_folder --nodes training_3d.fold_1.predict"
 MODEL = f"{DATA}/06_models/training_3d/fold_1"
@@ -31,7 +32,19 @@ def emptied(path: str) -> Change:
 
 def first_row(column: str, text: str) -> Callable:
     def change(frame):
+        assert column in frame
         frame.loc[frame.index[0], column] = text
+        return frame
+
+    return change
+
+
+def last_row(column: str, text: str) -> Callable:
+    """The last row of a table with another text in a column that it has."""
+
+    def change(frame):
+        assert column in frame
+        frame.loc[frame.index[-1], column] = text
         return frame
 
     return change
@@ -58,7 +71,12 @@ def all_cut(pattern: str) -> Change:
 
 def empty_version(path: str) -> Change:
     """What a full disk may leave: a newest version with an empty file."""
-    return lambda project: content(f"{path}/2026-01-01T00.00.00.000Z/{Path(path).name}", b"")(project)
+
+    def make(project: Path) -> None:
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S}.000Z"
+        content(f"{path}/{now}/{Path(path).name}", b"")(project)
+
+    return make
 
 
 def swapped(project: Path) -> None:

@@ -1,7 +1,6 @@
 """Faults of disks: no space, no permission, read errors, and what stands in the way."""
 
 import errno
-import os
 import shutil
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def file_for_folder(project: Path) -> None:
 
 def dangling_folder(project: Path) -> None:
     shutil.rmtree(project / DATA)
-    os.symlink("/nowhere/results", project / DATA)
+    (project / DATA).symlink_to("/nowhere/results")
 
 
 # fmt: off
@@ -58,7 +57,7 @@ FULL = [
     full("the disk is full in the middle of a figure", r"/roc\.png/", after=2000),
     full("the disk is full when a report is saved", r"/metrics.md/"),
     Fault("no file may be larger than a volume, as with a quota", nothing, "File too large", command=PROCESS,
-          begin="nifti_fresh", inside=(("largest_file", {"size": 20_000})), leaves="data/"),
+          begin="nifti_fresh", inside=[("largest_file", {"size": 20_000})], leaves="data/"),
 ]
 FORBIDDEN = [
     forbidden("the folder of results may not be written to", DATA, 0o555, begin="nifti_fresh", command=READ),

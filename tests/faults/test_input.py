@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.harness import PROCESS, Fault, nothing, table
+from tests.faults.harness import EARLIER, PROCESS, Fault, nothing, table
 from tests.faults.judge import Bench
 from tests.faults.making import (
     all_of,
@@ -31,8 +31,6 @@ from tests.faults.projects import lesion
 
 GROUP = "input"
 TABLE = "eyes/subjects.csv"
-EARLIER = "/(02_intermediate|03_primary)/"
-"""What the steps before the processing of eyes write."""
 
 
 def given(params: str, command: str = PROCESS) -> str:
@@ -47,12 +45,12 @@ def nested(project: Path) -> None:
 
 
 def loop(project: Path) -> None:
-    os.symlink("..", project / "eyes/all")
+    (project / "eyes/all").symlink_to("..")
 
 
 def dangling(project: Path) -> None:
     (project / "eyes/e3.nii.gz").unlink()
-    os.symlink("/nowhere/e3.nii.gz", project / "eyes/e3.nii.gz")
+    (project / "eyes/e3.nii.gz").symlink_to("/nowhere/e3.nii.gz")
 
 
 def pipe(project: Path) -> None:

@@ -1,6 +1,5 @@
 """Faults of what is asked for, and of runs that are stopped, run side by side or at the wrong time."""
 
-
 import pytest
 
 from tests.faults.harness import MISSION, PROCESS, TRAIN, Fault, nothing, table
@@ -15,6 +14,11 @@ LOCAL = "conf/local/parameters.yml"
 def asked(name: str, arguments: str, says: str = "", **what) -> Fault:
     """A fault of the command line."""
     return Fault(name, nothing, says, f"{RUN} {arguments}", **{"again": PROCESS} | what)
+
+
+def start(weights: str, file: str) -> str:
+    """Parameters of the weights that a training starts from."""
+    return f"training_3d.start.weights={weights},training_3d.start.weights_file={file}"
 
 
 def stopped(name: str, how: str, function: str, call: int = 1, **what) -> Fault:
@@ -57,8 +61,7 @@ ASKED = [
     asked("a dataset of --load-versions is not known",
           "--pipelines training_3d --load-versions procesed_volumes:2020-01-01T00.00.00.000Z",
           "--load-versions procesed_volumes", known="Kedro's own error, with a traceback"),
-    asked("a weights file is missing",
-          "--pipelines training_3d --params training_3d.start.weights=medicalnet,training_3d.start.weights_file=nowhere.pth",
+    asked("a weights file is missing", "--pipelines training_3d --params " + start("medicalnet", "nowhere.pth"),
           "nowhere.pth: no such file; give weights_file the path of a downloaded file", quick=True),
     asked("a checkpoint for an inference is missing",
           "--pipelines inference --params inference.checkpoint=nowhere.safetensors",
@@ -71,40 +74,46 @@ ASKED = [
           "parameter training_3d.model.in_channels is 2, but the input has 1"),
     asked("folds are given beside a column split", "--params splits.folds=3",
           "splits.folds is 3, but ... subjects.csv has a column split, which is one fold; leave one", quick=True),
-    asked("an evaluation comes before any training", "--pipelines evaluation", begin="nifti_fresh"),
-    asked("a training comes before any processing", "--pipelines training_3d", begin="nifti_fresh"),
-    asked("an inference comes before any training", "--pipelines inference", begin="nifti_fresh"),
+    asked("an evaluation comes before any training", "--pipelines evaluation", "predictions", begin="nifti_fresh"),
+    asked("a training comes before any processing", "--pipelines training_3d", "processed_volumes",
+          begin="nifti_fresh"),
+    asked("an inference comes before any training", "--pipelines inference", "training_3d", begin="nifti_fresh"),
 ]
 CONFIGURED = [
-    Fault("a file of parameters is no YAML", content(LOCAL, "source: [eyes\n")),
-    Fault("a file of parameters is indented with tabs", content(LOCAL, "source:\n\tpath: eyes\n")),
-    Fault("a file of parameters is named parameter.yml", lambda p: (p / LOCAL).rename(p / "conf/local/parameter.yml")),
+    Fault("a file of parameters is no YAML", content(LOCAL, "source: [eyes\n"), "conf/local/parameters.yml"),
+    Fault("a file of parameters is indented with tabs", content(LOCAL, "source:\n\tpath: eyes\n"),
+          "conf/local/parameters.yml"),
+    Fault("a file of parameters is named parameter.yml", lambda p: (p / LOCAL).rename(p / "conf/local/parameter.yml"),
+          "parameter.yml"),
     Fault("a key stands in two files of a folder",
-          content("conf/local/parameters_more.yml", "source: {path: others}\n")),
-    Fault("a key stands twice in one file", edited(LOCAL, lambda t: t + "source: {path: others}\n")),
-    Fault("a file of structure has a misspelt key", content("conf/local/structure.yml", "fold: 1\n")),
-    Fault("the configuration folder of the environment is gone", removed("conf/nifti_folder")),
-    Fault("pretrained weights are asked for without a network", nothing,
-          command=f"{TRAIN} --params training_3d.start.weights=timm", inside=(("offline", {}))),
+          content("conf/local/parameters_more.yml", "source: {path: others}\n"), "source"),
+    Fault("a key stands twice in one file", edited(LOCAL, lambda t: t + "source: {path: others}\n"), "source"),
+    Fault("a file of structure has a misspelt key", content("conf/local/structure.yml", "fold: 1\n"), "structure.yml"),
+    Fault("the configuration folder of the environment is gone", removed("conf/nifti_folder"),
+          "--env nifti_folder: there is no folder"),
+    Fault("pretrained weights are asked for without a network", nothing, "download",
+          command=f"{TRAIN} --params training_3d.start.weights=timm", inside=[("offline", {})]),
 ]
 STOPPED = [
     stopped("killed while the cohort is read", "killed_at", "octa_kedro.cohort.table:select_eyes"),
     stopped("killed while volumes are processed", "killed_at", "octa_kedro.preprocessing.eye:process_volume", 5),
     stopped("killed between a file and its name", "killed_at", "pathlib:Path.replace", 12),
     stopped("killed while a training stores its state", "killed_at", "octa_kedro.training.state.state_file:_sync", 1),
-    stopped("killed while a checkpoint is saved", "killed_at",
-            "octa_kedro.datasets.checkpoint:CheckpointDataset._save"),
+    stopped("killed while a checkpoint is saved", "killed_at", "octa_kedro.training.checkpoint:save_checkpoint"),
     stopped("killed while eyes are predicted", "killed_at", "octa_kedro.training.predict:predict_fold"),
     stopped("killed while tables of the evaluation are made", "killed_at", "octa_kedro.evaluation.tables:metric_table"),
     stopped("Ctrl-C while volumes are processed", "interrupted_at", "octa_kedro.preprocessing.eye:process_volume", 5),
     stopped("Ctrl-C while a network is trained", "interrupted_at", "octa_kedro.training.state.state_file:_sync", 1),
     stopped("a scheduler ends the run while a network is trained", "terminated_at",
             "octa_kedro.training.state.state_file:_sync", 1),
-    Fault("no memory is left while an eye is processed", nothing, command=PROCESS, begin="nifti_fresh",
-          inside=(("least_memory", {"function": "octa_kedro.preprocessing.eye:process_volume"})), leaves="data/"),
-    Fault("the clock is set back by a day", nothing, command=TRAIN, inside=(("clock", {"hours": -24.0}))),
+    Fault("no memory is left while an eye is processed", nothing, "not enough memory ... execution.workers",
+          command=PROCESS, begin="nifti_fresh",
+          inside=[("least_memory", {"function": "octa_kedro.preprocessing.eye:process_volume"})], leaves="data/"),
+    Fault("the clock is set back by a day", nothing, "newer than this run ... Correct the clock", command=TRAIN,
+          inside=[("clock", {"hours": -24.0})]),
     Fault("a version is from the future",
-          lambda p: (p / "data/nifti_folder/05_model_input/splits.csv/2099-01-01T00.00.00.000Z").mkdir()),
+          lambda p: (p / "data/nifti_folder/05_model_input/splits.csv/2099-01-01T00.00.00.000Z").mkdir(),
+          "splits.csv/2099-01-01T00.00.00.000Z: newer than this run ... Correct the clock, move or delete that version"),
 ]
 # fmt: on
 FAULTS = [*ASKED, *CONFIGURED, *STOPPED]

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Fault, table
+from tests.faults.harness import PROCESSED, Fault, table
 from tests.faults.judge import Bench
 from tests.faults.making import cell, content
+from tests.faults.test_process import start
 
 GROUP = "security"
 LOCAL = "conf/local/parameters.yml"
 INFER = "run --env nifti_folder --pipelines inference"
-START = "run --env nifti_folder --pipelines training_3d --params training_3d.start.weights=medicalnet,training_3d.start.weights_file"
+LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 EXECUTED = "executed"
 
 
@@ -66,27 +67,38 @@ def outside(project: Path) -> None:
 
 # fmt: off
 NAMES = [
-    Fault("a subject leads out of the folder of results", outside),
-    Fault("a subject is an absolute path", cell(3, "subject", "/etc/passwd")),
-    Fault("a subject holds a NUL", cell(3, "subject", "e\0")),
-    Fault("a subject has 300 characters", cell(3, "subject", "e" * 300)),
-    Fault("a subject is ..", cell(3, "subject", "..")),
-    Fault("a subject is a device of Windows", cell(3, "subject", "CON")),
-    Fault("a subject holds a line break", cell(3, "subject", "e\n3")),
-    Fault("a subject is a formula", cell(3, "subject", "=cmd|' /C calc'!A0")),
+    Fault("a subject leads out of the folder of results", outside,
+          "subjects.csv: row 5: subject '../../outside' cannot name a file", quick=True),
+    Fault("a subject is an absolute path", cell(3, "subject", "/etc/passwd"),
+          "subjects.csv: row 5: subject '/etc/passwd' cannot name a file"),
+    Fault("a subject holds a NUL", cell(3, "subject", "e\0"), "subjects.csv: ", quick=True),
+    Fault("a subject has 300 characters", cell(3, "subject", "e" * 300),
+          "subjects.csv: row 5: subject eeee ... has 300 bytes, too many for names of files; at most", quick=True),
+    Fault("a subject is ..", cell(3, "subject", ".."), "subjects.csv: row 5: subject '..' cannot name a file"),
+    Fault("a subject is a device of Windows", cell(3, "subject", "CON"),
+          "subjects.csv: row 5: subject 'CON' cannot name a file", known="names of devices are accepted as subjects"),
+    Fault("a subject is a formula", cell(3, "subject", "=cmd|' /C calc'!A0"),
+          "subjects.csv: row 5: subject ... cannot name a file"),
 ]
 CODE = [
-    Fault("a weights file is a pickle that runs code", torch_file, command=f"{START}=harm.pth"),
+    Fault("a weights file is a pickle that runs code", torch_file, "harm.pth: not a file of plain tensors",
+          command=f"{LEARN} --params {start('medicalnet', 'harm.pth')}", quick=True,
+          known="the message repeats torch's advice to trust the file"),
     Fault("a checkpoint for an inference is a pickle that runs code", torch_file,
+          "harm. ... a checkpoint is a .safetensors file with a .json beside it",
           command=f"{INFER} --params inference.checkpoint=harm.pth"),
     Fault("a parameter file asks YAML to run code",
-          content(LOCAL, f"source: !!python/object/apply:builtins.open [{EXECUTED}, w]\n")),
+          content(LOCAL, f"source: !!python/object/apply:builtins.open [{EXECUTED}, w]\n"),
+          "parameters.yml ... python/object/apply:builtins.open", quick=True),
     Fault("a parameter asks for a value of the shell's environment",
-          content(LOCAL, "source: {path: '${oc.env:HOME}'}\n")),
+          content(LOCAL, "source: {path: '${oc.env:HOME}'}\n"), "Unsupported interpolation type oc.env"),
 ]
 SIZES = [
-    Fault("a compressed image unpacks to a gigabyte", bomb),
-    Fault("an image declares 35 terabytes", vast_header),
+    Fault("a compressed image unpacks to a gigabyte", bomb,
+          "e3.nii.gz: its header states 2688 bytes of voxels, but it goes on after them; replace it",
+          leaves=PROCESSED),
+    Fault("an image declares 35 terabytes", vast_header,
+          "e3.nii.gz: along x it measures 8192 mm ... correct the spacing or the unit", quick=True),
 ]
 # fmt: on
 FAULTS = [*NAMES, *CODE, *SIZES]
