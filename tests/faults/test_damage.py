@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import DATA, MISSION, PROCESS, TRAIN, Fault, table
+from tests.faults.harness import DATA, MISSION, PROCESS, PROCESSED, TRAIN, Fault, table
 from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
@@ -104,8 +104,6 @@ MADE_AGAIN = [
     again("the records of the stored volumes are cut short", all_cut(f"{DATA}/05_model_input/processed/*-volume.json")),
     again("the records of the stored volumes are empty", all_emptied(f"{DATA}/05_model_input/processed/*-volume.json")),
     again("a stored volume is deleted", removed(VOLUME)),
-    again("a stored volume is cut short", cut(VOLUME)),
-    again("one bit of a stored volume is flipped", flipped(VOLUME)),
     again("the folder of stored volumes is deleted", removed(f"{DATA}/05_model_input/processed")),
     again("the state of a training is cut short", cut(f"{MODEL}/running/*/state.safetensors"), command=TRAIN),
     again("the state of a training is empty", emptied(f"{MODEL}/running/*/state.safetensors"), command=TRAIN),
@@ -115,6 +113,12 @@ MADE_AGAIN = [
     again("all results are deleted", removed(DATA), command=MISSION),
 ]
 REFUSED = [
+    refused("a stored volume is cut short", cut(VOLUME),
+            "-volume.nii: its bytes have changed since it was written; delete it and run again", command=PROCESS,
+            leaves=PROCESSED),
+    refused("one bit of a stored volume is flipped", flipped(VOLUME),
+            "-volume.nii: its bytes have changed since it was written; delete it and run again", command=PROCESS,
+            leaves=PROCESSED),
     refused("a manifest is cut short", cut(VOLUMES), command=LEARN),
     refused("a manifest is empty", emptied(VOLUMES), command=LEARN),
     refused("two eyes of a manifest are exchanged", swapped, command=LEARN),

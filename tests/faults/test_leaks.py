@@ -13,7 +13,7 @@ from tests.faults.harness import PROCESS, PROCESSED, TRAIN, Fault, nothing, tabl
 from tests.faults.judge import Bench
 from tests.faults.making import Change, cell, copied, rows, table_edited
 from tests.faults.projects import FIELD_MM, eye
-from tests.faults.test_damage import CARD, FOLD, SEEN, first_row, last_row, other_card
+from tests.faults.test_damage import FOLD, SEEN, first_row, last_row, other_card
 
 GROUP = "leaks"
 RUN = "run --env nifti_folder"

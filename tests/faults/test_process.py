@@ -113,7 +113,7 @@ STOPPED = [
           inside=[("clock", {"hours": -24.0})]),
     Fault("a version is from the future",
           lambda p: (p / "data/nifti_folder/05_model_input/splits.csv/2099-01-01T00.00.00.000Z").mkdir(),
-          "splits.csv/2099-01-01T00.00.00.000Z: newer than this run ... Correct the clock, move or delete that version"),
+          "splits.csv/2099-01-01T00.00.00.000Z: newer than this run ... Correct the clock, move or delete"),
 ]
 # fmt: on
 FAULTS = [*ASKED, *CONFIGURED, *STOPPED]
