@@ -85,6 +85,7 @@ class Server:
 
     def __init__(self) -> None:
         environment = os.environ | {"DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        environment |= {"HF_HOME": "/nowhere"}  # no weights that were downloaded before
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *environment.get("PYTHONPATH", "").split(os.pathsep)])
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.server"],

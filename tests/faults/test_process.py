@@ -96,8 +96,9 @@ CONFIGURED = [
           "structure.yml: fold: unknown parameter, did you mean folds?"),
     Fault("the configuration folder of the environment is gone", removed("conf/nifti_folder"),
           "--env nifti_folder: there is no folder ... there are base, local, octa500"),
-    Fault("pretrained weights are asked for without a network", nothing, "download",
-          command=f"{TRAIN} --params training_3d.start.weights=timm", inside=[("offline", {})]),
+    Fault("pretrained weights are asked for without a connection", nothing, "resnet18 ... download",
+          command="run --env nifti_folder --nodes training_3d.fold_1.train --params training_3d.start.weights=timm,"
+          "training_3d.model.name=resnet18,training_3d.model.widths=null", inside=[("offline", {})]),
 ]
 STOPPED = [
     stopped("killed while the cohort is read", "killed_at", "octa_kedro.cohort.table:select_eyes"),
