@@ -171,15 +171,15 @@ REFUSED = [
             known="an edited table is accepted", leaves="/floor.csv/"),
     refused("the table of what was seen is empty", emptied(SEEN), "seen.csv",
             known="Kedro's own error, with a traceback", leaves="/floor.csv/"),
-    refused("the splits are edited", table_edited(SPLITS, first_row("held_out", "True")), "splits.csv",
-            command=EVALUATE, known="an edited table is accepted", leaves="/floor.csv/"),
+    refused("the splits are edited", table_edited(SPLITS, first_row("held_out", "True")), "splits", command=EVALUATE,
+            leaves="/floor.csv/"),
     refused("a fold is edited", table_edited(FOLD, first_row("label", "ill")), "splits_fold_1.csv", command=LEARN,
             known="an edited table is accepted"),
     refused("a fold is cut short", cut(FOLD), "splits_fold_1.csv", command=LEARN, known="an edited table is accepted"),
     refused("a newer version of the predictions is an empty file", empty_version(str(Path(PREDICTIONS).parents[1])),
             "predictions.csv", known="Kedro's own error, with a traceback", leaves="/floor.csv/"),
-    refused("the note of what the results belong to is empty", emptied(f"{DATA}/source.json"), "source.json",
-            command=PROCESS),
+    refused("the note of what the results belong to is empty", emptied(f"{DATA}/source.json"),
+            "source.json: does not say whose results these are ... delete it if they are of", command=PROCESS),
 ]
 # fmt: on
 FAULTS = [*MADE_AGAIN, *REFUSED]

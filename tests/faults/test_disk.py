@@ -19,7 +19,7 @@ READ = "run --env nifti_folder --nodes read_cohort"
 def full(name: str, where: str, command: str = MISSION, after: int = 0, **what) -> Fault:
     """There is no space for what is written to paths that match."""
     what = {"begin": "nifti_fresh", "leaves": "data/"} | what
-    space = "No space left on device ... free space"
+    space = "free space"
     return Fault(name, nothing, space, command, inside=(("full_disk", {"where": where, "after": after}),), **what)
 
 
@@ -47,7 +47,7 @@ def dangling_folder(project: Path) -> None:
 
 # fmt: off
 FULL = [
-    full("the disk is full when fingerprints are remembered", "/fingerprints/", READ),
+    full("the disk is full when fingerprints are remembered", "/fingerprints/", PROCESS),
     full("the disk is full when the table of the cohort is saved", r"/cohort_table.csv/", READ),
     full("the disk is full in the middle of a volume", r"/processed/", PROCESS, after=100_000),
     full("the disk is full when a manifest is saved", r"processed_volumes/manifest.json/", PROCESS),
