@@ -35,6 +35,7 @@ PASSING = {
     errno.EROFS: "the file system is read-only; give the project a folder that can be written",
     errno.ENOSPC: "free space on that disk",
     errno.EDQUOT: "free space: the quota of this user is used up",
+    errno.EFBIG: "the file system, or the quota of this user, takes no file of that size; use another disk",
     errno.ENOMEM: "free memory, or work on fewer eyes at a time (execution.workers)",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "close other programs: the machine has too many open files",
