@@ -35,6 +35,8 @@ PASSING = {
     errno.EROFS: "the file system is read-only; give the project a folder that can be written",
     errno.ENOSPC: "free space on that disk",
     errno.EDQUOT: "free space: the quota of this user is used up",
+    errno.EEXIST: "what stands there is no folder (a file, or a link that leads nowhere); move it away",
+    errno.ENOTDIR: "what stands there is no folder; move it away, or correct the path",
     errno.EFBIG: "the file system, or the quota of this user, takes no file of that size; use another disk",
     errno.ENOMEM: "free memory, or work on fewer eyes at a time (execution.workers)",
     errno.EMFILE: "allow more open files (ulimit -n)",

@@ -76,12 +76,15 @@ FORBIDDEN = [
           inside=ORDINARY, shown="nifti_folder/05_model_input/eye_flow.csv/*/eye_flow.csv", again=PROCESS),
 ]
 FAILING = [
-    failing("a disk reports a read error", "octa_kedro.io.nifti:read_nifti", errno.EIO, "try again"),
+    failing("a disk reports a read error", "octa_kedro.preprocessing.eye:process_volume", errno.EIO, "try again"),
     failing("a network drive goes away", "octa_kedro.preprocessing.eye:process_volume", errno.ESTALE,
             "connect it again"),
     failing("too many files are open", "octa_kedro.preprocessing.eye:process_volume", errno.EMFILE, "ulimit -n"),
-    Fault("a file stands where the folder of results has to be", file_for_folder, "nifti_folder", command=READ),
-    Fault("the folder of results is a link to a drive that is not there", dangling_folder, "nifti_folder",
+    Fault("a file stands where the folder of results has to be", file_for_folder,
+          "data/nifti_folder: File exists; what stands there is no folder (a file, or a link that leads nowhere); move it",
+          command=READ),
+    Fault("the folder of results is a link to a drive that is not there", dangling_folder,
+          "data/nifti_folder: File exists; what stands there is no folder (a file, or a link that leads nowhere); move it",
           command=READ),
 ]
 # fmt: on
