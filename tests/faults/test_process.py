@@ -89,7 +89,7 @@ CONFIGURED = [
           "conf/local/parameter.yml: no configuration has this name ... did you mean parameters.yml?", quick=True),
     Fault("a key stands in two files of a folder",
           content("conf/local/parameters_more.yml", "source: {path: others}\n"),
-          "Duplicate keys found in ... parameters.yml and ... parameters_more.yml: source.path", quick=True),
+          "Duplicate keys found in ... source.path", quick=True),
     Fault("a key stands twice in one file", edited(LOCAL, lambda t: t + "source: {path: others}\n"),
           "parameters.yml): ... found duplicate key source"),
     Fault("a file of structure has a misspelt key", content("conf/local/structure.yml", "fold: 1\n"),
