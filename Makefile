@@ -65,6 +65,7 @@ lint: install-dev ## Format, lint, types, import rules, pages
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_pages.py
 	$(BIN)/python tools/draw_architecture.py --check
+	$(BIN)/python tools/list_faults.py --check
 
 test: lint ## Install, lint and run the tests (minutes)
 	$(BIN)/pytest $(ABREAST)

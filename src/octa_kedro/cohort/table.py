@@ -13,6 +13,7 @@ from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.cohort.given_splits import require_given_splits
+from octa_kedro.cohort.sizes import odd_sizes
 from octa_kedro.cohort.twins import same_scans
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.identifiers import ONLY_SO, UNKNOWN, find_alike, find_name
@@ -66,6 +67,8 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
     else:
         kept = kept[["subject"]]
     table = pd.concat([kept, pd.DataFrame(measures)], axis=1).sort_values("subject", ignore_index=True)
+    for line in odd_sizes(table):
+        log.warning("%s", line)
     return Selection(table, _with_fields_of_view(flow, table, source, config))
 
 
@@ -201,5 +204,9 @@ def _measures(source: Source, subject: str, modalities: tuple[str, ...]) -> dict
     first, *others = [source.check(subject, modality) for modality in modalities]
     for modality, other in zip(modalities[1:], others, strict=True):
         if other != first:
-            raise DataError(f"subject {subject}: {modalities[0]} is {first} but {modality} is {other}; they must agree")
+            unlike = [f"{key} {first.get(key)} and {other.get(key)}" for key in first if first[key] != other.get(key)]
+            raise DataError(
+                f"subject {subject}: {modalities[0]} and {modality} are not of one scan ({', '.join(unlike)}); copy "
+                "both again, or leave the eye out"
+            )
     return first

@@ -31,7 +31,7 @@ def list_bscans(folder: Path) -> list[Path]:
             )
         number = int(stem)
         if number in numbered:
-            raise DataError(f"{folder}: B-scan {number} occurs twice ({numbered[number]} and {name})")
+            raise DataError(f"{folder}: B-scan {number} occurs twice ({numbered[number]} and {name}); remove one")
         numbered[number] = name
     if not numbered:
         raise DataError(f"{folder}: holds no B-scan (*.bmp)")

@@ -1,0 +1,167 @@
+"""Faults of the machine, made inside the process that runs a command, before it begins."""
+
+import builtins
+import ctypes
+import errno
+import importlib
+import io
+import os
+import re
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+VERSION_3 = 0x20080522  # of the structures of capset(2)
+
+
+def without_privileges(project: Path) -> None:
+    """Have permissions count for root too: drop what lets root read and write everything (capset(2))."""
+    if os.geteuid() == 0:
+        header, data = (ctypes.c_uint32 * 2)(VERSION_3, 0), (ctypes.c_uint32 * 6)()
+        assert ctypes.CDLL(None, use_errno=True).capset(header, data) == 0
+
+
+def largest_file(project: Path, size: int) -> None:
+    """No file may become larger than `size` bytes, as on some file systems and with some quotas."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def least_memory(project: Path, function: str) -> None:
+    """There is no memory left when `function` is called."""
+
+    def fails(*arguments: Any, **named: Any) -> None:
+        raise MemoryError
+
+    _replace(function, lambda _: fails)
+
+
+def killed_at(project: Path, function: str, call: int = 1) -> None:
+    """The process is killed when `function` (``module:name``) is called for the n-th time."""
+    stop_at(function, call, lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def interrupted_at(project: Path, function: str, call: int = 1) -> None:
+    """Ctrl-C when `function` is called for the n-th time."""
+    stop_at(function, call, lambda: os.kill(os.getpid(), signal.SIGINT))
+
+
+def terminated_at(project: Path, function: str, call: int = 1) -> None:
+    """A scheduler ends the process when `function` is called for the n-th time."""
+    stop_at(function, call, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def fails_at(project: Path, function: str, number: int, call: int = 1) -> None:
+    """`function` reports the error of the operating system with that number when it is called for the n-th time."""
+
+    def fails() -> None:
+        raise OSError(number, os.strerror(number))
+
+    stop_at(function, call, fails)
+
+
+def stop_at(function: str, call: int, stop: Callable[[], None]) -> None:
+    """Have `stop` done when `function` is called for the n-th time."""
+    calls = []
+
+    def wrapped(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            calls.append(1)
+            if len(calls) == call:
+                stop()
+            return whole(*arguments, **named)
+
+        return counted
+
+    _replace(function, wrapped)
+
+
+def edited_at(project: Path, function: str, path: str, old: str, new: str) -> None:
+    """Somebody edits a file of the project when `function` is called."""
+    stop_at(function, 1, lambda: _edit(project / path, old, new))
+
+
+def removed_at(project: Path, function: str, path: str) -> None:
+    """Somebody deletes a file of the project when `function` is called."""
+    stop_at(function, 1, (project / path).unlink)
+
+
+def full_disk(project: Path, where: str, after: int = 0) -> None:
+    """No space is left once `after` bytes were written to files below the project whose path `where` matches.
+
+    Programs that do not write by Python's ``open`` learn it when they flush.
+    """
+    left, pattern, open_file, flush = [after], re.compile(where), io.open, os.fsync
+
+    def refuse(path: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    def full(path: object) -> bool:
+        return str(path).startswith(str(project)) and pattern.search(str(path)) is not None
+
+    class Short(io.FileIO):
+        def write(self, data: Any) -> int:
+            size = memoryview(data).nbytes
+            if size > left[0]:
+                super().write(memoryview(data).cast("B")[: left[0]])
+                left[0] = 0
+                refuse(self.name)
+            left[0] -= size
+            return super().write(data)
+
+    def opened(path: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        if isinstance(path, int) or not set(mode) & set("wax+") or not full(Path(path).absolute()):
+            return open_file(path, mode, *rest, **named)
+        raw = Short(path, mode.replace("b", "").replace("t", ""))
+        if "b" in mode:
+            return io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+        return io.TextIOWrapper(io.BufferedWriter(raw), encoding=named.get("encoding") or "utf-8")
+
+    def flushed(number: int) -> None:
+        path = Path(f"/proc/self/fd/{number}").readlink()
+        if path.is_file() and full(path) and path.stat().st_size > left[0]:
+            refuse(path)
+        flush(number)
+
+    builtins.open = io.open = opened  # type: ignore[assignment]
+    os.fsync = flushed  # type: ignore[assignment]
+
+
+def clock(project: Path, hours: float) -> None:
+    """Versions are named as if it were so many hours later (earlier, if negative)."""
+    from datetime import UTC, datetime, timedelta
+
+    from kedro.framework.session import session
+
+    def shifted() -> str:
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        return now.strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3] + "Z"
+
+    session.generate_timestamp = shifted
+
+
+def offline(project: Path) -> None:
+    """No name can be resolved and nothing can be connected to."""
+
+    def fails(*arguments: Any, **named: Any) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    socket.getaddrinfo = fails  # type: ignore[assignment]
+    socket.socket.connect = fails  # type: ignore[method-assign, assignment]
+
+
+def _replace(function: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    module, name = function.split(":")
+    place: Any = importlib.import_module(module)
+    *parts, last = name.split(".")
+    for part in parts:
+        place = getattr(place, part)
+    setattr(place, last, change(getattr(place, last)))
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))

@@ -1,0 +1,107 @@
+"""Faults that would let a network be judged on what it has learnt from."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from octa_kedro.io.nifti import write_nifti
+from octa_kedro.io.volume import scan_affine
+from tests.faults.harness import PROCESS, PROCESSED, TRAIN, Fault, nothing, table
+from tests.faults.judge import Bench
+from tests.faults.making import Change, cell, copied, rows, table_edited
+from tests.faults.projects import FIELD_MM, eye
+from tests.faults.test_damage import FOLD, SEEN, first_row, last_row, other_card
+
+GROUP = "leaks"
+RUN = "run --env nifti_folder"
+INFER = f"{RUN} --pipelines inference --params source.path=clinic"
+
+
+def taken(index: int, change: Callable[[np.ndarray], np.ndarray]) -> Change:
+    """The image of training eye `index`, changed, as that of test eye 7."""
+
+    def write(project: Path) -> None:
+        array = np.ascontiguousarray(change(eye(index)))
+        write_nifti(project / "eyes/e7.nii.gz", array, scan_affine(array.shape, FIELD_MM))
+
+    return write
+
+
+def clinic(*names: tuple[int, str]) -> Change:
+    """A folder of unlabelled eyes: those of the cohort with these numbers, under other names."""
+
+    def write(project: Path) -> None:
+        (project / "clinic").mkdir()
+        for number, name in names:
+            shutil.copy(project / f"eyes/e{number}.nii.gz", project / "clinic" / f"{name}.nii.gz")
+
+    return write
+
+
+def brighter(array: np.ndarray) -> np.ndarray:
+    return (array * 1.2).clip(0, 255).astype(np.uint8)
+
+
+def noisy(array: np.ndarray) -> np.ndarray:
+    return (array + np.random.default_rng(9).normal(0, 2, array.shape)).clip(0, 255).astype(np.uint8)
+
+
+# fmt: off
+FAULTS = [
+    Fault("a patient is in training and in test", cell(7, "patient", "p3"),
+          "patient p3: e3 is in training and e7 in test ... put all eyes of a patient into one part", quick=True),
+    Fault("the other eye of a training patient is in test",
+          rows(lambda t: t.assign(patient=[*t["patient"][:-1], "p3"], laterality=["OD"] * 7 + ["OS"])),
+          "patient p3: e3 is in training and e7 in test ... put all eyes of a patient into one part"),
+    Fault("a patient is in training and in validation", cell(5, "patient", "p3"),
+          "patient p3: e3 is in training and e5 in validation ... put all eyes of a patient into one"),
+    Fault("two patients differ only in capitals", cell(7, "patient", "P3"),
+          "patient 'p3' (row 5) and 'P3' (row 9) differ only in capitals ... spell them alike", quick=True),
+    Fault("a test image is that of a training eye under another name", copied("eyes/e3.nii.gz", "eyes/e7.nii.gz"),
+          "subjects e3 and e7 have the same scan ... take one row out of the table", quick=True),
+    Fault("a test image is that of a training eye, brighter", taken(3, brighter),
+          "subjects e3 and e7 have the same volume, when processed ... take one row out of the table",
+          leaves=PROCESSED),
+    Fault("a test image is that of a training eye, mirrored", taken(3, lambda a: a[::-1]),
+          "subjects e3 and e7 have the same volume, when processed ... take one row out of the table",
+          leaves=PROCESSED),
+    Fault("a test image is that of a training eye with noise", taken(3, noisy),
+          "eyes e3 and e7 (correlation ... nearly the same image; is it one scan under two names?", ends="told"),
+    Fault("a test eye was moved to training by hand", table_edited(FOLD, last_row("role", "train")),
+          "splits_fold_1.csv", command=f"{RUN} --nodes training_3d.fold_1.train",
+          known="an edited table of a fold is accepted"),
+    Fault("the network has learnt from a test eye", other_card(lambda c: c["seen"].update(training=["e0", "e1", "e7"])),
+          "fold 1: 1 subject (e7) or the other eye of their patient (p7) were seen ... use a checkpoint",
+          command=f"{RUN} --nodes training_3d.fold_1.predict"),
+    Fault("the table of what was seen has a test eye among the training eyes",
+          table_edited(SEEN, first_row("subject", "e7")),
+          "fold 1: 1 subject (e7) ... were seen by the network that is judged on them; use a checkpoint",
+          command=f"{RUN} --pipelines evaluation --to-nodes evaluation.tabulate_metrics", leaves="/floor.csv/"),
+    Fault("an eye of another clinic was learnt from, under the same name", clinic((3, "e3")), "True", command=INFER,
+          ends="told", shown="nifti_folder/inference/clinic/predictions.csv/*/predictions.csv"),
+    Fault("an eye of another clinic was learnt from, under another name", clinic((3, "x")),
+          "the image of eye x IS THAT OF e3", command=INFER, ends="told",
+          shown="nifti_folder/inference/clinic/predictions.csv/*/predictions.csv"),
+    Fault("the threshold is to be chosen on the test eyes", nothing,
+          "parameter evaluation.threshold: Input should be a valid number",
+          command=f"{RUN} --pipelines evaluation --params evaluation.threshold=best", quick=True, again=PROCESS),
+    Fault("the range of grey levels is to be fitted over all eyes", nothing,
+          "parameter processing.intensity.over: unknown parameter",
+          command=f"{PROCESS} --params processing.intensity.over=cohort"),
+    Fault("a search is to be judged by the test eyes", nothing,
+          "parameter tuning.metric: the history has no column 'test_auroc'; choose one of train_loss, val_loss",
+          command=f"{RUN} --pipelines tuning --params tuning.metric=test_auroc", leaves=r"/tuning/.*/study\.",
+          again=PROCESS),
+    Fault("training is to stop by the test eyes", nothing,
+          "parameter training_3d.stop.metric: unknown metric, did you mean val_auroc?",
+          command=f"{TRAIN} --params training_3d.stop.metric=test_auroc", quick=True),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("fault", table(FAULTS))
+def test_leaks(bench: Bench, fault: Fault):
+    bench.judge(fault)
