@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from octa_kedro.cohort.config import ClassConfig, CohortConfig
+from octa_kedro.configuration.structure import parse_structure
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.plots import confusion_figure, roc_figure
@@ -24,12 +25,11 @@ from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.release_files import ReleaseFiles
 from octa_kedro.io.volume import Volume, scan_affine
-from octa_kedro.log_lines import LineFormatter, install_visible_lines, visible
+from octa_kedro.messages.log_lines import LineFormatter, install_visible_lines, visible
 from octa_kedro.preprocessing.contact_sheet import contact_sheet
 from octa_kedro.report.charts import Dot, dot_chart
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.sections import Link, Section, Table
-from octa_kedro.structure import parse_structure
 from octa_kedro.viewer import page
 from tests.evaluation.builders import gaussian_rows
 from tests.preprocessing.test_contact_sheet import Card, picture

@@ -9,11 +9,11 @@ import yaml
 from omegaconf import OmegaConf
 
 from octa_kedro import __version__
-from octa_kedro.config_loader import ConfigLoader
-from octa_kedro.parameters import check_parameters
+from octa_kedro.configuration.config_loader import ConfigLoader
+from octa_kedro.configuration.parameters import check_parameters
+from octa_kedro.configuration.structure import parse_structure
 from octa_kedro.pipeline_registry import build_pipelines
 from octa_kedro.settings import CONFIG_LOADER_ARGS
-from octa_kedro.structure import parse_structure
 from tests.conftest import ROOT
 
 CONF = ROOT / "conf"
@@ -54,7 +54,9 @@ def test_a_command_of_the_pages_can_be_run(command: str, monkeypatch: pytest.Mon
         str(CONF), env=env, runtime_params=run_parameters(given.get("--params", "")), **CONFIG_LOADER_ARGS
     )
     structure = parse_structure(loader["globals"])
-    monkeypatch.setattr("octa_kedro.structure._current", structure)  # as a run's hook does; files ask for its folds
+    monkeypatch.setattr(
+        "octa_kedro.configuration.structure._current", structure
+    )  # as a run's hook does; files ask for its folds
     check_parameters(loader["parameters"], structure, loader.layer("base", "globals")["models"])
     assert set(given.get("--pipelines", "__default__").split(",")) <= build_pipelines(structure).keys()
 

@@ -16,11 +16,11 @@ from kedro.utils import load_obj
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from octa_kedro.configuration.typed_names import keep_names
 from octa_kedro.errors import ConfigError
-from octa_kedro.interruption import interruptible
-from octa_kedro.messages import first_words, nearest
-from octa_kedro.one_line_errors import install_one_line_errors
-from octa_kedro.typed_names import keep_names
+from octa_kedro.messages.one_line_errors import install_one_line_errors
+from octa_kedro.messages.words import first_words, nearest
+from octa_kedro.running.interruption import interruptible
 
 RUNNERS = ("SequentialRunner", "ThreadRunner", "ParallelRunner")
 

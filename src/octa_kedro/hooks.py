@@ -15,22 +15,14 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
-from octa_kedro import living_runs
-from octa_kedro.catalog_names import require_known_entries
-from octa_kedro.config_loader import ConfigLoader
-from octa_kedro.data_root import cohort_root, data_roots, inference_root, use_data_roots
-from octa_kedro.errors import ConfigError
-from octa_kedro.first_lines import first_lines
-from octa_kedro.given import Difference, differences, layers_of
-from octa_kedro.log_lines import install_visible_lines
-from octa_kedro.made_before import require_made, require_versions
-from octa_kedro.messages import first_words
-from octa_kedro.one_line_errors import install_one_line_errors
-from octa_kedro.parameters import check_parameters
-from octa_kedro.run_parameters import ParametersFile, parameters_file, require_one_place
-from octa_kedro.run_versions import reads_of, settle_versions, writes_of
-from octa_kedro.source_path import settle_source
-from octa_kedro.structure import (
+from octa_kedro.configuration.catalog_names import require_known_entries
+from octa_kedro.configuration.config_loader import ConfigLoader
+from octa_kedro.configuration.data_root import cohort_root, data_roots, inference_root, use_data_roots
+from octa_kedro.configuration.given import Difference, differences, layers_of
+from octa_kedro.configuration.parameters import check_parameters
+from octa_kedro.configuration.run_parameters import ParametersFile, parameters_file, require_one_place
+from octa_kedro.configuration.source_path import settle_source
+from octa_kedro.configuration.structure import (
     AUTO,
     Structure,
     drawn_folds,
@@ -38,9 +30,17 @@ from octa_kedro.structure import (
     settle_folds,
     use_structure,
 )
-from octa_kedro.unread import require_known_parts, require_known_tags, unread_by
-from octa_kedro.upkeep import look_after, require_folder
-from octa_kedro.without_effect import without_effect
+from octa_kedro.configuration.unread import require_known_parts, require_known_tags, unread_by
+from octa_kedro.configuration.without_effect import without_effect
+from octa_kedro.errors import ConfigError
+from octa_kedro.messages.log_lines import install_visible_lines
+from octa_kedro.messages.one_line_errors import install_one_line_errors
+from octa_kedro.messages.words import first_words
+from octa_kedro.running import living_runs
+from octa_kedro.running.first_lines import first_lines
+from octa_kedro.running.made_before import require_made, require_versions
+from octa_kedro.running.run_versions import reads_of, settle_versions, writes_of
+from octa_kedro.running.upkeep import look_after, require_folder
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ import warnings
 
 from kedro.pipeline import Pipeline
 
+from octa_kedro.configuration.structure import Structure, current_structure
 from octa_kedro.pipelines import (
     conversion,
     data_processing,
@@ -15,7 +16,6 @@ from octa_kedro.pipelines import (
     training,
     tuning,
 )
-from octa_kedro.structure import Structure, current_structure
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -2,11 +2,11 @@
 
 import os
 
-from octa_kedro.config_loader import ConfigLoader
-from octa_kedro.data_root import cohort_root, environment_name, inference_root
-from octa_kedro.evidence import EvidenceHooks
+from octa_kedro.configuration.config_loader import ConfigLoader
+from octa_kedro.configuration.data_root import cohort_root, environment_name, inference_root
+from octa_kedro.configuration.structure import current_folds
 from octa_kedro.hooks import ProjectHooks
-from octa_kedro.structure import current_folds
+from octa_kedro.running.evidence import EvidenceHooks
 
 
 def _environment(name: str, default: str) -> str:

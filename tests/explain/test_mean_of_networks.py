@@ -9,6 +9,7 @@ import torch
 
 from octa_kedro.cohort.config import SplitConfig
 from octa_kedro.cohort.splits import fold_table, make_splits
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.errors import LeakError
 from octa_kedro.explain import explainer as explainer_module
 from octa_kedro.explain import random_network
@@ -21,7 +22,6 @@ from octa_kedro.explain.recipes import map_recipes, random_map_job
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.pipelines.explainability import create_pipeline
 from octa_kedro.results.stored import Stored
-from octa_kedro.structure import Structure
 from octa_kedro.training.checkpoint import Checkpoint
 from tests.explain.eyes import volume
 from tests.explain.networks import BlobCounter

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from octa_kedro.configuration.run_parameters import parameters_file
 from octa_kedro.io.hashing import sha256_of
-from octa_kedro.run_parameters import parameters_file
 
 CONF = {
     "source": {"path": "x", "anatomy": "eye"},
@@ -38,7 +38,7 @@ def read_parameters(path: Path) -> None:
 
 def read_conf(path: Path) -> None:
     """A project whose local parameters are damaged."""
-    from octa_kedro.config_loader import ConfigLoader
+    from octa_kedro.configuration.config_loader import ConfigLoader
 
     for folder in ("base", "local"):
         (path.parent / "conf" / folder).mkdir(parents=True, exist_ok=True)

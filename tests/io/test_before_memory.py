@@ -17,6 +17,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from octa_kedro.configuration.run_parameters import parameters_file
 from octa_kedro.errors import ConfigError, DataError, OctaError
 from octa_kedro.io import dicom_bounds, text_files, text_table, workbook_bounds
 from octa_kedro.io.eye_files import find_eye_files
@@ -26,7 +27,6 @@ from octa_kedro.io.notes import read_note
 from octa_kedro.io.tables import read_table
 from octa_kedro.io.vendor import VendorFolder
 from octa_kedro.io.volume import scan_affine
-from octa_kedro.run_parameters import parameters_file
 from tests.io import test_e2e, test_topcon
 from tests.io.dicom_files import SHOWN, DicomEye
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from octa_kedro.configuration.run_parameters import parameters_file
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.io.eye_files import find_eye_files
 from octa_kedro.io.matlab import read_matlab
@@ -13,7 +14,6 @@ from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.subject_table import SubjectTable
 from octa_kedro.io.tables import read_table
 from octa_kedro.io.vendor import VendorFolder
-from octa_kedro.run_parameters import parameters_file
 
 READERS: dict[str, Callable[[Path], object]] = {
     "my.yml": lambda path: parameters_file({"parameters": str(path)}),

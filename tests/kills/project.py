@@ -13,7 +13,7 @@ import yaml
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from octa_kedro.upkeep import VERSION
+from octa_kedro.running.upkeep import VERSION
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = "test"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from octa_kedro.configuration.structure import Structure, use_structure
 from octa_kedro.datasets.eyes import EyeFoldersDataset
 from octa_kedro.errors import DataError
 from octa_kedro.inference.folders import EyeFolder
@@ -21,7 +22,6 @@ from octa_kedro.pipelines.data_processing import nodes
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.recipe import Job
 from octa_kedro.results.stored import Manifest
-from octa_kedro.structure import Structure, use_structure
 from tests.pipelines.small_eyes import COHORT, PROCESSING, cut, do, write_eye, write_table
 
 EYES = ("a", "b", "c")

@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from octa_kedro.configuration.structure import Structure, use_structure
 from octa_kedro.io.notes import read_note
 from octa_kedro.pipeline_registry import register_pipelines
-from octa_kedro.structure import Structure, use_structure
 from tests.pipelines.conftest import catalog
 from tests.report.links import links_of, target
 

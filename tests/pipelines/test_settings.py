@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from octa_kedro.configuration.structure import current_structure
 from octa_kedro.errors import ConfigError
-from octa_kedro.structure import current_structure
 from tests.pipelines.conftest import catalog, kedro
 
 EPOCHS = "training_3d: {max_epochs: 7}"

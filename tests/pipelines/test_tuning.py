@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.errors import ConfigError, OctaError, user_error
 from octa_kedro.pipeline_registry import build_pipelines
-from octa_kedro.structure import Structure
 from octa_kedro.training.checkpoint import load_checkpoint
 from tests.pipelines.conftest import catalog, new_project, run
 

@@ -11,11 +11,11 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 
 from octa_kedro import cli
-from octa_kedro.config_loader import ConfigLoader
+from octa_kedro.configuration.config_loader import ConfigLoader
 from octa_kedro.errors import ConfigError
-from octa_kedro.kedro_errors import kedro_words
+from octa_kedro.messages.kedro_errors import kedro_words
 from octa_kedro.models.files import read_weights
-from octa_kedro.upkeep import require_folder
+from octa_kedro.running.upkeep import require_folder
 from tests.pipelines.conftest import run
 
 Use = Callable[..., str]

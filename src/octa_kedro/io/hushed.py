@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from octa_kedro.messages import first_words
+from octa_kedro.messages.words import first_words
 
 Hide = Callable[[str], str]
 OWN = "octa_kedro"

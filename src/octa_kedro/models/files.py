@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from octa_kedro.errors import CheckpointError
 from octa_kedro.io.boundary import passes
-from octa_kedro.messages import first_words
+from octa_kedro.messages.words import first_words
 
 WRAPPERS = ("state_dict_ema", "state_dict", "model", "teacher")
 PARALLEL = "module."

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from octa_kedro.errors import CheckpointError, ConfigError
-from octa_kedro.messages import first_words
+from octa_kedro.messages.words import first_words
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.convert import ACSConv3d, inflate_kernel
 from octa_kedro.models.files import read_weights

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.messages import first_words
+from octa_kedro.messages.words import first_words
 from octa_kedro.preprocessing.alignment import align
 from octa_kedro.preprocessing.geometry import Grid, resample, scan_box
 from octa_kedro.preprocessing.registration_config import Method, RegistrationConfig

@@ -16,7 +16,7 @@ from octa_kedro.config import Config, first_problem
 from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.notes import read_note, write_note
-from octa_kedro.messages import first_words
+from octa_kedro.messages.words import first_words
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig

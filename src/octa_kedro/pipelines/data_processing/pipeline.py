@@ -1,7 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.data_processing import nodes
-from octa_kedro.structure import Structure
 
 CONFIG, EXECUTION = "params:processing", "params:execution"
 SETTLED = "processing_settings"  # CONFIG with its grid in numbers

@@ -1,8 +1,8 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.evaluation import nodes
 from octa_kedro.pipelines.naming import keyword
-from octa_kedro.structure import Structure
 
 PARAMETERS = "params:evaluation"
 

@@ -1,9 +1,9 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.explainability import nodes, result_nodes
 from octa_kedro.pipelines.naming import keyword
 from octa_kedro.pipelines.training.pipeline import IMAGES
-from octa_kedro.structure import Structure
 
 PREDICTIONS = "evaluation.predictions"
 SURFACES = "processed_surfaces"

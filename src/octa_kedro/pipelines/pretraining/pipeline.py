@@ -1,7 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.pretraining import nodes
-from octa_kedro.structure import Structure
 
 
 def create_pipeline(structure: Structure) -> Pipeline:

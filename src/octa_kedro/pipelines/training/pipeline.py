@@ -1,7 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.training import nodes
-from octa_kedro.structure import Structure
 
 IMAGES = {2: "enface_maps", 3: "processed_volumes"}
 

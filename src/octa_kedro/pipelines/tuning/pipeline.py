@@ -1,9 +1,9 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.naming import keyword
 from octa_kedro.pipelines.training.pipeline import IMAGES
 from octa_kedro.pipelines.tuning import nodes
-from octa_kedro.structure import Structure
 
 
 def create_pipeline(structure: Structure) -> Pipeline:
