@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+PROC = Path("/proc")
 ROUNDS, PAUSE = 50, 0.02
 ENDED = "Z"
 """State of a process that has ended but was not waited for."""
@@ -24,8 +25,6 @@ def ignore_interrupts(worker: int = 0) -> None:
 
 def kill_workers() -> None:
     """End all processes that this one has started through Python: those of pools, of loaders and of devices."""
-    for process in multiprocessing.active_children():
-        process.kill()
     for _ in range(ROUNDS):  # a pool may have been about to start one more
         if not (living := list(_children())):
             return
@@ -36,12 +35,14 @@ def kill_workers() -> None:
 
 
 def _children() -> Iterator[int]:
-    """Living children, without the one that cleans up behind pools. loky's are not among multiprocessing's, and it
-    forgets them while it is being shut down."""
-    there = [name for name in os.listdir("/proc") if name.isdigit()] if Path("/proc").is_dir() else []  # noqa: PTH208
-    for name in there:
+    """Living children, without the one that cleans up behind pools; a pool that is being shut down forgets its own, so
+    that the system is asked where it tells."""
+    if not PROC.is_dir():
+        yield from (child.pid for child in multiprocessing.active_children() if child.pid is not None)
+        return
+    for name in (name for name in os.listdir(PROC) if name.isdigit()):  # noqa: PTH208
         with suppress(OSError, ValueError, IndexError):
-            state, parent = Path("/proc", name, "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            state, parent = (PROC / name / "stat").read_text().rsplit(")", 1)[1].split()[:2]
             mine = int(parent) == os.getpid() and state != ENDED
-            if mine and b"resource_tracker" not in Path("/proc", name, "cmdline").read_bytes():
+            if mine and b"resource_tracker" not in (PROC / name / "cmdline").read_bytes():
                 yield int(name)

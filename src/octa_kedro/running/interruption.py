@@ -90,8 +90,10 @@ def _watch(reader: int, numbers: list[int]) -> None:
     if first is not None:
         _next(reader, numbers, GRACE)
         _end(first)
-        kill_workers()  # another thread may be at it, but not through
-        os._exit(128 + first)
+        try:
+            kill_workers()  # another thread may be at it, but not through
+        finally:
+            os._exit(128 + first)
     os.close(reader)
 
 
@@ -117,9 +119,10 @@ def _end(number: int) -> None:
         sys.stderr.write("\n" + "\n".join(last_words(number)) + "\n")
         sys.stderr.flush()
         sys.stdout.flush()
-    kill_workers()
-    # not by an exception: to take down an interpreter with these libraries can take ten seconds
-    os._exit(128 + number)
+    try:
+        kill_workers()
+    finally:  # not by an exception: to take down an interpreter with these libraries can take ten seconds
+        os._exit(128 + number)
 
 
 def last_words(number: int) -> list[str]:
