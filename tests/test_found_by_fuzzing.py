@@ -18,6 +18,7 @@ from octa_kedro.errors import CheckpointError, ConfigError, DataError, user_erro
 from octa_kedro.io.bmp import bitmap_size
 from octa_kedro.io.nifti import check_nifti, read_nifti
 from octa_kedro.models.files import read_weights
+from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import load_checkpoint
 from octa_kedro.tuning.study import sqlite_reading
 from tests.fuzz.targets_of_runs import study_of, write_weights
@@ -48,10 +49,12 @@ def test_a_card_that_is_no_text_is_named(tmp_path: Path):
 
 
 def test_settings_that_are_damaged_are_named(tmp_path: Path):
-    (tmp_path / "settings.json").write_text("{")
-    with pytest.raises((DataError, DatasetError)) as caught:
-        ProcessingDataset(filepath=str(tmp_path / "settings.json")).load()
-    assert "settings.json: damaged" in str(user_error(caught.value))
+    settings = tmp_path / "settings.json"
+    ProcessingDataset(filepath=str(settings)).save(ProcessingConfig())
+    settings.write_text("{")
+    with pytest.raises(DatasetError) as caught:
+        ProcessingDataset(filepath=str(settings)).load()
+    assert "settings.json: its content has changed" in str(user_error(caught.value))
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "[]", json.dumps({"source": "a\0b"})])

@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_no_version(
         raise OSError(28, "No space left on device", str(path))
 
     dataset(tmp_path, "v1", kind=kind, name=name).save(data)
-    monkeypatch.setattr(files, "_flush", full)
+    monkeypatch.setattr(files, "flush", full)
     with pytest.raises(Exception, match="No space left"):
         dataset(tmp_path, "v2", kind=kind, name=name).save(data)
     assert not [path for path in (tmp_path / name / "v2").glob("*") if path.is_file()]

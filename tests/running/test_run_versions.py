@@ -9,6 +9,7 @@ from kedro_datasets.text import TextDataset
 
 from octa_kedro.datasets.checkpoint import ModelFolderDataset
 from octa_kedro.datasets.source import SourceDataset
+from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.running.run_versions import reads_of, settle_versions, writes_of
 
 EARLIER, MINE, LATER = (f"2026-05-05T12.00.00.00{n}Z" for n in (1, 5, 9))
@@ -67,9 +68,10 @@ def test_what_a_run_reads_of_others_and_saves(tmp_path: Path, pipeline: Pipeline
         ({"model": "training_2d"}, "models/training_2d"),
         ({"model": "training_2d", "checkpoint": "a.safetensors"}, "a.safetensors"),
         ({"model": "training_2d", "checkpoints": "folder"}, "folder"),
+        (InferenceConfig(model="training_2d"), "models/training_2d"),
     ],
 )
-def test_an_inference_reads_the_networks_that_it_takes(settings: dict[str, str], path: str):
+def test_an_inference_reads_the_networks_that_it_takes(settings: dict[str, str] | InferenceConfig, path: str):
     models = ModelFolderDataset(filepath="models", relative_to={"path": "."}, folds=1, version=Version(None, MINE))
     found = DataCatalog({"models": models})
     found["params:inference"] = settings

@@ -155,10 +155,22 @@ def test_a_judged_eye_that_is_nearly_a_training_eye_is_marked_also_where_it_is_m
     blobs = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (16, 8, 4)]
     array = np.mean(blobs, axis=0, dtype=np.float32) * 0.8
     near = np.roll(array, moved, axis=0) + rng.uniform(0, 0.1, array.shape).astype(np.float32)
-    images = {name: stored_image(tmp_path, name, one) for name, one in {"learnt": array, "near": near}.items()}
+    assert marked(tmp_path, array, near) == {"near": "learnt"}
+
+
+def test_an_eye_that_is_only_like_a_training_eye_counts_and_is_named(tmp_path: Path, caplog):
+    rng = np.random.default_rng(3)
+    common, one, other = (np.kron(rng.random((8, 8, 12)), np.ones((4, 4, 4))).astype(np.float32) for _ in range(3))
+    assert marked(tmp_path, common + 0.35 * one, common + 0.35 * other) == {}
+    assert "may be another eye" in caplog.text
+
+
+def marked(folder: Path, learnt: np.ndarray, near: np.ndarray) -> dict[str, str]:
+    arrays = {"learnt": learnt, "near": near}
+    images = {name: stored_image(folder, name, one / one.max()) for name, one in arrays.items()}
     table = pd.DataFrame({"subject": ["learnt", "near"], "role": ["train", "held_out"], "fold": 1})
     card = card_of(table).model_copy(update={"sketches": {"learnt": images["learnt"].meta[SKETCH][0]}})
-    assert require_images_unseen(images, table, card, learner="x") == {"near": "learnt"}
+    return require_images_unseen(images, table, card, learner="x")
 
 
 def stored_image(folder: Path, name: str, array: np.ndarray) -> Stored:

@@ -16,9 +16,10 @@ from octa_kedro.results.stored import Stored
 CANDIDATE = 0.65
 """Pairs whose sketches are more alike than this are compared as a whole. Of the phantom's 1128 pairs of different eyes
 none is above .62; copies that are moved by two voxels have .74, by one voxel .92."""
-ALIKE, SAME = 0.75, 0.999
-"""Correlations, after alignment, of near copies and of one volume. Different eyes of the phantom reach .62; copies with
-strong noise have .88, in four bits .93, with another contrast .95, moved by one or two voxels .99."""
+ALIKE, COPY, SAME = 0.75, 0.95, 0.999
+"""Correlations, after alignment, of what may be a near copy, what surely is one, and of one volume. Different eyes of
+the phantom reach .62; copies with strong noise have .88, in four bits .93, with another contrast .95, moved by one or
+two voxels .99. What is no eye may be more alike: different shapes of one kind have .87."""
 FARTHEST = 8  # voxels along each axis that one copy may be moved against the other
 MOST = 200  # pairs that are compared as a whole; more alike eyes than that are no cohort of eyes
 

@@ -119,10 +119,14 @@ def _end(number: int) -> None:
         sys.stderr.write("\n" + "\n".join(last_words(number)) + "\n")
         sys.stderr.flush()
         sys.stdout.flush()
+    threading.excepthook = _say_nothing  # a pool is surprised by the end of its processes
     try:
         kill_workers()
     finally:  # not by an exception: to take down an interpreter with these libraries can take ten seconds
         os._exit(128 + number)
+
+
+def _say_nothing(what: "threading.ExceptHookArgs") -> None: ...
 
 
 def last_words(number: int) -> list[str]:

@@ -4,7 +4,7 @@ Kedro looks for the newest version whenever a dataset is loaded, and takes the l
 project, or a clock that was set back, would give a step what another run has saved.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from kedro.pipeline import Pipeline
 
 from octa_kedro.datasets.checkpoint import ModelFolderDataset
 from octa_kedro.datasets.source import SourceDataset
+from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.running.made_before import versions_of
 from octa_kedro.running.upkeep import VERSION
 
@@ -34,8 +35,8 @@ def reads_of(pipeline: Pipeline, catalog: Any, named: Collection[str]) -> dict[s
     reads = {name: [_place(dataset)] for name, dataset in _placed(pipeline.inputs() - {*named}, catalog)}
     for name, dataset in _versioned(pipeline, catalog):
         if isinstance(dataset, ModelFolderDataset) and name in reads:
-            settings = catalog.load(SETTINGS) if SETTINGS in pipeline.inputs() else {}
-            reads[name] = list(_networks(dataset, settings))
+            given = catalog.load(SETTINGS) if SETTINGS in pipeline.inputs() else {}
+            reads[name] = list(_networks(dataset, InferenceConfig.model_validate(given)))
     return reads
 
 
@@ -44,10 +45,10 @@ def writes_of(pipeline: Pipeline, catalog: Any) -> list[Path]:
     return [_place(dataset) for _, dataset in _placed(pipeline.all_outputs(), catalog)]
 
 
-def _networks(dataset: ModelFolderDataset, settings: Mapping[str, Any]) -> Iterator[Path]:
-    given = settings.get("checkpoint") or settings.get("checkpoints")
+def _networks(dataset: ModelFolderDataset, settings: InferenceConfig) -> Iterator[Path]:
+    given = settings.checkpoint or settings.checkpoints
     if given is None:
-        yield _place(dataset) / str(settings.get("model", ""))
+        yield _place(dataset) / settings.model
     else:
         yield from (Path(one) for one in ([given] if isinstance(given, str) else given))
 

@@ -8,7 +8,7 @@ import pandas as pd
 from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
 from octa_kedro.errors import LeakError
-from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, SAME, compare_stored
+from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, COPY, SAME, compare_stored
 from octa_kedro.preprocessing.sketch import SKETCH
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import CheckpointCard
@@ -53,7 +53,7 @@ def require_images_unseen(
 ) -> dict[str, str]:
     """LeakError if the weights of `card` have learnt, under another name, from the image of a validation or held-out
     eye of a fold table; those that they have learnt from a near copy of, with the name of that, which no metric may
-    count (each with a warning).
+    count. A warning names each, and also images that are alike but may be of two eyes: these count.
 
     Names are `require_fold_unseen`'s part: here the image counts. The two eyes of a patient may be alike.
     """
@@ -68,8 +68,10 @@ def require_images_unseen(
         words = f"fold {fold}: the image of {subject} is that of {other}, which was seen by {learner}"
         if correlation >= SAME:
             raise LeakError(f"{words}; take one of them out of the table, and train again")
-        log.warning("%s, or nearly so (correlation %.2f); no metric counts it", words, correlation)
-        copies[subject] = other
+        if correlation >= COPY:
+            copies[subject] = other
+        counts = "no metric counts it" if correlation >= COPY else "it counts, as it may be another eye"
+        log.warning("%s, or nearly so (correlation %.2f); %s", words, correlation, counts)
     return copies
 
 

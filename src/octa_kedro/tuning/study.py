@@ -130,7 +130,7 @@ def sqlite_reading(path: Path) -> Iterator[None]:
         with reading(path, START_OVER):
             yield
     except DataError as error:
-        codes = {getattr(one, "sqlite_errorcode", 0) & 0xFF for one in causes(error)}
+        codes = {getattr(one, "sqlite_errorcode", 0) & 0xFF for one in causes(error.__cause__)}
         if not codes & PASSING:
             raise
         told = " ".join(str(error.__cause__).splitlines()[:1])
