@@ -39,17 +39,8 @@ LONGEST = 120
 FORBIDDEN = frozenset('/\\:*?"<>|')
 """What no file name may hold on Windows or on its network drives, where data are taken; the first two nowhere."""
 
-RESERVED = frozenset(
-    (
-        "CON",
-        "PRN",
-        "AUX",
-        "NUL",
-        "CONIN$",
-        "CONOUT$",
-        *(f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\u00b9\u00b2\u00b3"),
-    )
-)
+_PORTS = (f"{port}{n}" for port in ("COM", "LPT") for n in "123456789\u00b9\u00b2\u00b3")
+RESERVED = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS})
 """Names of devices on Windows, with whatever ending."""
 
 MOST_SHOWN = 40

@@ -9,6 +9,7 @@ from octa_kedro.io.discreet import DiscreetSource, open_source
 from octa_kedro.io.hiding import hide_folder, hide_names, relative_to
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.pseudonyms import Pseudonyms
+from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.source import Source
 from octa_kedro.io.volume import scan_affine
 from tests.io.test_damaged import VOXELS, write_nifti
@@ -132,3 +133,42 @@ def test_files_beside_the_table_are_not_named_by_patients(folder: Path):
     source = opened(folder, "name,subject\nMeier Anna OD,e1\nMeier Anna OS,e2\n")
     assert source.subjects() == ["e1"]
     assert source.unlisted() == ["e2", "unlisted_2"]
+
+
+def test_folders_and_comments_of_a_release_name_nobody(release_copy: Path):
+    """The eye's folder, the part folder above it and a file in it are named by the patient, as are comments behind the
+    pixels of bitmaps."""
+    base = release_copy / "part 1" / "Meier Berta" / "OCTA_6mm"
+    base.parent.mkdir(parents=True)
+    (release_copy / "OCTA_6mm").rename(base)
+    own = min((base / "OCTA").iterdir()).name
+    for modality in ("OCT", "OCTA"):
+        folder = (base / modality / own).rename(base / modality / "Meier Anna")
+        for bitmap in folder.iterdir():
+            bitmap.write_bytes(bitmap.read_bytes() + b"Meier Anna")
+    rows = "".join(f"{path.name},e{n}\n" for n, path in enumerate(sorted(release_copy.glob("**/OCTA/*"))))
+    names = table(release_copy, f"name,subject\n{rows}{own},listed\n")  # the label sheet still has that name
+    source = open_source(lambda: Octa500Release(release_copy, anatomy="any"), release_copy, names)
+    eye = names.entries["Meier Anna"].subject
+    assert source.volume(eye, "OCTA").source == eye
+    (base / "OCTA" / "Meier Anna" / "1.bmp").write_bytes(b"Meier")
+    with pytest.raises(DataError, match=rf"^\(a file\)/\(a file\)/OCTA_6mm/OCTA/{eye}/1\.bmp: ") as damaged:
+        source.volume(eye, "OCTA")
+    (base / "OCTA" / "Meier Anna" / "Meier scan.bmp").touch()
+    with pytest.raises(DataError, match="named by its number") as misnamed:
+        source.volume(eye, "OCTA")
+    assert "Meier" not in f"{damaged.value} {misnamed.value}"
+
+
+def test_files_of_one_name_in_two_folders_need_a_row_each(folder: Path):
+    for side in ("OD", "OS"):
+        write_nifti(folder / side / "Meier.nii", VOXELS + len(side), scan_affine(VOXELS.shape, (3.0, 2.5, 2.0)))
+    (folder / "subjects.csv").write_text("subject,path\nr,OD/Meier.nii\nl,OS/Meier.nii\n")
+    with pytest.raises(DataError, match=r"row 2 names more than one eye of the source; give each a row of its own"):
+        opened(folder, "name,subject\nMeier,e1\n").subjects()
+    source = opened(folder, "name,subject\nOD/Meier.nii,e1\nOS/Meier.nii,e2\n")
+    assert source.subjects() == ["e1", "e2"]
+    (folder / "OD" / "Meier.nii").write_bytes(b"none")
+    with pytest.raises(DataError, match=r"^e1: ") as told:
+        source.volume("e1", "OCTA")
+    assert "Meier" not in str(told.value)

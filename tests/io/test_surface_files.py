@@ -74,7 +74,7 @@ def test_another_variable_is_named(tmp_path: Path, hdf5: bool):
 def test_a_truncated_file_is_named(tmp_path: Path, hdf5: bool):
     path = write(tmp_path / "1.mat", stored(), hdf5=hdf5)
     path.write_bytes(path.read_bytes()[:-150])
-    with pytest.raises(DataError, match=r"1\.mat: (damaged .*not a readable MATLAB file|truncated or damaged)"):
+    with pytest.raises(DataError, match=r"1\.mat: (not a readable MATLAB file|truncated or damaged)"):
         read_layers(path, WIDTH, N)
 
 

@@ -1,140 +1,38 @@
 """Nothing that tells who a patient is leaves the files that are read, and no folder of the machine is kept."""
 
-import gzip
-import re
 import shutil
-import warnings
-import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-import openpyxl
 import pandas as pd
 import pytest
 import yaml
-from pydicom.dataset import Dataset
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import scan_affine
-from tests.io import test_e2e, test_heidelberg, test_topcon, test_zeiss
-from tests.io.dicom_files import DicomEye
+from octa_kedro.models.config import ModelConfig
+from octa_kedro.models.factory import build_model
+from octa_kedro.preprocessing.config import ProcessingConfig
+from octa_kedro.training.checkpoint import Checkpoint, save_checkpoint
+from tests.explain.test_patches import checkpoint
 from tests.pipelines.conftest import catalog, new_project, run
+from tests.pipelines.marked_files import FILES, MARK, RAW, SHAPE, VOXELS, holding, write_clinic
 
-MARK = "ZZPATIENTZZ"
-RAW = MARK.encode()
-SHAPE = (9, 9, 16)
-VOXELS = np.random.default_rng(0).integers(1, 255, SHAPE).astype(np.uint8)
 ONLY_READ: dict[str, Any] = {
     "cohort": {"labelled": False},
     "processing": {"grid": [8, 8, 8], "field_mm": None, "depth_mm": None, "slabs": []},
 }
 
 
-def mark_everything(data: Dataset) -> None:
-    """Names, dates and identifiers of the file, of its meta information, and private ones; many are no valid values."""
-    for name in (
-        "PatientName", "PatientID", "PatientBirthDate", "AccessionNumber", "InstitutionName", "ReferringPhysicianName",
-        "StudyDescription", "SeriesDescription", "ImageComments", "DeviceSerialNumber", "StudyDate", "PatientAge",
-    ):  # fmt: skip
-        setattr(data, name, MARK)
-    data.private_block(0x0009, MARK, create=True).add_new(1, "LO", MARK)
-    data.file_meta.ImplementationVersionName = data.file_meta.SourceApplicationEntityTitle = MARK
-
-
-def wrong_value(data: Dataset) -> None:
-    mark_everything(data)
-    data.ImageLaterality = MARK
-
-
-def save_dicom(path: Path) -> None:
-    DicomEye(shown=VOXELS, change=mark_everything).write(path)
-
-
-def save_wrong_dicom(path: Path) -> None:
-    DicomEye(shown=VOXELS, change=wrong_value).write(path)
-
-
-def save_vol(path: Path) -> None:
-    data = bytearray(test_heidelberg.Writer()(VOXELS / 255))
-    for place in range(300, 2000, len(RAW) + 1):  # where patients, visits and programs stand
-        data[place : place + len(RAW)] = RAW
-    path.write_bytes(data)
-
-
-def save_wrong_vol(path: Path) -> None:
-    path.write_bytes(test_heidelberg.Writer(version=RAW, side=RAW[:4])(VOXELS / 255))
-
-
-def save_e2e(path: Path) -> None:
-    writer = test_e2e.Writer().volume(test_e2e.random_voxels((9, 9, 16))[0])
-    writer.chunks += [((7, -1, -1, -1), 9, RAW.ljust(131, b"\0")), ((7, 1, -1, -1), 7, RAW * 9)]
-    writer.save(path)
-
-
-def save_fda(path: Path) -> None:
-    path.write_bytes(test_topcon.fda_bytes(VOXELS, PATIENT_INFO_02=RAW * 4, HW_INFO_03=RAW * 4, CAPTURE_INFO=RAW))
-
-
-def save_zeiss(path: Path) -> None:
-    test_zeiss.write(path, test_zeiss.random_voxels(9, 9, 1024))
-
-
-FILES: dict[str, Callable[[Path], None]] = {
-    f"{MARK}_a.dcm": save_dicom,
-    f"{MARK}_b.vol": save_vol,
-    f"{MARK}_c.e2e": save_e2e,
-    f"{MARK}_d.fda": save_fda,
-    f"{MARK}, Anna_Macular Cube 9x9_1-2-2020_3-4-5_OD_sn1_cube_z.img": save_zeiss,
-    f"{MARK}_f.dcm": save_wrong_dicom,
-    f"{MARK}_g.vol": save_wrong_vol,
-}
-
-
 @pytest.fixture(scope="module")
 def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files that are named by patients, whole and cut short, in a folder named by one, with a workbook that lists
-    them; and beside it the table of pseudonyms."""
+    """All files, in a folder that is named by a patient."""
     folder = tmp_path_factory.mktemp("scans") / MARK
-    (folder / MARK).mkdir(parents=True)
-    names = []
-    for name, save in FILES.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of values that are not valid, as the reader must not
-            save(folder / name)
-        cut = folder / MARK / f"cut_{name}"
-        cut.write_bytes((folder / name).read_bytes()[:-200])
-        names += [name, f"{MARK}/{cut.name}"]
-    book = openpyxl.Workbook()
-    book.properties.creator = book.properties.title = book.properties.description = MARK
-    sheet = book.active
-    sheet.title = MARK
-    sheet.append(["path", "subject", "patient", "field_x_mm", "field_y_mm", "depth_mm", "Patient's name"])
-    for name in names:
-        sheet.append([name, Path(name).name, f"{MARK} {name[-8:]}", "3", "3", "2", MARK])
-    book.save(folder / "subjects.xlsx")
-    rows = {"name": [Path(name).name for name in names], "subject": [f"eye{n}" for n in range(len(names))]}
-    pd.DataFrame(rows | {"patient": rows["subject"]}).to_csv(folder.parent / "pseudonyms.csv", index=False)
+    write_clinic(folder)
     return folder
-
-
-def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Names, and bytes without compression, of all files below a folder."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            yield path.relative_to(folder).as_posix(), gzip.decompress(data) if path.suffix == ".gz" else data
-            if zipfile.is_zipfile(path):
-                yield path.name, b"".join(map(zipfile.ZipFile(path).read, zipfile.ZipFile(path).namelist()))
-
-
-def holding(folder: Path, *words: str) -> list[str]:
-    """Files below a folder of which the name or the content holds one of the words, in whatever case or UTF-16."""
-    sought = [re.compile(re.escape(w.encode(code)), re.IGNORECASE) for w in words for code in ("utf-8", "utf-16-le")]
-    return [name for name, data in contents(folder) if any(one.search(name.encode() + b"\0" + data) for one in sought)]
 
 
 def processed(project: Path, env: str, source: dict[str, Any], *, nodes: list[str] | None = None, **more: Any) -> Any:
@@ -224,3 +122,35 @@ def test_pseudonyms_hold_for_the_mission_and_an_inference_wherever_they_are_name
         assert loaded.load(name).subjects() == sorted(f"eye{n}" for n in range(14))
     assert holding(project / "data", MARK) == []
     assert (project / "data" / "vendor" / "inference" / "source" / "source.json").is_file()
+
+
+@pytest.fixture
+def network(project: Path) -> str:
+    """A small network that has learnt nothing, by its file."""
+    processing = ProcessingConfig(modality="OCT", grid=(16, 16, 16), field_mm=None, depth_mm=None, slabs=())
+    small = ModelConfig(name="resnet10", widths=(4, 4, 8, 8))
+    card = checkpoint(model=small, processing=processing, slabs=()).card
+    save_checkpoint(project / "network.safetensors", Checkpoint(build_model(small).state_dict(), card))
+    return "network.safetensors"
+
+
+def test_an_inference_names_no_patient_anywhere(project: Path, network: str, tmp_path: Path, capfd):
+    """Neither in its results nor in what a user may have logged: all that any library has to say."""
+    clinic = tmp_path / "scans" / MARK
+    write_clinic(clinic, [*FILES][:2])
+    file = {"class": "logging.FileHandler", "filename": "info.log", "formatter": "line"}
+    loggers = {name: {"level": "DEBUG"} for name in ("kedro", "kedro.io", "octa_kedro")}
+    logging = {"handlers": {"file": file}, "loggers": loggers, "root": {"level": "DEBUG", "handlers": ["file"]}}
+    (project / "conf" / "local" / "logging.yml").write_text(yaml.safe_dump(logging))
+    source = {"path": str(clinic), "anatomy": "any", "pseudonyms": str(clinic.parent / "pseudonyms.csv")}
+    params = {"source": source, "inference": {"checkpoint": network}, "execution": {"workers": 1}}
+    version = run(project, env="vendor", params=params, pipeline_names=["inference"])
+    results = project / "data" / "vendor" / "inference" / "source"
+    table = pd.read_csv(results / "predictions.csv" / version / "predictions.csv")
+    assert set(table["subject"]) | {"eye1", "eye3"} == {"eye0", "eye1", "eye2", "eye3"}
+    assert sorted(path.name for path in (results / "eyes" / version).iterdir()) == sorted(table["subject"])
+    told = capfd.readouterr()
+    log = (project / "info.log").read_text()
+    assert "eye1" in log
+    assert MARK.lower() not in (told.out + told.err + log).lower()
+    assert holding(project / "data", MARK, str(clinic.parent)) == []

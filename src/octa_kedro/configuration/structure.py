@@ -134,18 +134,19 @@ def drawn_folds(parameters: Mapping[str, Any]) -> Any:
 
 def settle_folds(structure: Structure, place: Path, drawn: Any = None) -> Structure:
     """The structure with the folds of ``folds: auto`` for the source at `place`: one if its table has a column
-    ``split``, else as many as are drawn.
+    ``split``, else as many as are drawn. The log does not name the folder, which may be called after a patient.
 
     ConfigError if folds are to be `drawn` by a run parameter but the column divides the eyes.
     """
     table = table_of(place)
+    name = table.name if table else ""
     if not has_column(place, SPLIT):
-        why = f"{table} has no column {SPLIT}" if table else f"there is no table of eyes at {place}"
+        why = f"{name} has no column {SPLIT}" if table else "the source has no table of eyes"
         log.info("folds: auto is %d, drawn at random, since %s (splits.folds=N draws N)", structure.folds, why)
         return structure
     if drawn not in {None, 1}:
         raise ConfigError(
             f"splits.folds is {drawn}, but {table} has a column {SPLIT}, which is one fold; leave one of them out"
         )
-    log.info("folds: auto is 1, since %s has a column %s", table, SPLIT)
+    log.info("folds: auto is 1, since %s has a column %s", name, SPLIT)
     return structure.model_copy(update={"folds": 1})

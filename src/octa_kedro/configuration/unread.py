@@ -13,6 +13,8 @@ EVERYWHERE = ("source.", "cohort.name", "cohort.labelled", "inference.name", "sp
 """Parameters that are used before any node runs: where scans are, where results lie, how pipelines are built."""
 
 PARAMETERS = "params:"
+CHOICE = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces")
+"""What the command ``run`` calls the options that choose nodes."""
 
 
 def unread_by(pipeline: Pipeline, found: Iterable[Difference], load_versions: Mapping[str, str]) -> list[str]:
@@ -38,31 +40,26 @@ def require_known_parts(given: Mapping[str, Any], known: Mapping[str, Pipeline])
     chosen = sum((known[name] for name in asked or ["__default__"]), Pipeline([]))
     nodes, datasets = [node.name for node in chosen.nodes], chosen.datasets()
     spaces = {node.namespace for node in chosen.nodes if node.namespace}
-    for option, there in (
-        *(("nodes", nodes), ("from-nodes", nodes), ("to-nodes", nodes), ("namespaces", _with_parents(spaces))),
-        *(("from-inputs", datasets), ("to-outputs", datasets)),
+    for name, there in (
+        *(("node_names", nodes), ("from_nodes", nodes), ("to_nodes", nodes), ("namespaces", _with_parents(spaces))),
+        *(("from_inputs", datasets), ("to_outputs", datasets)),
     ):
-        _require_known(f"--{option}", given.get(PARAMETER_OF.get(option, option)) or (), there)
+        _require_known(_option(name), given.get(name) or (), there)
     _require_known("--load-versions", given.get("load_versions") or (), _datasets_of(known))
     choice: dict[str, Iterable[str]] = {name: given[name] for name in CHOICE if given.get(name)}
     try:
-        chosen.filter(**{RENAMED.get(name, name): value for name, value in choice.items()})
+        chosen.filter(**{name.replace("namespaces", "node_namespaces"): value for name, value in choice.items()})
     except ValueError as error:
         if "contains no nodes" not in str(error):
             return  # of tags, which `require_known_tags` tells better
-        options = ", ".join(f"--{OPTION_OF.get(name, name)} {','.join(value)}" for name, value in choice.items())
+        options = ", ".join(f"{_option(name)} {','.join(value)}" for name, value in choice.items())
         raise ConfigError(
             f"{options}: together they leave no node to run; leave one of them out, or exchange from and to"
         ) from error
 
 
-CHOICE = ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs", "namespaces")
-PARAMETER_OF = {
-    "nodes": "node_names",
-    **{name: name.replace("-", "_") for name in ("from-nodes", "to-nodes", "from-inputs", "to-outputs")},
-}
-OPTION_OF = {parameter: option for option, parameter in PARAMETER_OF.items()}
-RENAMED = {"namespaces": "node_namespaces"}
+def _option(name: str) -> str:
+    return "--nodes" if name == "node_names" else f"--{name.replace('_', '-')}"
 
 
 def _with_parents(spaces: Iterable[str]) -> set[str]:

@@ -99,12 +99,6 @@ class ManifestDataset(VersionedFile["Job", "Manifest"]):
                 return path.parent.name
         return None
 
-    def _stated_hash(self, path: Path) -> str:
-        try:
-            return read_seal(path)[0].sha256
-        except DataError:
-            return ""
-
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "store": str(self._folder), "version": self._version}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from octa_kedro.datasets.versioned import In, Out, VersionedFile
-from octa_kedro.errors import DataError
 from octa_kedro.io.boundary import reading
 from octa_kedro.io.files import replacing
 from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
@@ -42,9 +41,3 @@ class SealedDataset(VersionedFile[In, Out]):
         with replacing(path) as partial:
             partial.write_bytes(content)
             write_seal(path, made, **facts)
-
-    def _stated_hash(self, path: Path) -> str:
-        try:
-            return read_seal(path)[0].sha256
-        except DataError:
-            return ""

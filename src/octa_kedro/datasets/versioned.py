@@ -1,4 +1,4 @@
-"""What all versioned datasets of this project have in common: a version is there whole, or it is not there."""
+"""What all versioned datasets of this project have in common: a version that is not complete is never read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from kedro.io import AbstractVersionedDataset, Version
 
-from octa_kedro.io.seals import Made
+from octa_kedro.errors import DataError
+from octa_kedro.io.seals import Made, read_seal
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -40,8 +41,11 @@ class VersionedFile(AbstractVersionedDataset[In, Out]):
         return next((path.parent.name for path in paths if self._stated_hash(path) == sha256), "")
 
     def _stated_hash(self, path: Path) -> str:
-        """The hash that is noted of the content of `path`, empty where none is."""
-        return ""
+        """The hash that is noted of the content of `path`, empty where none is: that of its seal."""
+        try:
+            return read_seal(path)[0].sha256
+        except DataError:
+            return ""
 
     def _get_versions(self) -> list[str]:
         """The complete versions, the newest first; a warning names newer ones that were never completed."""

@@ -3,7 +3,7 @@
 import errno
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,24 +49,31 @@ def _is_absurd(error: Exception) -> bool:
     return bool(math.prod(error.shape) * error.dtype.itemsize > MOST)
 
 
-def passes(error: Exception) -> bool:
-    """Whether an error is a fault of the machine (permission, memory), which says nothing about a file."""
+def of_the_machine(error: Exception) -> bool:
+    """Whether an error that was raised at a file is a fault of the machine (permission, memory) and says nothing about
+    the file; memory that no scan needs is no such fault, but a damaged size."""
     return machine_fault(error) is not None and not _is_absurd(error)
 
 
+def kind_of(error: BaseException) -> str:
+    """The type of an error, for libraries that repeat a file's content without quotes round it."""
+    return type(error).__name__
+
+
 @contextmanager
-def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+def reading(
+    path: Path, remedy: str = REMEDY, problem: str = "damaged", told: Callable[[BaseException], str] = unquoted
+) -> Iterator[None]:
     """Put around the reading of a file that may hold anything.
 
-    An OctaError, and a fault of the machine (permission, memory), stay what they are; memory that no scan needs is no
-    such fault, but a damaged size. All else is a DamagedError that names `path`, what was raised, without what that
-    quotes of the file, and the `remedy`.
+    An OctaError, and a fault of the machine, stay what they are. All else is a DamagedError: `path`, the `problem`,
+    what is `told` of the error that was raised, and the `remedy`.
     """
     try:
         yield
     except OctaError:
         raise
     except Exception as error:
-        if passes(error):
+        if of_the_machine(error):
             raise
-        raise DamagedError(f"{path}: damaged ({unquoted(error)}); {remedy}") from error
+        raise DamagedError(f"{path}: {problem} ({told(error)}); {remedy}") from error

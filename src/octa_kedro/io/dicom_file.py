@@ -8,12 +8,12 @@ import mmap
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.boundary import passes
+from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import kind_of, reading
 from octa_kedro.io.dicom_bounds import Mapped, require_modest_deflation, require_possible_frames
 from octa_kedro.io.vendor_scan import Modality, vendor_extra
 from octa_kedro.io.vendor_scan import side_of as eye_of
@@ -62,19 +62,9 @@ def quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-@contextmanager
-def header_errors(path: Path) -> Iterator[None]:
-    """Turns what pydicom raises at a broken value into a DataError that does not repeat the value."""
-    try:
-        yield
-    except OctaError:
-        raise
-    except Exception as error:  # pydicom raises what it meets in a damaged file, mostly late
-        if passes(error):
-            raise
-        raise DataError(
-            f"{path}: a value of its header cannot be read ({type(error).__name__}); export the eye again"
-        ) from None
+def header_errors(path: Path) -> AbstractContextManager[None]:
+    """Turns what pydicom raises at a broken value, mostly late, into a DataError that does not repeat the value."""
+    return reading(path, "export the eye again", "a value of its header cannot be read", kind_of)
 
 
 def open_dicom(path: Path, *, pixels: bool) -> Any:
@@ -85,20 +75,17 @@ def open_dicom(path: Path, *, pixels: bool) -> Any:
     with vendor_extra(path):
         import pydicom  # noqa: PLC0415
     tags: list[Any] = [*HEADER, *(PIXELS if pixels else ())]
-    try:
-        # Mapped, since a file that is read takes the memory for every length that an element states.
-        with path.open("rb") as file, Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            start = mapped[:132]
-            bare = start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00")  # without preamble
-            if not bare:
-                require_modest_deflation(path, mapped)
-            data = pydicom.dcmread(mapped, stop_before_pixels=not pixels, specific_tags=tags, force=bare)
-    except OctaError:
-        raise
-    except Exception as error:  # as above
-        if passes(error):
-            raise
-        raise DataError(f"{path}: not a readable DICOM file ({type(error).__name__}); copy it again") from None
+    # Mapped, since a file that is read takes the memory for every length that an element states.
+    with (
+        reading(path, "copy it again", "not a readable DICOM file", kind_of),
+        path.open("rb") as file,
+        Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+    ):
+        start = mapped[:132]
+        bare = start[128:] != b"DICM" and start[:2] in (b"\x02\x00", b"\x08\x00")  # without preamble
+        if not bare:
+            require_modest_deflation(path, mapped)
+        data = pydicom.dcmread(mapped, stop_before_pixels=not pixels, specific_tags=tags, force=bare)
     with header_errors(path):
         _require_tomography(path, data)
         if "TransferSyntaxUID" not in data.file_meta:

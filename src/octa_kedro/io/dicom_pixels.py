@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.boundary import passes
+from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import kind_of, reading
 from octa_kedro.io.dicom_bounds import require_boxes
 
 
@@ -24,18 +24,10 @@ def decode(path: Path, data: Any) -> NDArray:
             what = "truncated" if found < needed else "more pixels than it states"
             raise DataError(f"{path}: {what}: {found} bytes of pixels, its header requires {needed}; copy it again")
     _require_stated_bits(path, data, syntax)
-    try:
+    remedy = "it is damaged or obfuscated: export it without compression and without obfuscation"
+    with reading(path, remedy, f"its pixels ({syntax.name}) cannot be decoded", kind_of):
         require_boxes(path, data)
         stored = np.asarray(pixel_array(data, raw=samples == 1))
-    except OctaError:
-        raise
-    except Exception as error:  # decoders raise what they like at damaged data
-        if passes(error):
-            raise
-        raise DataError(
-            f"{path}: its pixels cannot be decoded ({syntax.name}, {type(error).__name__}): they are damaged or "
-            "obfuscated; export it without compression and without obfuscation"
-        ) from None
     if samples > 1 and stored.ndim == 4:
         if any(not np.array_equal(stored[..., 0], stored[..., plane]) for plane in range(1, samples)):
             raise DataError(f"{path}: its pixels are colours, not grey values; export the grey volume")

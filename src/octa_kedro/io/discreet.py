@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError, OctaError
 from octa_kedro.identifiers import clean_name
-from octa_kedro.io.hiding import hide_folder, hide_names, names_in, relative_to
+from octa_kedro.io.hiding import hide_folder, hide_names, names_below, names_in, relative_to
 from octa_kedro.io.hushed import Hide, hushed
 from octa_kedro.io.pseudonyms import PATIENT, SUBJECT, Entry, Pseudonyms
 from octa_kedro.io.source import Source
@@ -190,7 +190,7 @@ class DiscreetSource(Source):
 
     def _hide_in_one(self, words: str) -> str:
         if self.pseudonyms is not None:
-            words = hide_names(words, self._known)
+            words = hide_names(words, names_below(words, self.root) | self._known)
         return hide_folder(words, self.root)
 
     @property

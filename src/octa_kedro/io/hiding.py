@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from octa_kedro.identifiers import clean_name
+from octa_kedro.io.eye_files import TABLES
+from octa_kedro.io.octa500 import LABEL_SHEETS
 
 HIDDEN = "(a file)"
 THE_SOURCE = "the source"
 TELLING = re.compile(r"(?=.*[^\W\d_]).{3,}", re.DOTALL)
 """A name of three characters or more with a letter among them; a shorter one is part of many words that name nobody."""
+LAYOUT = re.compile(r"OCTA?(_\d+(mm|M)|\([A-Z_]+\))?|Label|Projection Maps|GT_\w+", re.IGNORECASE)
+"""Names of folders that OCTA-500 prescribes."""
 
 
 def relative_to(path: str, root: Path) -> str:
@@ -48,12 +52,42 @@ def hide_names(words: str, known: Mapping[str, str]) -> str:
 
 
 def names_in(place: Path) -> dict[str, str]:
-    """The names of the files in a folder, or of one file, with and without their endings, as `HIDDEN`."""
+    """The names of the files in a folder, or of one file, with and without their endings, as `HIDDEN`; without those
+    that a layout prescribes."""
     try:
         found = sorted(place.iterdir()) if place.is_dir() else [place]
     except OSError:
         return {}
-    return {name: HIDDEN for path in found for name in (str(path), path.name, path.name.partition(".")[0], path.stem)}
+    own = (path for path in found if _is_own(path.name))
+    return {name: HIDDEN for path in own for name in (str(path), path.name, path.name.partition(".")[0], path.stem)}
+
+
+def names_below(words: str, root: Path) -> dict[str, str]:
+    """The names of files and folders within the paths below `root` that `words` hold, as `HIDDEN`. Names may hold
+    spaces, so that only the folders themselves tell where one ends."""
+    found: dict[str, str] = {}
+    for rest in words.split(f"{root}{os.sep}")[1:]:
+        folder, left = root, rest
+        while name := _first_name(folder, left):
+            if _is_own(name):
+                found[name] = HIDDEN
+            folder, left = folder / name, left.removeprefix(name).removeprefix(os.sep)
+    return found
+
+
+def _first_name(folder: Path, words: str) -> str:
+    """The longest name in a folder with which `words` begin; empty if there is none."""
+    try:
+        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
+    except OSError:
+        return ""
+    return max((name for name in names if words.startswith(name)), key=len, default="")
+
+
+def _is_own(name: str) -> bool:
+    """Whether somebody has thought of a name: it is not a mere number, and no layout prescribes it."""
+    stem = name.partition(".")[0]
+    return TELLING.fullmatch(stem) is not None and not LAYOUT.fullmatch(name) and name not in (*TABLES, *LABEL_SHEETS)
 
 
 def _key(name: str) -> str:

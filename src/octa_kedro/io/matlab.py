@@ -57,7 +57,7 @@ def read_matlab(path: Path, key: str) -> tuple[NDArray, bool]:
     array of real numbers, or if the file is cut short or damaged.
     """
     require_regular(path)
-    with reading(path, f"not a readable MATLAB file; {REMEDY}"):
+    with reading(path, REMEDY, "not a readable MATLAB file"):
         if h5py.is_hdf5(path):
             with h5py.File(path) as file:
                 return _read_hdf5(path, file, key), True

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.hushed import unquoted
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.raster import require_volume
 from octa_kedro.io.vendor_scan import SIDES, Modality, Scale, Spacing, VendorScan, require_modality, require_possible
 
@@ -59,12 +59,10 @@ def read_fda(path: Path, modality: Modality | None) -> VendorScan:
             "the device's software, or process the structure with --params processing.modality=OCT"
         )
     require_modality(path, modality, HELD)
-    try:
+    with reading(path, problem="damaged .fda file"):
         stack = _stack(path, chunks)
         eye = next((chunks[name][0] for name in EYE_CHUNKS if name in chunks), None)
         x_mm, y_mm, deep = _lengths(chunks)
-    except (struct.error, ValueError, IndexError, OSError, UnidentifiedImageError) as error:
-        raise DataError(f"{path}: damaged .fda file ({unquoted(error)}); copy it again or leave the eye out") from error
     side = SIDES.get(EYES.get(eye, "") if eye is not None else "")
     if stack.mode == VERTICAL:  # B-scans side by side, from left to right; each from superior to inferior
         array = stack.array[..., ::-1].transpose(0, 2, 1)

@@ -5,14 +5,13 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from octa_kedro.errors import DataError, OctaError
-from octa_kedro.io.boundary import passes
+from octa_kedro.errors import DataError
+from octa_kedro.io.boundary import reading
 from octa_kedro.io.grid import Grid, grid_of, names_columns
-from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.workbook_bounds import require_modest_workbook
 
 DIGITS = 1e15  # Excel keeps 15 digits of a number
@@ -57,20 +56,10 @@ def _load(path: Path, *, data_only: bool) -> Any:
         return openpyxl.load_workbook(path, data_only=data_only)
 
 
-@contextmanager
-def _opening(path: Path) -> Iterator[None]:
-    """What is raised at a broken workbook, as a DataError; a fault of the machine stays what it is."""
-    try:
-        yield
-    except OctaError:
-        raise
-    except Exception as error:
-        if passes(error):
-            raise
-        raise DataError(
-            f"{path}: cannot be read as a table ({unquoted(error)}); correct its ending if it is text, take off "
-            "its password if it has one, or save it as CSV"
-        ) from error
+def _opening(path: Path) -> AbstractContextManager[None]:
+    """What is raised at a broken workbook, as a DataError."""
+    remedy = "correct its ending if it is text, take off its password if it has one, or save it as CSV"
+    return reading(path, remedy, "cannot be read as a table")
 
 
 def _grid(path: Path, values: Any, formulas: Any, *, several: bool) -> Grid:

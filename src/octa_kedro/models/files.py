@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from octa_kedro.errors import CheckpointError
-from octa_kedro.io.boundary import passes
+from octa_kedro.io.boundary import of_the_machine
 from octa_kedro.messages.words import first_words
 
 WRAPPERS = ("state_dict_ema", "state_dict", "model", "teacher")
@@ -29,7 +29,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
             warnings.simplefilter("ignore", UserWarning)  # of unusual pickles, which are read or refused below
             content = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:  # torch raises what it meets in a damaged file
-        if passes(error):
+        if of_the_machine(error):
             raise
         if isinstance(error, pickle.UnpicklingError):
             raise CheckpointError(

@@ -46,7 +46,7 @@ def require_made(pipeline: Pipeline, catalog: CatalogProtocol, environment: str 
             continue
         dataset = catalog.get(name)
         if isinstance(dataset, MemoryDataset):
-            _require_in_memory(name, dataset, environment)
+            _require_in_memory(name, dataset)
         elif isinstance(dataset, AbstractVersionedDataset) and not _is_there(dataset):
             raise ConfigError(
                 f"{name} ({dataset._filepath}) was never made, and this run reads it; {_remedy(name, environment)}"
@@ -63,7 +63,7 @@ def _is_there(dataset: AbstractVersionedDataset) -> bool:
         return True
 
 
-def _require_in_memory(name: str, dataset: MemoryDataset, environment: str | None) -> None:
+def _require_in_memory(name: str, dataset: MemoryDataset) -> None:
     if dataset.exists():
         return
     makers = [node.name for made in dict(pipelines).values() for node in made.nodes if name in node.outputs]

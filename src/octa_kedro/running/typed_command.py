@@ -2,15 +2,15 @@
 
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 
-CHOOSING = (
-    *("--pipelines", "--pipeline", "-p", "--nodes", "-n", "--tags", "-t", "--namespaces", "-ns"),
-    *("--from-nodes", "--to-nodes", "--from-inputs", "--to-outputs", "--load-versions", "-lv"),
-)
-"""Options of the command ``run`` that choose nodes or versions; each is followed by a value."""
+from octa_kedro.configuration.unread import CHOICE
+
+CHOOSING = {"pipeline", "pipelines", "load_versions", *CHOICE}
+"""Parameters of the command ``run`` that choose nodes or versions; the option of each is followed by a value."""
 
 
 def typed_command() -> str:
@@ -23,7 +23,8 @@ def command_for(pipeline: str, environment: str | None = None) -> str:
     context = click.get_current_context(silent=True)
     if context is None or context.info_name != "run":  # of a notebook or a test
         return shlex.join(["kedro", "run", *(["--env", environment] if environment else []), "--pipelines", pipeline])
-    return shlex.join([*_program(), *_without_choice(sys.argv[1:]), "--pipelines", pipeline])
+    choosing = {option for one in context.command.params if one.name in CHOOSING for option in one.opts}
+    return shlex.join([*_program(), *_without(choosing, sys.argv[1:]), "--pipelines", pipeline])
 
 
 def _program() -> list[str]:
@@ -35,10 +36,10 @@ def _program() -> list[str]:
     return [path.name] if path.name != "__main__.py" else ["python", "-m", path.parent.name]
 
 
-def _without_choice(words: list[str]) -> list[str]:
+def _without(options: Collection[str], words: list[str]) -> list[str]:
     left, value_follows = [], False
     for word in words:
-        if not value_follows and word.split("=")[0] not in CHOOSING:
+        if not value_follows and word.split("=")[0] not in options:
             left.append(word)
-        value_follows = word in CHOOSING
+        value_follows = word in options
     return left
