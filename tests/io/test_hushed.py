@@ -6,12 +6,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+from joblib import delayed
 
 from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import reading
 from octa_kedro.io.discreet import DiscreetSource, reading_with
 from octa_kedro.io.hushed import hushed, unquoted
 from octa_kedro.io.nifti_folder import NiftiFolder
+from octa_kedro.io.processes import in_processes
 
 
 def test_warnings_and_log_lines_of_other_libraries_lose_their_words(caplog):
@@ -55,3 +57,19 @@ def test_a_source_can_be_sent_to_other_processes(tmp_path: Path):
     (tmp_path / "a.nii").touch()
     source = DiscreetSource(NiftiFolder(tmp_path), tmp_path)
     assert pickle.loads(pickle.dumps(source)).subjects() == ["a"]
+
+
+def say_meier(number: int) -> int:
+    """What libraries and this package say while a worker reads."""
+    with reading_with(lambda words: words.replace("Meier", "e1")):
+        warnings.warn("Meier", UserWarning, stacklevel=1)
+        logging.getLogger("pydicom").warning("Meier")
+        logging.getLogger("octa_kedro").warning("%s is dark", "Meier")
+    return number
+
+
+def test_workers_hush_too(capfd):
+    assert sorted(in_processes(2, (delayed(say_meier)(number) for number in range(2)))) == [0, 1]
+    told = capfd.readouterr().err
+    assert told.count("e1 is dark") == 2
+    assert "Meier" not in told

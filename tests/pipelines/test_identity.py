@@ -1,6 +1,8 @@
 """Nothing that tells who a patient is leaves the files that are read, and no folder of the machine is kept."""
 
+import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint, save_checkpoint
 from tests.explain.test_patches import checkpoint
+from tests.faults.projects import nifti_project, subjects
 from tests.pipelines.conftest import catalog, new_project, run
 from tests.pipelines.marked_files import FILES, MARK, RAW, SHAPE, VOXELS, holding, write_clinic
 
@@ -41,6 +44,7 @@ def processed(project: Path, env: str, source: dict[str, Any], *, nodes: list[st
     return catalog(project, env=env, params=params)
 
 
+@pytest.mark.slow  # all devices, with workers; the inference at the end of this file is the quick one
 def test_nothing_of_a_patient_leaves_the_files_of_devices(project: Path, clinic: Path, capfd):
     source = {"path": str(clinic), "anatomy": "any", "pseudonyms": str(clinic.parent / "pseudonyms.csv")}
     loaded = processed(project, "vendor", source)
@@ -134,14 +138,26 @@ def network(project: Path) -> str:
     return "network.safetensors"
 
 
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """A test may set up logging; other tests have their own."""
+    names = (None, "kedro", "kedro.io", "octa_kedro")
+    before = {name: (logging.getLogger(name).level, [*logging.getLogger(name).handlers]) for name in names}
+    yield
+    for name, (level, handlers) in before.items():
+        logging.getLogger(name).handlers[:] = handlers
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.usefixtures("own_logging")
 def test_an_inference_names_no_patient_anywhere(project: Path, network: str, tmp_path: Path, capfd):
-    """Neither in its results nor in what a user may have logged: all that any library has to say."""
+    """Neither in its results nor in the log file of a user who has all lines written into it."""
     clinic = tmp_path / "scans" / MARK
     write_clinic(clinic, [*FILES][:2])
     file = {"class": "logging.FileHandler", "filename": "info.log", "formatter": "line"}
-    loggers = {name: {"level": "DEBUG"} for name in ("kedro", "kedro.io", "octa_kedro")}
-    logging = {"handlers": {"file": file}, "loggers": loggers, "root": {"level": "DEBUG", "handlers": ["file"]}}
-    (project / "conf" / "local" / "logging.yml").write_text(yaml.safe_dump(logging))
+    lines = {"handlers": {"file": file}, "root": {"level": "INFO", "handlers": ["console", "file"]}}
+    lines["loggers"] = {name: {"level": "INFO"} for name in ("kedro", "kedro.io", "octa_kedro")}
+    (project / "conf" / "local" / "logging.yml").write_text(yaml.safe_dump(lines))
     source = {"path": str(clinic), "anatomy": "any", "pseudonyms": str(clinic.parent / "pseudonyms.csv")}
     params = {"source": source, "inference": {"checkpoint": network}, "execution": {"workers": 1}}
     version = run(project, env="vendor", params=params, pipeline_names=["inference"])
@@ -154,3 +170,29 @@ def test_an_inference_names_no_patient_anywhere(project: Path, network: str, tmp
     assert "eye1" in log
     assert MARK.lower() not in (told.out + told.err + log).lower()
     assert holding(project / "data", MARK, str(clinic.parent)) == []
+
+
+@pytest.mark.slow
+def test_a_whole_mission_names_no_patient_anywhere(tmp_path: Path, capfd):
+    """Checkpoints, cards, tables, figures, pages, viewers and maps, of eyes, masks and people called by their names."""
+    project, source = tmp_path / "project", tmp_path / MARK
+    nifti_project(project)
+    table = subjects()
+    for column in ("path", "lesion_path"):
+        table[column] = [Path(MARK, f"{MARK}_{name}").as_posix() for name in table[column]]
+    for path in (project / "eyes").glob("*.nii.gz"):
+        image = nib.load(path)
+        image.header["descrip"] = image.header["aux_file"] = RAW
+        (source / MARK).mkdir(parents=True, exist_ok=True)
+        nib.save(image, source / MARK / f"{MARK}_{path.name}")
+    names = table.assign(subject=MARK + table["subject"], patient=MARK + table["patient"])
+    names.to_csv(source / "subjects.csv", index=False)
+    rows = pd.DataFrame({"name": names["subject"], "subject": table["subject"], "patient": table["patient"]})
+    rows.to_csv(tmp_path / "pseudonyms.csv", index=False)
+    given = {"path": str(source), "pseudonyms": str(tmp_path / "pseudonyms.csv")}
+    run(project, env="nifti_folder", params={"source": given})
+    run(project, env="nifti_folder", params={"source": given}, pipeline_names=["inference"])
+    told = capfd.readouterr()
+    assert MARK not in told.out + told.err
+    assert len(list((project / "data").rglob("*.html"))) > 1
+    assert holding(project / "data", MARK, str(source)) == []

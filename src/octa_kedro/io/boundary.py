@@ -76,4 +76,5 @@ def reading(
     except Exception as error:
         if of_the_machine(error):
             raise
-        raise DamagedError(f"{path}: {problem} ({told(error)}); {remedy}") from error
+        damaged = DamagedError(f"{path}: {problem} ({told(error)}); {remedy}")
+        raise damaged from (None if told is kind_of else error)  # nor is it shown in a traceback
