@@ -116,7 +116,8 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
             data = path.read_bytes()
             yield path.relative_to(folder).as_posix(), gzip.decompress(data) if path.suffix == ".gz" else data
             if path.suffix == ".png":
-                yield path.name, repr(Image.open(path).info).encode()  # texts, also compressed ones
+                with Image.open(path) as image:
+                    yield path.name, repr(image.info).encode()  # texts, also compressed ones
             if path.suffix == ".html":
                 for inside in BASE64.findall(data):
                     yield path.name, base64.b64decode(inside)

@@ -23,8 +23,7 @@ def describe_origin(made_from: Mapping[str, str]) -> str:
     for model in models:
         folds = sorted((fold, made_from[name]) for of, fold, name in found if of == model)
         who = "start weights of" if model == STARTS else "made by checkpoint"
-        where = STARTS if model == STARTS else model
-        lines.append(f"- {who} {where}: " + ", ".join(f"fold {fold} {sha[:SHOWN]}" for fold, sha in folds))
+        lines.append(f"- {who} {model}: " + ", ".join(f"fold {fold} {sha[:SHOWN]}" for fold, sha in folds))
     images = ", ".join(f"{name} {made_from[name][:SHOWN]}" for name in IMAGES if name in made_from)
     lines.append(f"- from volumes: {images}")
     lines.append(f"- splits: {made_from.get('splits', 'unknown')[:SHOWN]}")
