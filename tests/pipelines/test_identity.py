@@ -155,7 +155,7 @@ def test_an_inference_names_no_patient_anywhere(project: Path, network: str, tmp
     clinic = tmp_path / "scans" / MARK
     write_clinic(clinic, [*FILES][:2])
     file = {"class": "logging.FileHandler", "filename": "info.log", "formatter": "line"}
-    lines = {"handlers": {"file": file}, "root": {"level": "INFO", "handlers": ["console", "file"]}}
+    lines = {"handlers": {"file": file}, "root": {"level": "INFO", "handlers": ["file"]}}
     lines["loggers"] = {name: {"level": "INFO"} for name in ("kedro", "kedro.io", "octa_kedro")}
     (project / "conf" / "local" / "logging.yml").write_text(yaml.safe_dump(lines))
     source = {"path": str(clinic), "anatomy": "any", "pseudonyms": str(clinic.parent / "pseudonyms.csv")}
