@@ -140,13 +140,15 @@ def network(project: Path) -> str:
 
 @pytest.fixture
 def own_logging() -> Iterator[None]:
-    """A test may set up logging; other tests have their own."""
-    names = (None, "kedro", "kedro.io", "octa_kedro")
-    before = {name: (logging.getLogger(name).level, [*logging.getLogger(name).handlers]) for name in names}
+    """Lets a test set up logging, which other tests share."""
+    loggers = [logging.getLogger(name) for name in (None, "kedro", "kedro.io", "octa_kedro")]
+    before = [(logger.level, [*logger.handlers]) for logger in loggers]
     yield
-    for name, (level, handlers) in before.items():
-        logging.getLogger(name).handlers[:] = handlers
-        logging.getLogger(name).setLevel(level)
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        for handler in {*logger.handlers} - {*handlers}:
+            handler.close()
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
 
 
 @pytest.mark.usefixtures("own_logging")
