@@ -205,6 +205,18 @@ def _result(path: Path) -> str:
     return pd.read_csv(path, dtype=str, comment="#").drop(columns=["seconds", "memory_gib"], errors="ignore").to_csv()
 
 
+def by_version(project: Path) -> dict[str, dict[str, str]]:
+    """What each run has saved, the oldest first, without the names of versions: hashes of files, by version."""
+    found: dict[str, dict[str, str]] = {}
+    for folder in sorted((project / "data").rglob("*Z"), key=lambda path: path.name):
+        if VERSION.fullmatch(folder.name) and folder.is_dir():
+            place = folder.parent.relative_to(project).as_posix()
+            files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+            more = {f"{place}: {path.relative_to(folder).as_posix()}": _result(path) for path in files}
+            found.setdefault(folder.name, {}).update(more)
+    return found
+
+
 def results(project: Path) -> dict[str, str]:
     """The newest version of everything that Kedro versions, without the name of the version: hashes of the files."""
     newest: dict[str, tuple[str, dict[str, str]]] = {}

@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ def stop_at(function: str, call: int, stop: Callable[[], None]) -> None:
     _replace(function, wrapped)
 
 
+def waits_at(project: Path, function: str, name: str, call: int = 1) -> None:
+    """The process waits when `function` is called for the n-th time: it makes the file ``<name>.waits`` beside the
+    project, and goes on when ``<name>.goes`` is there."""
+
+    def wait() -> None:
+        project.with_name(f"{name}.waits").touch()
+        while not project.with_name(f"{name}.goes").exists():
+            time.sleep(0.02)
+
+    stop_at(function, call, wait)
+
+
 def edited_at(project: Path, function: str, path: str, old: str, new: str) -> None:
     """Somebody edits a file of the project when `function` is called."""
     stop_at(function, 1, lambda: _edit(project / path, old, new))
@@ -129,6 +142,13 @@ def full_disk(project: Path, where: str, after: int = 0) -> None:
     os.fsync = flushed  # type: ignore[assignment]
 
 
+def at_step(project: Path, number: int, fault: str) -> None:
+    """The `number`-th step of writing ends the process (``die``) or finds the disk full (``disk_full``)."""
+    from tests.kills import fault_points
+
+    next(fault_points.at_call(number, project / "data", getattr(fault_points, fault)))
+
+
 def clock(project: Path, hours: float) -> None:
     """Versions are named as if it were so many hours later (earlier, if negative)."""
     from datetime import UTC, datetime, timedelta
@@ -140,6 +160,13 @@ def clock(project: Path, hours: float) -> None:
         return now.strftime("%Y-%m-%dT%H.%M.%S.%f")[:-3] + "Z"
 
     session.generate_timestamp = shifted
+
+
+def stopped_clock(project: Path, version: str) -> None:
+    """Every run has this version."""
+    from kedro.framework.session import session
+
+    session.generate_timestamp = lambda: version
 
 
 def offline(project: Path) -> None:

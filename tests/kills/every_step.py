@@ -47,8 +47,8 @@ def trial(start: Path, folder: Path, pipeline: str, *, number: int, fault: str, 
     return good
 
 
-def main(folder: Path, fault: str, pipeline: str, first: int, every: int) -> None:
-    """See the module's docstring."""
+def main(folder: Path, fault: str, pipeline: str, first: int, every: int) -> bool:
+    """See the module's docstring; whether all ends were identical."""
     preload()
     folder.mkdir(parents=True)
     start, whole, result = folder / "start", folder / "whole", folder / "steps"
@@ -59,7 +59,8 @@ def main(folder: Path, fault: str, pipeline: str, first: int, every: int) -> Non
     numbers = range(first, steps + 1, every)
     good = sum(trial(start, folder / f"step_{n}", pipeline, number=n, fault=fault, expected=expected) for n in numbers)
     sys.stdout.write(f"{pipeline}, {fault}: {steps} steps, {len(numbers)} faults, {good} identical ends\n")
+    return good == len(numbers)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    sys.exit(not main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))

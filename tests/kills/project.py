@@ -32,6 +32,8 @@ TEXT = {".json", ".csv", ".md", ".txt", ".html", ".js"}
 SECONDS, MEMORY = "seconds", "memory_gib"
 MEASURED = [SECONDS, MEMORY]
 """Columns of a history that no repetition repeats."""
+HISTORY_SEAL = "history.csv.seal.json"
+"""Has a hash of those columns, too."""
 STATE, FINGERPRINTS = "state.safetensors", "fingerprints"
 """The state of a training, which holds those columns, and the folder of remembered hashes."""
 
@@ -124,7 +126,10 @@ def _meaning(path: Path, project: Path) -> bytes:
     if path.name == "history.csv":
         return pd.read_csv(path).drop(columns=MEASURED).to_csv().encode()
     if path.suffix == ".json" and (content := json.loads(text)) and content.keys() == {"sha256", "content"}:
-        return json.dumps(content["content"], sort_keys=True).encode()  # its hash is of the version, too
+        plain = content["content"]  # its hash is of the version, too
+        if path.name == HISTORY_SEAL:
+            plain = {key: value for key, value in plain.items() if key != "sha256"}
+        return json.dumps(plain, sort_keys=True).encode()
     return text.encode()
 
 

@@ -30,22 +30,23 @@ def require_folder(data: Path) -> None:
 def look_after(root: Path, version: str, living: Collection[str] = ()) -> None:
     """Delete what processes that no longer live were writing below `root`.
 
-    ConfigError if a dataset there has a version that is newer than `version`, that of this run: later steps would take
-    it for what this run has saved. Versions of runs that are still at work (`living`) are none of these, as what a run
-    reads is settled when it begins.
+    ConfigError if a dataset there has a version that is not older than `version`, that of this run: later steps would
+    take it for what this run has saved. Versions of runs that are still at work (`living`) are none of these, as what a
+    run reads is settled when it begins.
     """
     newer = []
     for path in _walk(root):
         if is_abandoned(path):
             log.info("%s: was never finished by a process that has ended; it is removed", path)
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        elif VERSION.fullmatch(path.name) and path.name > version and path.name not in living:
+        elif VERSION.fullmatch(path.name) and path.name >= version and path.name not in living:
             newer.append(path)
     if newer:
         shown = ", ".join(map(str, sorted(newer)[:SHOWN]))
         more = f" and {len(newer) - SHOWN} more" if len(newer) > SHOWN else ""
+        how = "newer than this run" if any(path.name > version for path in newer) else "as old as this run"
         raise ConfigError(
-            f"{shown}{more}: newer than this run ({version}), whose steps would read it instead of what they save. "
+            f"{shown}{more}: {how} ({version}), whose steps would read it instead of what they save. "
             "Has the clock been set back, or has another run started since? Correct the clock, move or delete that "
             "version, or start again"
         )

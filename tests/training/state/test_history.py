@@ -1,4 +1,5 @@
 import logging
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from octa_kedro.training.state import history
-from octa_kedro.training.state.history import EVERY, HistoryWriter, history_table
+from octa_kedro.training.state.history import EVERY, HistoryWriter, complete_history, history_table
 
 
 def rows(epochs: int) -> list[dict[str, object]]:
@@ -80,3 +81,17 @@ def test_a_failure_to_draw_is_a_warning(
     assert caplog.messages == [f"{tmp_path / 'history.png'} could not be drawn"]
     assert "ZeroDivisionError" in caplog.text
     assert [p.name for p in tmp_path.iterdir()] == ["history.csv"]
+
+
+@pytest.mark.parametrize("behind", ["nothing is there", "the last epoch is missing", "the figure is older"])
+def test_what_a_kill_left_behind_of_a_finished_history_is_written(tmp_path: Path, behind: str):
+    table, figure = tmp_path / "history.csv", tmp_path / "history.png"
+    if behind != "nothing is there":
+        complete_history(tmp_path, rows(3 if behind == "the figure is older" else 2), 2)
+        os.utime(figure, ns=(0, 0))
+    complete_history(tmp_path, rows(3), 2)
+    pd.testing.assert_frame_equal(pd.read_csv(table), history_table(rows(3), 2))
+    drawn = figure.stat().st_mtime_ns
+    assert drawn > 0
+    complete_history(tmp_path, rows(3), 2)
+    assert figure.stat().st_mtime_ns == drawn

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from octa_kedro.errors import CheckpointError, DataError
+from octa_kedro.io.files import UNFINISHED
 from octa_kedro.training.state import state_file
-from octa_kedro.training.state.state_file import load_state, save_state
+from octa_kedro.training.state.state_file import load_state, save_state, write_tensors
 
 
 @pytest.fixture
@@ -135,12 +136,10 @@ def test_file_can_be_read_by_others_and_nothing_else_is_left(path):
     assert path.stat().st_mode == plain.stat().st_mode
 
 
-def test_leftovers_of_a_killed_process_are_cleared_away(path):
-    leftover = path.with_name(f".partial-{path.name}")
-    leftover.mkdir(parents=True)
-    (leftover / ".tmpAbCdEf").write_bytes(b"half")
-    save_state(path, 1)
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+def test_what_a_killed_process_leaves_is_known_as_unfinished(path):
+    names = []
+    write_tensors(path, {"a": torch.ones(3)}, before=lambda file: names.append(file.parent.name))
+    assert UNFINISHED.match(names[0])
 
 
 def test_missing_file(path):
@@ -245,6 +244,7 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import torch
+from octa_kedro.running.upkeep import look_after
 from octa_kedro.training.state.state_file import load_state, save_state
 
 path, chance = Path(sys.argv[1]), random.Random(0)
@@ -262,11 +262,11 @@ while rounds < 20 or len(seen) < 3 or leftovers < 3:  # how many kills hit the w
     time.sleep(chance.uniform(0.005, 0.1))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    leftovers += len(list(path.parent.iterdir())) > 1
+    leftovers = len(list(path.parent.iterdir())) - 1
     number, tensor = load_state(path)
     assert torch.equal(tensor, torch.full((300_000,), float(number))), number
     seen.add(number)
-save_state(path, None)
+look_after(path.parent, "9999")
 assert [file.name for file in path.parent.iterdir()] == [path.name]
 """
 

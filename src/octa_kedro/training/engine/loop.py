@@ -29,6 +29,7 @@ from octa_kedro.training.engine.metrics import memory_gib
 from octa_kedro.training.engine.objective import Objective
 from octa_kedro.training.engine.stopping import Stopping
 from octa_kedro.training.engine.trainer import Purpose, Trainer, make_trainer
+from octa_kedro.training.state.history import complete_history
 from octa_kedro.training.state.recorder import Recorder
 from octa_kedro.training.state.run_folders import ABOUT, FAILURE, RunFolder, RunFolders, run_folders_or_temporary
 from octa_kedro.training.state.state_file import hash_tensors
@@ -94,7 +95,10 @@ def run_training(
             _launch(run, run_folder)
         state = run_folder.stored_state()
         assert state is not None
-        return _marked(state["rows"], state["stopping"]["best_epoch"]), run_folder.best_weights()
+        rows, best = state["rows"], state["stopping"]["best_epoch"]
+        if run_folder.lasting:
+            complete_history(run_folder.path, rows, best)
+        return _marked(rows, best), run_folder.best_weights()
 
 
 def _launch(run: TrainingRun, run_folder: RunFolder) -> None:

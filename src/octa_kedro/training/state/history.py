@@ -55,6 +55,22 @@ class HistoryWriter:
         self._next = ended + max(EVERY, SHARE * (ended - started))
 
 
+def complete_history(folder: Path, rows: Sequence[Mapping[str, object]], best_epoch: int) -> None:
+    """Write table and figure of a training that has ended, where they are missing or behind: it may have been killed
+    after its last epoch was stored, and before they were."""
+    table, figure = folder / TABLE, folder / FIGURE
+    text = history_table(rows, best_epoch).to_csv(index=False)
+    if table.is_file() and table.read_text() == text and figure.is_file() and _time(figure) >= _time(table):
+        return
+    writer = HistoryWriter(folder)
+    writer.write(rows, best_epoch)
+    writer.close()
+
+
+def _time(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
 def history_table(rows: Sequence[Mapping[str, object]], best_epoch: int) -> pd.DataFrame:
     """One row per epoch, and in the column `best` which of them is the best."""
     table = pd.DataFrame([*rows])

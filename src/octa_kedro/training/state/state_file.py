@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from octa_kedro.errors import CheckpointError, DataError
-from octa_kedro.io.files import flush
+from octa_kedro.io.files import flush, unfinished_name
 
 VERSION = "1"
 # Other types (complex ones, for instance) are stored as bytes, with their type beside them.
@@ -64,10 +64,9 @@ def write_tensors(
     """Write a safetensors file atomically; `before` is called with the complete file before it takes its
     place. DataError if it cannot be written, for instance on a full disk."""
     # safetensors writes a partial file under a name of its own; in a folder made for it, it can be deleted.
-    folder = path.with_name(f".partial-{path.name}")
+    folder = unfinished_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _clear(folder)  # of a process that was killed while it wrote
         folder.mkdir()
         _write(folder / path.name, tensors, marks)
         before(folder / path.name)
@@ -78,7 +77,7 @@ def write_tensors(
             path, error, sum(map(len, (marks or {}).values())) + sum(t.nbytes for t in tensors.values())
         ) from error
     finally:
-        _clear(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_state(path: Path) -> Any:
@@ -205,11 +204,6 @@ def _write(path: Path, tensors: dict[str, torch.Tensor], marks: dict[str, str] |
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(4)
-
-
-def _clear(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unwritten(path: Path, error: Exception, size: int) -> DataError:
