@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python benchmarks/checks.py mission --project DIR [--env test] [--pipelines data_processing]
 
 `eye`: one real eye of 400 x 400 x 640 voxels, OCT and angiography, from B-scans and from ``.nii.gz`` files: hashed,
-inspected, processed, written and recorded, with all checks and with those of `unchecked` switched off, in turn. The
-ratio is the median of the ratios of neighbours. CPU seconds stand beside, since fsync waits without computing.
+inspected, processed, written and recorded, with all checks and with those of `unchecked` switched off and without
+`DiscreetSource`, in turn. The ratio is the median of the ratios of neighbours. CPU seconds stand beside, since fsync
+waits without computing.
 
 `mission`: a run of `env` in the project `DIR` (a copy: it is written to) in this process; the seconds spent in each of
 `CHECKS`, and their share. What one calls in another counts for the outer one. Hashes of results count too, though they
@@ -35,17 +36,20 @@ from kedro.framework.startup import bootstrap_project
 from threadpoolctl import threadpool_limits
 
 from octa_kedro import hooks
-from octa_kedro.io import files, hashing, nifti, notes
+from octa_kedro.io import boundary, files, hashing, hiding, nifti, notes, seals, workbook_bounds, yaml_text
+from octa_kedro.io.discreet import DiscreetSource
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.release import Octa500Release
 from octa_kedro.io.source import Source
-from octa_kedro.preprocessing import recipes
+from octa_kedro.preprocessing import recipes, sketch
 from octa_kedro.preprocessing.config import PARTS, ProcessingConfig
 from octa_kedro.preprocessing.inspection import INSPECTED
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.recipe import jobs
 from octa_kedro.results.store import Store
+from octa_kedro.running import living_runs, made_before, run_versions
+from octa_kedro.running.evidence import EvidenceHooks
 from octa_kedro.training.state import state_file
 
 ROOT = Path(__file__).parents[1]
@@ -54,10 +58,16 @@ MODALITIES = ("OCTA", "OCT")
 EXECUTION = ExecutionConfig(workers=1)
 CHECKS = (
     *((files, "flush"), (notes, "read_note"), (notes, "_seal"), (nifti, "_decompressed")),
-    *((hashing, "sha256_of"), (hashing, "_hash_bytes"), (hooks, "look_after"), (state_file, "_checksum")),
+    *((hashing, "sha256_of"), (hashing, "_hash_bytes"), (state_file, "_checksum")),
+    *((seals, "read_seal"), (seals, "write_seal"), (seals, "digest"), (EvidenceHooks, "before_node_run")),
+    *((hooks, "look_after"), (run_versions, "settle_versions"), (run_versions, "reads_of")),
+    *((living_runs, "begin"), (living_runs, "end"), (made_before, "require_made")),
+    *((workbook_bounds, "require_modest_workbook"), (yaml_text, "require_modest_yaml"), (boundary, "require_regular")),
+    *((hiding, "hide_names"), (hiding, "hide_folder"), (hiding, "names_in"), (sketch, "likeness")),
 )
 """Where what is checked is checked: waiting for the disk, reading and sealing small files, reading to a checksum,
-hashes of files, leftovers of killed processes, the checksum of a training's state."""
+hashes of files, the checksum of a training's state; seals of results and what they were made from; leftovers of killed
+processes, versions, runs at once, inputs that are there; bounds of files that are read; names; images known again."""
 
 Times = tuple[float, float]
 
@@ -114,13 +124,13 @@ def measure_eye(eye: Path, subject: str, repeats: int) -> None:
             volume = release.volume(subject, modality)
             write_nifti(work / "nifti" / f"{modality.lower()}.nii.gz", volume.array, volume.affine)
         (work / "nifti" / "subjects.csv").write_text(table[0])
-        sources = {"B-scans": release, ".nii.gz": NiftiFolder(work / "nifti")}
+        sources = {"B-scans": (release, work / "release"), ".nii.gz": (NiftiFolder(work / "nifti"), work / "nifti")}
         print("| an eye from | checked, s (CPU) | unchecked, s (CPU) | ratio (CPU) |\n|---|---|---|---|")
-        for name, source in sources.items():
-            pairs = []
+        for name, (source, root) in sources.items():
+            pairs, discreet = [], DiscreetSource(source, root)
             for number in range(repeats + 1):  # the first fills caches
                 place = work / f"{name}-{number}"
-                checked = spent(lambda: process(source, subject, place / "checked"))  # noqa: B023
+                checked = spent(lambda: process(discreet, subject, place / "checked"))  # noqa: B023
                 with unchecked():
                     pairs.append((checked, spent(lambda: process(source, subject, place / "unchecked"))))  # noqa: B023
             report_pairs(name, pairs[1:])
@@ -156,10 +166,10 @@ def measure_mission(project: Path, env: str, names: list[str]) -> None:
 
         return run
 
-    originals = {(module.__name__, name): getattr(module, name) for module, name in CHECKS}
     with ExitStack() as stack:
-        for (_, name), function in originals.items():
-            for module in [m for key, m in sys.modules.items() if key.startswith("octa_kedro")]:
+        for owner, name in CHECKS:
+            function = getattr(owner, name)
+            for module in [owner, *(m for key, m in sys.modules.items() if key.startswith("octa_kedro"))]:
                 if getattr(module, name, None) is function:
                     stack.enter_context(patch.object(module, name, timed(name, function)))
         bootstrap_project(project)

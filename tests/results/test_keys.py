@@ -67,6 +67,7 @@ OTHER_CARD = {
     "familiar": Familiar(eyes=4, curves={}, spans={}),
     "sketches": {"b": "00"},
     "code_version": "2",
+    "made_from": {"splits": "00"},
     "weights_sha256": "1",
 }
 SPLITS = pd.DataFrame({"subject": ["c"], "held_out": [True]})

@@ -32,6 +32,7 @@ NOT_OF_NETWORKS = {
     **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
     **dict.fromkeys(("familiar", "sketches"), "tells what the training eyes looked like"),
     "code_version": "tells which release trained the network",
+    "made_from": "tells what the training read; other data that lead to the same weights lead to the same maps",
 }
 """What a checkpoint's card says that changes no map. Its weights are in the card by their hash; its fold numbers the
 noise of methods that add some (`MapRequest.draw`)."""
