@@ -107,7 +107,7 @@ def test_what_a_table_was_made_from_stands_in_its_seal(tmp_path: Path):
     kept = dataset(tmp_path)
     kept.made_from = {"splits": "abc"}
     kept.save(TABLE)
-    assert read_note(seal_of(tmp_path / "p.csv" / "v1" / "p.csv"))["made_from"] == {"splits": "abc"}
+    assert read_note(seal_of(tmp_path / "p.csv" / "v1" / "p.csv"), named=True)["made_from"] == {"splits": "abc"}
     loaded = dataset(tmp_path)
     assert loaded.load().head(1).attrs["made"].made_from == {"splits": "abc"}
     assert loaded.version_with(loaded.made.sha256) == "v1"

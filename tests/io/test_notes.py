@@ -8,6 +8,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.notes import read_note, recall_note, write_note
+from tests.exchanging import exchange
 
 CONTENT = {"file": "é.nii", "meta": {"seen": ["1", "2"], "spacing": 0.012}, "sha256": "a", "content": None}
 DAMAGE = {
@@ -65,3 +66,12 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path: Path):
         _write_half(tmp_path / "a.json")
     assert read_note(tmp_path / "a.json") == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_note_that_is_for_its_name_alone_is_not_taken_under_another(tmp_path: Path):
+    for name in ("a.json", "b.json"):
+        write_note(tmp_path / name, {"of": name}, named=True)
+    exchange(tmp_path / "a.json", tmp_path / "b.json")
+    with pytest.raises(DataError, match=r"a\.json: damaged \(it is b\.json under another name\)"):
+        read_note(tmp_path / "a.json", named=True)
+    assert recall_note(tmp_path / "b.json", named=True) is None

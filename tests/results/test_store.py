@@ -216,7 +216,7 @@ def test_a_result_whose_file_is_gone_is_made_again(store: Store, log: Path):
     first.unlink()
     assert put(store, recipes(log, "a"))["a"].path == first
     assert log.read_text().count("\n") == 2
-    assert read_note(first.with_suffix(".json"))["file"] == first.name
+    assert read_note(first.with_suffix(".json"), named=True)["file"] == first.name
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"file"', b"{}"])
@@ -279,7 +279,7 @@ def damaged(_wanted: list[str]) -> dict[str, Result]:
 def test_a_damaged_size_is_remembered_as_the_bytes_fault_and_not_tried_again(store: Store):
     eye = {"a": recipe("a", damaged)}
     assert "9.nii: damaged (Unable to allocate" in put(store, eye, execution=QUARANTINE).failed["a"]
-    (note,) = [read_note(path) for path in store.folder.glob("*-volume.failed.json")]
+    (note,) = [read_note(path, named=True) for path in store.folder.glob("*-volume.failed.json")]
     assert not note["passes"]
 
 

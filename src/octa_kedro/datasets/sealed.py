@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from octa_kedro.datasets.versioned import In, Out, VersionedFile
-from octa_kedro.errors import DataError
 from octa_kedro.io.boundary import reading
 from octa_kedro.io.files import replacing
-from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
+from octa_kedro.io.seals import digest, read_seal, require_sealed, write_seal
 
 
 class SealedDataset(VersionedFile[In, Out]):
@@ -37,14 +36,8 @@ class SealedDataset(VersionedFile[In, Out]):
     def save(self, data: In) -> None:
         """Written atomically, after its seal."""
         content, facts = self._format(data)
-        made = Made(digest(content), self.made_from, self.passes_on)
+        made = self.made_with(digest(content))
         path = Path(self._get_save_path())
         with replacing(path) as partial:
             partial.write_bytes(content)
             write_seal(path, made, **facts)
-
-    def _stated_hash(self, path: Path) -> str:
-        try:
-            return read_seal(path)[0].sha256
-        except DataError:
-            return ""
