@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from octa_kedro.errors import DataError
+from octa_kedro.io import hashing
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.notes import read_note, recall_note, write_note
@@ -44,7 +45,8 @@ def test_a_damaged_note_is_named_and_one_that_can_be_made_again_is_set_aside(
     assert not path.exists()
 
 
-def test_a_damaged_hash_that_is_remembered_is_computed_again(tmp_path: Path):
+def test_a_damaged_hash_that_is_remembered_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hashing, "SETTLED_SECONDS", -1)
     file, remembered = tmp_path / "scan.nii", tmp_path / "remembered"
     file.write_bytes(b"voxels")
     digest = hash_files([file], remembered)

@@ -19,6 +19,11 @@ class SealedDataset(VersionedFile[In, Out]):
     def _format(self, data: In) -> tuple[bytes, dict[str, Any]]:
         """Data as the bytes of the file, and as facts that reading them needs."""
 
+    def _require_faithful(self, data: In, read: Out) -> None:
+        """TypeError, a mistake of the program, if `read`, which the file gives back, is not the `data`."""
+        if data != read:
+            raise TypeError(f"{self._filepath}: this file cannot hold what it is given: {str(data)[:80]} would change")
+
     @abstractmethod
     def _parse(self, content: bytes, facts: dict[str, Any]) -> Out:
         """The data that `_format` was given."""
@@ -36,6 +41,7 @@ class SealedDataset(VersionedFile[In, Out]):
     def save(self, data: In) -> None:
         """Written atomically, after its seal."""
         content, facts = self._format(data)
+        self._require_faithful(data, self._parse(content, facts))
         made = self.made_with(digest(content))
         path = Path(self._get_save_path())
         with replacing(path) as partial:
