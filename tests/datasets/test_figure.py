@@ -3,7 +3,14 @@
 import weakref
 from pathlib import Path
 
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node
+
 from octa_kedro.datasets.figure import COLLECT_EVERY, FigureDataset
+from octa_kedro.errors import DataError
+from octa_kedro.io.seals import Made
+from octa_kedro.running.evidence import EvidenceHooks
 
 
 class Cycle:
@@ -37,3 +44,23 @@ def test_a_page_is_told_where_the_pictures_lie_even_if_there_are_none(tmp_path: 
     figures.save({})
     assert figures.load() == tmp_path / "none"
     assert figures.load().is_dir()
+
+
+def test_a_page_is_not_made_of_pictures_of_other_maps(tmp_path: Path):
+    def drawn_from(sha: str) -> FigureDataset:
+        figures = FigureDataset(filepath=str(tmp_path / "drawn"))
+        figures.made_from = {"maps": sha}
+        return figures
+
+    drawn_from("old").save({})
+    with pytest.raises(DataError, match="figures was made from maps old, but this step reads new"):
+        read_with(drawn_from("old"), "new")
+    read_with(drawn_from("old"), "old")
+
+
+def read_with(figures: FigureDataset, sha: str) -> None:
+    maps = FigureDataset(filepath="maps")
+    figures.load()
+    maps.made = Made(sha)
+    node = Node(lambda *_: 1, ["figures", "maps"], "page", name="report")
+    EvidenceHooks().before_node_run(node, DataCatalog({"figures": figures, "maps": maps, "page": MemoryDataset()}))

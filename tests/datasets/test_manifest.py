@@ -130,3 +130,16 @@ def test_files_to_take_away_are_named_by_eye_and_share_their_bytes(tmp_path: Pat
     file = tmp_path / "m/v1/a_map.nii"
     assert file.samefile(named.load()["a"].path)
     assert not file.is_symlink()
+
+
+def test_a_damaged_file_is_not_given_away_under_the_name_of_its_eye(tmp_path: Path):
+    def maps(version: str) -> ManifestDataset:
+        place = (tmp_path / "m" / "manifest.json").as_posix()
+        return ManifestDataset(filepath=place, compress=True, named="map", version=Version(None, version))
+
+    maps("v1").save(job(a=("k1", eye(0.25))))
+    (stored,) = (tmp_path / "m" / "files").glob("*.nii.gz")
+    stored.write_bytes(stored.read_bytes()[:-1])
+    with pytest.raises(DatasetError, match=r"nii.gz: its bytes have changed since it was written"):
+        maps("v2").save(job(a=("k1", never)))
+    assert not (tmp_path / "m" / "v2").exists()

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
-from kedro.io import Version
+from kedro.io import DatasetError, Version
 
 from octa_kedro.datasets.plain import JSONDataset, TextDataset
 from octa_kedro.datasets.sealed import SealedDataset
@@ -107,7 +108,7 @@ def test_what_a_table_was_made_from_stands_in_its_seal(tmp_path: Path):
     kept = dataset(tmp_path)
     kept.made_from = {"splits": "abc"}
     kept.save(TABLE)
-    assert read_note(seal_of(tmp_path / "p.csv" / "v1" / "p.csv"))["made_from"] == {"splits": "abc"}
+    assert read_note(seal_of(tmp_path / "p.csv" / "v1" / "p.csv"), named=True)["made_from"] == {"splits": "abc"}
     loaded = dataset(tmp_path)
     assert loaded.load().head(1).attrs["made"].made_from == {"splits": "abc"}
     assert loaded.version_with(loaded.made.sha256) == "v1"
@@ -122,3 +123,42 @@ def test_kedro_viz_shows_tables_and_data(tmp_path: Path):
     assert data.preview() == '{"a": 1}'
     shown = [inspect.signature(one.preview).return_annotation.__name__ for one in (table, data)]
     assert shown == ["TablePreview", "JSONPreview"]
+
+
+UNFAITHFUL = {
+    "two columns of one name": pd.DataFrame([[1, 2]], columns=["a", "a"]),
+    "numbers among texts": pd.DataFrame({"a": [1, "x"]}),
+    "truth values among numbers": pd.DataFrame({"a": [True, 1]}, dtype=object),
+    "dates": pd.DataFrame({"a": pd.to_datetime(["2020-01-01"])}),
+    "a column without a name": pd.DataFrame({"": [1]}),
+    "lists": pd.DataFrame({"a": [[1, 2]]}),
+}
+FAITHFUL = {
+    "missing texts": pd.DataFrame({"a": ["x", None, ""]}),
+    "missing whole numbers": pd.DataFrame({"a": pd.array([2, None], "Int64")}),
+    "single precision": pd.DataFrame({"a": np.float32([0.1, 1 / 3])}),
+    "more digits than a double has": pd.DataFrame({"a": [2**62 + 1]}),
+    "classes": pd.DataFrame({"a": pd.Categorical(["01", "b"])}),
+    "truth values, one missing": pd.DataFrame({"a": [True, None]}, dtype=object),
+    "no rows": pd.DataFrame({"a": [], "b": []}),
+    "nothing": pd.DataFrame(),
+}
+
+
+@pytest.mark.parametrize("kind", UNFAITHFUL)
+def test_a_table_that_would_come_back_otherwise_is_not_saved(tmp_path: Path, kind: str):
+    with pytest.raises(DatasetError) as caught:
+        dataset(tmp_path).save(UNFAITHFUL[kind])
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert not list(tmp_path.rglob("*.csv*"))
+
+
+@pytest.mark.parametrize("kind", FAITHFUL)
+def test_a_table_that_comes_back_is_saved(tmp_path: Path, kind: str):
+    dataset(tmp_path).save(FAITHFUL[kind])
+    assert len(dataset(tmp_path).load()) == len(FAITHFUL[kind])
+
+
+def test_names_that_are_no_texts_are_not_saved_as_json(tmp_path: Path):
+    with pytest.raises(DatasetError, match=r"j\.json"):
+        dataset(tmp_path, kind=JSONDataset, name="j.json").save({"a": [{1: "one", "1": "one"}]})

@@ -1,6 +1,7 @@
 """Which networks an inference takes, and that they agree."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,27 @@ def test_one_network_and_several_cannot_both_be_named():
     with pytest.raises(ValueError, match="not both") as caught:
         InferenceConfig(checkpoint="a", checkpoints="b")
     assert "checkpoint" in first_problem(caught.value, InferenceConfig)  # type: ignore[arg-type]
+
+
+def test_a_network_that_is_named_twice_is_refused(trained: Path):
+    path = put(trained / "one.safetensors")
+    shutil.copy(path, trained / "copy.safetensors")
+    shutil.copy(path.with_suffix(".json"), trained / "copy.json")
+    with pytest.raises(CheckpointError, match=r"copy.safetensors: the same network as .*one.safetensors"):
+        models(trained).take(InferenceConfig(checkpoints=("one.safetensors", "copy.safetensors")))
+
+
+@pytest.mark.parametrize("what", ["splits", "params:training_3d", "processed_volumes"])
+def test_folds_of_two_trainings_are_refused_unless_they_are_listed(trained: Path, what: str):
+    folder = trained / "models" / "training_3d"
+    paths = [put_version(folder, n, "v3", made_from={what: f"{n}", "of its own": f"{n}"}) for n in (1, 2)]
+    with pytest.raises(CheckpointError, match=rf"was trained with other {what} than .*fold_1"):
+        models(trained).take(InferenceConfig())
+    listed = tuple(str(path.relative_to(trained)) for path in paths)
+    assert len(models(trained).take(InferenceConfig(checkpoints=listed))) == 2
+
+
+def test_the_network_of_another_fold_is_refused(trained: Path):
+    put(trained / "models" / "training_3d" / "fold_1" / FILE / "v3" / FILE, fold=5)
+    with pytest.raises(CheckpointError, match="is the network of fold_5, not of fold_1"):
+        models(trained).take(InferenceConfig())

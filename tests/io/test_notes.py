@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from octa_kedro.errors import DataError
+from octa_kedro.io import hashing
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hashing import hash_files
 from octa_kedro.io.notes import read_note, recall_note, write_note
+from tests.exchanging import exchange
 
 CONTENT = {"file": "é.nii", "meta": {"seen": ["1", "2"], "spacing": 0.012}, "sha256": "a", "content": None}
 DAMAGE = {
@@ -43,7 +45,8 @@ def test_a_damaged_note_is_named_and_one_that_can_be_made_again_is_set_aside(
     assert not path.exists()
 
 
-def test_a_damaged_hash_that_is_remembered_is_computed_again(tmp_path: Path):
+def test_a_damaged_hash_that_is_remembered_is_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hashing, "SETTLED_SECONDS", -1)
     file, remembered = tmp_path / "scan.nii", tmp_path / "remembered"
     file.write_bytes(b"voxels")
     digest = hash_files([file], remembered)
@@ -65,3 +68,12 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path: Path):
         _write_half(tmp_path / "a.json")
     assert read_note(tmp_path / "a.json") == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_note_that_is_for_its_name_alone_is_not_taken_under_another(tmp_path: Path):
+    for name in ("a.json", "b.json"):
+        write_note(tmp_path / name, {"of": name}, named=True)
+    exchange(tmp_path / "a.json", tmp_path / "b.json")
+    with pytest.raises(DataError, match=r"a\.json: damaged \(it is b\.json under another name\)"):
+        read_note(tmp_path / "a.json", named=True)
+    assert recall_note(tmp_path / "b.json", named=True) is None

@@ -52,9 +52,9 @@ def test_of_many_modules_some_are_named():
 
 def written(root: Path, cohort: PhantomCohort) -> None:
     (root / RECORDS).mkdir()
-    write_note(root / RECORDS / ".code", {"code": cohort.code})
+    write_note(root / RECORDS / ".code", {"code": cohort.code}, named=True)
     for eye, recipe in cohort.recipes.items():
-        write_note(root / RECORDS / f"{eye}.json", {"key": recipe.key, "field": "OCTA_3mm"})
+        write_note(root / RECORDS / f"{eye}.json", {"key": recipe.key, "field": "OCTA_3mm"}, named=True)
 
 
 def test_phantom_eyes_that_are_rendered_anew_are_told_of(tmp_path: Path, monkeypatch, caplog):

@@ -22,6 +22,7 @@ from octa_kedro.results.recipe import Job, Recipe, Recipes
 from octa_kedro.results.result import Result
 from octa_kedro.results.store import Store
 from octa_kedro.results.stored import Manifest
+from tests.exchanging import exchange
 
 ONE, TWO = ExecutionConfig(workers=1), ExecutionConfig(workers=2)
 QUARANTINE = ExecutionConfig(workers=1, on_error="quarantine")
@@ -216,7 +217,7 @@ def test_a_result_whose_file_is_gone_is_made_again(store: Store, log: Path):
     first.unlink()
     assert put(store, recipes(log, "a"))["a"].path == first
     assert log.read_text().count("\n") == 2
-    assert read_note(first.with_suffix(".json"))["file"] == first.name
+    assert read_note(first.with_suffix(".json"), named=True)["file"] == first.name
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"file"', b"{}"])
@@ -279,7 +280,7 @@ def damaged(_wanted: list[str]) -> dict[str, Result]:
 def test_a_damaged_size_is_remembered_as_the_bytes_fault_and_not_tried_again(store: Store):
     eye = {"a": recipe("a", damaged)}
     assert "9.nii: damaged (Unable to allocate" in put(store, eye, execution=QUARANTINE).failed["a"]
-    (note,) = [read_note(path) for path in store.folder.glob("*-volume.failed.json")]
+    (note,) = [read_note(path, named=True) for path in store.folder.glob("*-volume.failed.json")]
     assert not note["passes"]
 
 
@@ -351,3 +352,25 @@ def test_what_others_depend_on_ends_the_run_with_its_own_remedy(store: Store, lo
     job = Job({"3mm": recipe("3mm", partial(fail, log))}, None, QUARANTINE, needed="name another one")
     with pytest.raises(DataError, match=r"subject 3mm: the retina is not there \(name another one\)"):
         store.put_all(job, "references")
+
+
+@pytest.mark.parametrize("ending", [".json", ".failed.json"])
+def test_records_of_two_eyes_that_were_exchanged_are_made_again(store: Store, log: Path, ending: str):
+    makers = {"a": 0.25, "b": 0.75} if ending == ".json" else {"a": None, "b": None}
+    wanted = {
+        name: recipe(name, partial(family, log, value=value) if value else partial(fail, log))
+        for name, value in makers.items()
+    }
+    before = put(store, wanted, execution=QUARANTINE)
+    exchange(*store.folder.glob(f"*-volume{ending}"))
+    after = put(store, wanted, execution=QUARANTINE)
+    assert (dict(after), after.failed) == (dict(before), before.failed)
+    assert len([*store.folder.glob("*.damaged")]) == 2
+
+
+def test_a_result_of_files_that_were_changed_while_they_were_read_is_not_kept(store: Store, log: Path):
+    steady = iter((False, True, True))
+    eye = {"a": replace(recipe("a", partial(family, log)), unchanged=lambda: next(steady))}
+    with pytest.raises(DataError, match="subject a: its files were changed while they were read"):
+        put(store, eye)
+    assert [*put(store, eye, execution=QUARANTINE)] == ["a"]

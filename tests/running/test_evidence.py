@@ -11,6 +11,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.evaluation.origin import describe_origin
 from octa_kedro.io.seals import Made
 from octa_kedro.running.evidence import EvidenceHooks, find_clash, history_of
+from tests.exchanging import exchange
 
 TRAINED = {"splits": "s1", "processed_volumes": "v1", "net.fold_1.checkpoint": "c1"}
 
@@ -118,3 +119,26 @@ def test_a_report_says_what_was_judged():
     assert f"- start weights of pretraining: fold 2 {'w' * 12}" in text
     assert f"- from volumes: enface_maps {'e' * 12}\n- splits: {'s' * 12}\n" in text
     assert describe_origin({}) == ""
+
+
+def test_another_datasets_files_in_its_place_are_refused(tmp_path: Path):
+    project = Project(tmp_path)
+    project.run(step(["source"], "net"))
+    project.run(step(["source"], "seen"))
+    for end in ("", ".seal.json"):
+        exchange(*(next((tmp_path / f"{name}.json").glob(f"*/{name}.json{end}")) for name in ("net", "seen")))
+    with pytest.raises(Exception, match=r"net.json.seal.json: damaged \(it is seen.json.seal.json under another name"):
+        project.run(step(["net"], "report"))
+
+
+def test_files_of_another_fold_are_refused():
+    dataset = JSONDataset(filepath="fold_1/p.json")
+    dataset.made = Made("p", name="net.fold_2.predictions")
+    catalog = DataCatalog({"net.fold_1.predictions": dataset})
+    with pytest.raises(DataError, match=r"net.fold_1.predictions \(fold_1/p.json\): its files are those of net.fold_2"):
+        EvidenceHooks().before_node_run(step(["net.fold_1.predictions"], "report"), catalog)
+
+
+def test_folds_that_were_trained_with_different_parameters_do_not_belong_together():
+    folds = [Made(f"p{n}", TRAINED | {"params:net": f"{n}"}) for n in (1, 2)]
+    assert find_clash({"one": folds[0], "other": folds[1]})[0] == "params:net"

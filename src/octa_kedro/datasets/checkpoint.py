@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,11 +14,11 @@ from kedro.io.core import VersionNotFoundError
 from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.errors import CheckpointError, ConfigError, DataError
 from octa_kedro.io.notes import read_note
-from octa_kedro.io.seals import Made
+from octa_kedro.io.seals import PARAMETERS, Made, digest
 
 if TYPE_CHECKING:
     from octa_kedro.inference.networks import ModelFolder
-    from octa_kedro.training.checkpoint import Checkpoint
+    from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 
 
 class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
@@ -97,15 +98,26 @@ class CheckpointDataset(VersionedFile["Checkpoint", "Checkpoint | None"]):
             raise CheckpointError(f"{self._filepath}: no checkpoint there; train one first (kedro run)") from None
         card = checkpoint.card
         # weights to start from may come from other images and splits, as long as no judged eye is among them
-        self.made = Made(card.weights_sha256, {} if card.kind == "encoder" else card.made_from)
+        self.made = Made(card.weights_sha256, {} if card.kind == "encoder" else card.made_from, name=card.saved_as)
         return checkpoint
 
     def save(self, data: Checkpoint) -> None:
         """Write weights and card."""
         from octa_kedro.training.checkpoint import save_checkpoint
 
-        card = data.card.model_copy(update={"made_from": dict(self.made_from)})
+        made_from = {**self.made_from, **self._settings(data.card)}
+        card = data.card.model_copy(update={"made_from": made_from, "saved_as": self.known_as})
         save_checkpoint(Path(self._get_save_path()), replace(data, card=card))
+
+    def _settings(self, card: CheckpointCard) -> dict[str, str]:
+        """The hash of the parameters that the training depends on, under the name of its model: all folds of a model
+        must have the same."""
+        from octa_kedro.training.engine.loop import WITHOUT_EFFECT
+
+        left_out = {*WITHOUT_EFFECT, "device"}
+        plain = {key: value for key, value in card.parameters.items() if key not in left_out}
+        model = self.known_as.partition(".")[0]
+        return {f"{PARAMETERS}{model}": digest(json.dumps(plain, sort_keys=True).encode())} if model else {}
 
     def _stated_hash(self, path: Path) -> str:
         try:

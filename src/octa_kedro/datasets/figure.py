@@ -8,6 +8,7 @@ from typing import Any, NewType, Protocol
 
 from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.io.files import replacing, replacing_folder
+from octa_kedro.io.seals import digest_of_files, read_seal, write_seal
 
 ImagePreview = NewType("ImagePreview", str)
 """What kedro-viz knows a picture by: the name of this type."""
@@ -24,27 +25,31 @@ class Drawn(Protocol):
 
 
 class FigureDataset(VersionedFile[Drawn | Mapping[str, Drawn], Path]):
-    """A figure as a PNG file, or several by file name in a folder.
+    """A figure as a PNG file, or several by file name in a folder; its seal says what it was drawn from.
 
     kedro-datasets has such a class, but it imports matplotlib to describe the catalog.
     """
 
     def load(self) -> Path:
         """Where the file or the folder lies: a picture is for people, a page can link to it."""
-        return Path(self._get_load_path())
+        path = Path(self._get_load_path())
+        self.made, _ = read_seal(path)
+        return path
 
     def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
         """Write the file, or the folder with all files, atomically."""
         path = Path(self._get_save_path())
         if not isinstance(data, Mapping):
             with replacing(path) as partial:
-                return data.savefig(partial, format="png")
+                data.savefig(partial, format="png")
+                return write_seal(path, self.made_with(digest_of_files([partial])))
         with replacing_folder(path) as folder:  # also where there is nothing to draw
             for number, (name, figure) in enumerate(data.items(), 1):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 figure.savefig(folder / name, format="png")
                 if number % COLLECT_EVERY == 0:
                     gc.collect()
+            write_seal(path, self.made_with(digest_of_files(p for p in folder.rglob("*") if p.is_file())))
         return None
 
     def preview(self) -> ImagePreview:

@@ -14,7 +14,7 @@ from kedro.io.core import VersionNotFoundError
 from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.errors import DataError
 from octa_kedro.io.notes import read_note, write_note
-from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
+from octa_kedro.io.seals import digest, read_seal, require_sealed, write_seal
 from octa_kedro.results.named import place_named
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class ManifestDataset(VersionedFile["Job", "Manifest"]):
         if self._named is not None:
             folder = Path(self._filepath.parent) / (self.resolve_save_version() or "")
             for eye, stored in store.open_all(entries).items():
-                place_named(stored.path, folder / f"{eye}_{self._named}{store.suffix}")
-        write_seal(path, Made(_hash_of(entries), self.made_from, self.passes_on))
+                place_named(stored.whole(), folder / f"{eye}_{self._named}{store.suffix}")
+        write_seal(path, self.made_with(_hash_of(entries)))
         write_note(path, entries)
 
     def _store(self) -> Store:

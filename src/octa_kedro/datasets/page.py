@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from octa_kedro.datasets.versioned import VersionedFile
+from octa_kedro.io.seals import digest_of_files, read_seal, write_seal
 
 
 class Page(Protocol):
@@ -17,8 +18,13 @@ class PageDataset(VersionedFile[Page, Path]):
 
     def load(self) -> Path:
         """The path of the page."""
-        return Path(self._get_load_path())
+        path = Path(self._get_load_path())
+        self.made, _ = read_seal(path)
+        return path
 
     def save(self, data: Page) -> None:
-        """Write the page atomically."""
-        data.write(Path(self._get_save_path()))
+        """Write the page atomically, and then what it was made from: a page without that is not read by a step."""
+        path = Path(self._get_save_path())
+        data.write(path)
+        files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+        write_seal(path, self.made_with(digest_of_files(files)))

@@ -9,7 +9,7 @@ from typing import Any
 from octa_kedro.datasets.versioned import In, Out, VersionedFile
 from octa_kedro.io.boundary import reading
 from octa_kedro.io.files import replacing
-from octa_kedro.io.seals import Made, digest, read_seal, require_sealed, write_seal
+from octa_kedro.io.seals import digest, read_seal, require_sealed, write_seal
 
 
 class SealedDataset(VersionedFile[In, Out]):
@@ -18,6 +18,11 @@ class SealedDataset(VersionedFile[In, Out]):
     @abstractmethod
     def _format(self, data: In) -> tuple[bytes, dict[str, Any]]:
         """Data as the bytes of the file, and as facts that reading them needs."""
+
+    def _require_faithful(self, data: In, read: Out) -> None:
+        """TypeError, a mistake of the program, if `read`, which the file gives back, is not the `data`."""
+        if data != read:
+            raise TypeError(f"{self._filepath}: this file cannot hold what it is given: {str(data)[:80]} would change")
 
     @abstractmethod
     def _parse(self, content: bytes, facts: dict[str, Any]) -> Out:
@@ -36,7 +41,8 @@ class SealedDataset(VersionedFile[In, Out]):
     def save(self, data: In) -> None:
         """Written atomically, after its seal."""
         content, facts = self._format(data)
-        made = Made(digest(content), self.made_from, self.passes_on)
+        self._require_faithful(data, self._parse(content, facts))
+        made = self.made_with(digest(content))
         path = Path(self._get_save_path())
         with replacing(path) as partial:
             partial.write_bytes(content)

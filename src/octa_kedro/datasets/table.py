@@ -23,12 +23,24 @@ class TableDataset(SealedDataset["pd.DataFrame", "pd.DataFrame"]):
 
         return write_csv(data), {"text": text_columns(data)}
 
+    def _require_faithful(self, data: "pd.DataFrame", read: "pd.DataFrame") -> None:
+        from octa_kedro.io.csv_cells import changed_column
+
+        if (name := changed_column(data, read)) is not None:
+            raise TypeError(
+                f"{self._filepath}: a table cannot hold column {name!r} as it is; give each column a name of its own, "
+                "and texts alone, numbers alone or truth values alone"
+            )
+
     def _parse(self, content: bytes, facts: dict[str, Any]) -> "pd.DataFrame":
         from octa_kedro.io.csv_cells import read_csv
 
-        table = read_csv(content, facts["text"])
-        if self.made is not None:
-            table.attrs["made"] = self.made
+        return read_csv(content, facts["text"])
+
+    def load(self) -> "pd.DataFrame":
+        """See `SealedDataset.load`."""
+        table = super().load()
+        table.attrs["made"] = self.made
         return table
 
     def preview(self, nrows: int = 5) -> TablePreview:

@@ -21,19 +21,24 @@ log = logging.getLogger(__name__)
 class VersionedFile(AbstractVersionedDataset[In, Out]):
     """A file, ``<filepath>/<version>/<name>``, written atomically by a subclass.
 
-    `made` is what was loaded last, where the dataset tells that; `made_from` and `passes_on`, set before a save, are
-    what its `Made` will say.
+    `made` is what was loaded last, where the dataset tells that; `made_from`, `passes_on` and `known_as`, its name in
+    the catalog, set before a save, are what its `Made` will say.
     """
 
     made: Made | None = None
     made_from: Mapping[str, str] = {}
     passes_on: bool = True
+    known_as: str = ""
 
     def __init__(
         self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
         self.metadata = metadata
+
+    def made_with(self, sha256: str) -> Made:
+        """What the seal of a content with this hash has to say."""
+        return Made(sha256, self.made_from, self.passes_on, self.known_as)
 
     def version_with(self, sha256: str) -> str:
         """The newest version whose content has that hash; empty where none is known to have it."""

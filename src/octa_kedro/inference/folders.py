@@ -17,6 +17,7 @@ from octa_kedro.explain.target import evidence_for
 from octa_kedro.inference.familiarity import STRANGE, UNKNOWN
 from octa_kedro.inference.making import LAYER, SLABS
 from octa_kedro.io.files import replacing, write_text
+from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.preprocessing.restore import map_over_scan
@@ -27,6 +28,7 @@ from octa_kedro.results.stored import Stored
 
 """There is no other eye to share a scale with, and the reader must know: its own maximum may be next to nothing."""
 TITLE_WIDTH = 130
+FILES = "files"
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,37 @@ def write_eye(folder: Path, eye: EyeFolder, previous: Path | None = None) -> boo
     """Fill `folder`, named by its eye, with ``<subject>_image.nii.gz``, ``_map.nii.gz``, ``_map_over_scan.nii.gz``,
     ``.png`` and ``.json``, which comes last; whether anything had to be made.
 
-    A `previous` folder of the same eye with the same key has its files shared instead.
+    A `previous` folder of the same eye with the same key, whose files are as they were written, has them shared
+    instead. The JSON has their hashes.
     """
     subject = folder.name
-    if previous is not None and _key_of(previous) == eye.key:
-        for path in sorted(previous.iterdir(), key=lambda path: path.suffix == ".json"):
-            place_named(path, folder / path.name)
+    if previous is not None and (files := _files_of(previous, eye)) is not None:
+        for name in files:
+            place_named(previous / name, folder / name)
         return False
-    place_named(eye.image.path, folder / f"{subject}_image.nii.gz")
-    place_named(eye.heat.path, folder / f"{subject}_map.nii.gz")
+    place_named(eye.image.whole(), folder / f"{subject}_image.nii.gz")
+    place_named(eye.heat.whole(), folder / f"{subject}_map.nii.gz")
     over = eye.over_scan()
     write_nifti(folder / f"{subject}_map_over_scan.nii.gz", over.array, over.affine)
     with replacing(folder / f"{subject}.png") as partial_path:
         eye.draw().savefig(partial_path, format="png")
-    write_text(folder / f"{subject}.json", json.dumps({"key": eye.key, **eye.facts}, indent=1))
+    hashes = {path.name: sha256_of(path) for path in sorted(folder.iterdir()) if path.suffix != ".json"}
+    write_text(folder / f"{subject}.json", json.dumps({"key": eye.key, FILES: hashes, **eye.facts}, indent=1))
     return True
 
 
-def _key_of(folder: Path) -> str | None:
-    path = folder / f"{folder.name}.json"
+def _files_of(folder: Path, eye: EyeFolder) -> list[str] | None:
+    """The names of the files of an eye's folder, its JSON the last; None unless that says what is to be said of the
+    eye, and all are as they were written."""
+    note = folder / f"{folder.name}.json"
     try:
-        return str(json.loads(path.read_text())["key"])
+        told = json.loads(note.read_text())
+        hashes = dict(told[FILES])
+        same = told == json.loads(json.dumps({"key": eye.key, FILES: hashes, **eye.facts}))
+        whole = same and all(sha256_of(folder / name) == sha for name, sha in hashes.items())
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return [*hashes, note.name] if whole else None
 
 
 def eye_folders(found: Found, report: Mapping[str, Any]) -> dict[str, EyeFolder]:

@@ -1,6 +1,7 @@
 """The networks of an inference: found, loaded with where they come from, and in agreement with each other."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from octa_kedro.errors import CheckpointError
 from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.io.hiding import relative_to
+from octa_kedro.io.seals import PARAMETERS
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard, load_checkpoint
 
@@ -68,6 +70,8 @@ class ModelFolder:
             for path in self._paths(config)
         ]
         require_agreement(networks)
+        if config.checkpoint is None and not isinstance(config.checkpoints, tuple):
+            require_one_training(networks)
         return networks
 
     def _paths(self, config: InferenceConfig) -> list[Path]:
@@ -106,6 +110,12 @@ def require_agreement(networks: Sequence[Network]) -> None:
                 "or training_3d"
             )
     first, *others = networks
+    known: dict[str, Network] = {}
+    for network in networks:
+        if (same := known.setdefault(network.card.weights_sha256, network)) is not network:
+            raise CheckpointError(
+                f"{network.path}: the same network as {same.path}, whose word would count twice; name it once"
+            )
     wanted = _facts_of(first.card)
     for other in others:
         found = _facts_of(other.card)
@@ -115,6 +125,36 @@ def require_agreement(networks: Sequence[Network]) -> None:
                     f"{other.path}: {key} is {found[key]}, but {value} in {first.path}; the networks of one inference "
                     "must see the same images and know the same classes, so name others (inference.checkpoints)"
                 )
+
+
+def require_one_training(networks: Sequence[Network]) -> None:
+    """CheckpointError if the networks of a model's folder, one a fold, were trained with different splits, images or
+    parameters: of those that were trained again only some are new."""
+    first, *others = networks
+    wanted = _trained_with(first.card)
+    for other in others:
+        found = _trained_with(other.card)
+        if differing := sorted(name for name in wanted.keys() & found.keys() if found[name] != wanted[name]):
+            raise CheckpointError(
+                f"{other.path}: was trained with other {', '.join(differing)} than {first.path}; train all again, "
+                "choose the versions of one training (--load-versions inference.models:VERSION), or list the files in "
+                "a file of parameters (inference.checkpoints) if they are to speak together all the same"
+            )
+    for network in networks:
+        own = f"fold_{network.card.fold}"
+        if (place := _fold_of(network.path)) not in {"", own}:
+            raise CheckpointError(f"{network.path}: is the network of {own}, not of {place}; restore its own files")
+
+
+def _trained_with(card: CheckpointCard) -> dict[str, str]:
+    """Hashes of what all folds of a training share."""
+    shared = ("splits", "processed_volumes", "enface_maps")
+    return {name: sha for name, sha in card.made_from.items() if name in shared or name.startswith(PARAMETERS)}
+
+
+def _fold_of(path: Path) -> str:
+    """The folder ``fold_<n>`` that a checkpoint of a model's folder lies in; empty where it lies elsewhere."""
+    return next((part for part in reversed(path.parts) if re.fullmatch(r"fold_\d+", part)), "")
 
 
 def processing_of(networks: Sequence[Network]) -> ProcessingConfig:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full width
@@ -73,3 +74,28 @@ def _is_text(column: "pd.Series[Any]") -> bool:
         return False
     there = column.dropna()
     return there.empty or any(isinstance(value, str) for value in there)
+
+
+def changed_column(table: pd.DataFrame, read: pd.DataFrame) -> str | None:
+    """The first column of a table that is not as it was in what was `read` of its file, None if all are.
+
+    A missing value and a text without a letter are the same, a number is one whatever its type, and a text that stands
+    for a text alone has to be one.
+    """
+    names = [str(name) for name in table.columns]
+    if names != [*read.columns] or len(set(names)) < len(names) or len(table) != len(read):
+        return next((a for a, b in zip(names, [*read.columns, ""], strict=False) if a != b), ", ".join(names))
+    for place, name in enumerate(names):
+        if not all(map(_same, table.iloc[:, place], read.iloc[:, place])):
+            return name
+    return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, list | tuple | dict):
+        return False
+    if pd.isna(one) or one == "":
+        return bool(pd.isna(other))
+    if isinstance(one, np.floating) and not isinstance(one, float):  # its digits, not those of a double
+        return bool(type(one)(other) == one)
+    return isinstance(one, str) == isinstance(other, str) and bool(one == other)

@@ -1,6 +1,7 @@
 """Small files that the program keeps for itself (cards, manifests, records): JSON beside its own hash.
 
-A file that was cut short, emptied or edited is found when it is read, and never taken for what was written.
+A file that was cut short, emptied or edited is found when it is read, and never taken for what was written. Where its
+name says what it is of, that stands in it too: two that were exchanged are found as well.
 """
 
 import hashlib
@@ -13,34 +14,40 @@ from typing import Any
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
 
-SEAL, CONTENT = "sha256", "content"
+SEAL, CONTENT, NAME = "sha256", "content", "name"
 ASIDE = ".damaged"
 """What is added to the name of a damaged file."""
 
 log = logging.getLogger(__name__)
 
 
-def write_note(path: Path, content: Mapping[str, Any]) -> None:
-    """Write anything that JSON can hold, with string keys, atomically."""
-    write_text(path, json.dumps({SEAL: _seal(content), CONTENT: content}, indent=1))
+def write_note(path: Path, content: Mapping[str, Any], *, named: bool = False) -> None:
+    """Write anything that JSON can hold, with string keys, atomically; if `named`, only for a file of this name."""
+    name = {NAME: path.name} if named else {}
+    write_text(path, json.dumps({SEAL: _seal(content, **name), **name, CONTENT: content}, indent=1))
 
 
-def read_note(path: Path) -> dict[str, Any]:
-    """What `write_note` wrote. DataError names the file if it cannot be read, or is not as it was written."""
+def read_note(path: Path, *, named: bool = False) -> dict[str, Any]:
+    """What `write_note` wrote. DataError names the file if it cannot be read, or is not as it was written; if it has to
+    be `named`, also if it is another file's."""
     try:
         whole = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the pipeline that makes it again") from error
     except (ValueError, RecursionError) as error:  # no JSON, or no text at all
         raise _damaged(path, f"it is cut short or not JSON: {error}") from error
-    if not (isinstance(whole, dict) and whole.keys() == {SEAL, CONTENT} and isinstance(whole[CONTENT], dict)):
+    needed = {SEAL, CONTENT, NAME} if named else {SEAL, CONTENT}
+    if not (isinstance(whole, dict) and whole.keys() == needed and isinstance(whole[CONTENT], dict)):
         raise _damaged(path, "it has no hash of its own; an earlier version may have written it")
-    if whole[SEAL] != _seal(whole[CONTENT]):
+    name = {NAME: whole[NAME]} if named else {}
+    if whole[SEAL] != _seal(whole[CONTENT], **name):
         raise _damaged(path, "its content has changed since it was written")
+    if named and whole[NAME] != path.name:
+        raise _damaged(path, f"it is {whole[NAME]} under another name")
     return whole[CONTENT]
 
 
-def recall_note(path: Path) -> dict[str, Any] | None:
+def recall_note(path: Path, *, named: bool = False) -> dict[str, Any] | None:
     """What `write_note` wrote, of something that can be made again: None where there is no file, or a damaged one.
 
     That is renamed, so that it can be looked at, and the log says so.
@@ -48,7 +55,7 @@ def recall_note(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return read_note(path)
+        return read_note(path, named=named)
     except DataError as error:
         aside = path.with_name(path.name + ASIDE)
         path.replace(aside)
@@ -56,8 +63,8 @@ def recall_note(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _seal(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _seal(content: Mapping[str, Any], name: str = "") -> str:
+    return hashlib.sha256((name + json.dumps(content, sort_keys=True)).encode()).hexdigest()
 
 
 def _damaged(path: Path, why: str) -> DataError:

@@ -84,7 +84,7 @@ def write_release(
         # A label sheet says that its eyes are complete, so it is removed first and written last.
         for sheet in [*root.glob(f"OCTA_*/{LABEL_SHEETS[0]}"), root / TRUTH]:
             sheet.unlink(missing_ok=True)
-        write_note(records / CODE, {"code": code})
+        write_note(records / CODE, {"code": code}, named=True)
         missing = {eye: recipe for eye, recipe in recipes.items() if _recorded_key(records, eye) != recipe.key}
         for subject in _eyes_on_disk(root) - (recipes.keys() - missing.keys()):
             _remove_eye(root, subject)
@@ -131,7 +131,7 @@ def _finish(root: Path, run: str, subject: str, recipe: EyeRecipe) -> str:
         except Exception as error:
             raise RuntimeError(f"eye {subject}: {type(error).__name__}: {error}") from error
         record = {"key": recipe.key, "field": field_name(eye)}
-        write_note(records / f"{subject}.json", record)
+        write_note(records / f"{subject}.json", record, named=True)
     return subject
 
 
@@ -143,18 +143,18 @@ def recorded_keys(root: Path) -> dict[str, str]:
 def _recorded(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each finished eye and its record. A name with a dot in front is a file that was being written."""
     for path in (root / RECORDS).glob("[!.]*.json"):
-        if (note := recall_note(path)) is not None:
+        if (note := recall_note(path, named=True)) is not None:
             yield path.stem, note
 
 
 def recorded_code(root: Path) -> dict[str, Any] | None:
     """The `code` of the last `write_release` to `root`; None if it is not known."""
-    note = recall_note(root / RECORDS / CODE)
+    note = recall_note(root / RECORDS / CODE, named=True)
     return None if note is None else note["code"]
 
 
 def _recorded_key(records: Path, subject: str) -> str | None:
-    note = recall_note(records / f"{subject}.json")
+    note = recall_note(records / f"{subject}.json", named=True)
     return None if note is None else str(note["key"])
 
 

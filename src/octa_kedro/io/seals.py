@@ -5,15 +5,18 @@ a forger.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from octa_kedro.errors import DataError
+from octa_kedro.io.hashing import sha256_of
 from octa_kedro.io.notes import read_note, write_note
 
 SUFFIX = ".seal.json"
+PARAMETERS = "params:"
+"""In `made_from`, before the name of the group of parameters whose hash it has."""
 SHOWN = 12
 """Digits of a hash that messages show."""
 
@@ -23,12 +26,13 @@ class Made:
     """The SHA-256 of a result, and of the datasets it was made from, by their names.
 
     `made_from` are what its step read and what that was made from in turn; `passes_on` says whether what is made from
-    this result names its `made_from` too.
+    this result names its `made_from` too; `name` is what the catalog calls the dataset, empty where no run saved it.
     """
 
     sha256: str
     made_from: Mapping[str, str] = field(default_factory=dict)
     passes_on: bool = True
+    name: str = ""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "Made":
         """Itself: it never changes, and pandas copies what a table carries at every step."""
@@ -45,21 +49,21 @@ def write_seal(path: Path, made: Made, **facts: Any) -> None:
 
     `facts` are what reading the file needs to know, as plain data.
     """
-    about = {"sha256": made.sha256, "made_from": dict(made.made_from), "passes_on": made.passes_on}
-    write_note(seal_of(path), about | {"facts": facts})
+    about = {"name": made.name, "sha256": made.sha256, "made_from": dict(made.made_from), "passes_on": made.passes_on}
+    write_note(seal_of(path), about | {"facts": facts}, named=True)
 
 
 def read_seal(path: Path) -> tuple[Made, dict[str, Any]]:
     """What `write_seal` wrote of the file at `path`, and its facts. DataError if there is no such file, or no seal."""
-    if not path.is_file():
+    if not path.exists():
         raise DataError(f"{path}: no such file; choose a version that is there, or run the pipeline that makes it")
     if not seal_of(path).is_file():
         raise DataError(
             f"{path}: made by an earlier version of this program, or copied without {seal_of(path).name}; copy its "
             "whole folder, or delete that and run the pipeline that makes it again"
         )
-    told = read_note(seal_of(path))
-    return Made(told["sha256"], told["made_from"], told["passes_on"]), told["facts"]
+    told = read_note(seal_of(path), named=True)
+    return Made(told["sha256"], told["made_from"], told["passes_on"], told["name"]), told["facts"]
 
 
 def require_sealed(path: Path, made: Made, sha256: str) -> None:
@@ -69,6 +73,14 @@ def require_sealed(path: Path, made: Made, sha256: str) -> None:
             f"{path}: its content has changed since it was written (edited, cut short or swapped); restore it, or "
             f"delete {path.parent} and run the pipeline that makes it again"
         )
+
+
+def digest_of_files(paths: Iterable[Path]) -> str:
+    """SHA-256 of the names and bytes of files."""
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(f"{path.name}\0{sha256_of(path)}\0".encode())
+    return found.hexdigest()
 
 
 def digest(content: bytes) -> str:

@@ -29,7 +29,7 @@ def remember_code(folder: Path, codes: Iterable[Code]) -> None:
     """Keep what each of `codes` is made of in a folder of results, for later comparison."""
     for digest, code in {code.digest: code for code in codes}.items():
         if not (path := _code_file(folder, digest)).is_file():
-            write_note(path, code.to_json())
+            write_note(path, code.to_json(), named=True)
 
 
 def _code_file(folder: Path, digest: str) -> Path:
@@ -86,7 +86,7 @@ def _age(folder: Path, digest: str) -> float:
 
 
 def _recall(folder: Path, digest: str) -> dict[str, Any]:
-    return recall_note(_code_file(folder, digest)) or {}
+    return recall_note(_code_file(folder, digest), named=True) or {}
 
 
 def tell_other_libraries(what: str, reused: Iterable[tuple[Mapping[str, str], Code]], folder: Path) -> None:

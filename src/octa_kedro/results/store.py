@@ -118,8 +118,8 @@ class Store:
         except Exception as error:  # noqa: BLE001 - put_aside raises it again unless it is the eye's own
             reason = put_aside(eye, error, job.on_error, job.needed or GO_ON)
             note = {"failed": reason, PASSES: may_pass(error) or not _is_there(recipe)}
-            for part in recipe.ingredients:
-                write_note(self._path(recipe, part, FAILED), note | {LIBRARIES: dict(recipe.code.libraries)})
+            for path in (self._path(recipe, part, FAILED) for part in recipe.ingredients):
+                write_note(path, note | {LIBRARIES: dict(recipe.code.libraries)}, named=True)
         return eye
 
     def _forget_passing(self, job: Job) -> None:
@@ -127,7 +127,7 @@ class Store:
         about the eye; so is what failed with other versions of libraries."""
         for _, recipe, part in job.wanted():
             path = self._path(recipe, part, FAILED)
-            note = recall_note(path)
+            note = recall_note(path, named=True)
             if note is not None and (note.get(PASSES) or note.get(LIBRARIES) != dict(recipe.code.libraries)):
                 path.unlink()
 
@@ -135,12 +135,14 @@ class Store:
         """Make and write the parts of an eye that are not there yet."""
         missing = [part for part in recipe.ingredients if self._card(recipe, part) is None]
         made = recipe.make(missing) if missing else {}
+        if missing and recipe.unchanged is not None and not recipe.unchanged():
+            raise DataError("its files were changed while they were read, as by a copy that still goes on; run again")
         for part in missing:
             card = ABSENT
             if part in made:
                 path = self._path(recipe, part, self.suffix)
                 card = write_result(path, made[part]) | {LIBRARIES: dict(recipe.code.libraries)}
-            write_note(self._path(recipe, part, ".json"), card)
+            write_note(self._path(recipe, part, ".json"), card, named=True)
 
     def _made(self, recipe: Recipe, part: str, job: Job) -> Entry:
         entry = self._entry(recipe, part, job)
@@ -152,12 +154,12 @@ class Store:
         if (card := self._card(recipe, part)) is not None:
             meta = {"meta": card["meta"] | dict(recipe.facts)} if "meta" in card else {}
             return {name: value for name, value in card.items() if name != LIBRARIES} | meta
-        note = recall_note(self._path(recipe, part, FAILED)) if job.on_error == "quarantine" else None
+        note = recall_note(self._path(recipe, part, FAILED), named=True) if job.on_error == "quarantine" else None
         return None if note is None else {"failed": note["failed"]}
 
     def _card(self, recipe: Recipe, part: str) -> Entry | None:
         """The card of a result that is whole."""
-        card = recall_note(self._path(recipe, part, ".json"))
+        card = recall_note(self._path(recipe, part, ".json"), named=True)
         return card if card == ABSENT or (card and (self.folder / card["file"]).is_file()) else None
 
     def _path(self, recipe: Recipe, part: str, suffix: str) -> Path:

@@ -54,6 +54,11 @@ class Stored:
             return PlaneStack(array, grid_affine, tuple(meta["names"]), *common, meta["note"], frame)
         return Volume(array, grid_affine, meta["modality"], *common, frame)
 
+    def whole(self) -> Path:
+        """Its file, to be copied; StaleError as above."""
+        _verify(self)
+        return self.path
+
     def grid(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """Its shape in voxels, and their edges in millimetres of its frame; the array is not read."""
         if "array_shape" not in self.meta:
@@ -81,15 +86,16 @@ class Manifest(dict[str, Stored]):
         self.failed = dict(failed or {})
 
 
-_verified: set[tuple[str, str, int]] = set()
+_verified: set[tuple[str, str, int, int]] = set()
 
 
 def _verify(stored: Stored) -> None:
-    """Compare the bytes with their hash, once per file, process and modification time."""
+    """Compare the bytes with their hash, once per file, process and time of change."""
     try:
-        stamp = (str(stored.path), stored.sha256, stored.path.stat().st_mtime_ns)
+        stat = stored.path.stat()
     except FileNotFoundError as error:
         raise StaleError(f"{stored.path}: gone; run the pipeline that makes it again") from error
+    stamp = (str(stored.path), stored.sha256, stat.st_mtime_ns, stat.st_ctime_ns)
     if stamp not in _verified:
         if sha256_of(stored.path) != stored.sha256:
             raise StaleError(f"{stored.path}: its bytes have changed since it was written; delete it and run again")

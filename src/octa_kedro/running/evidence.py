@@ -1,8 +1,8 @@
 """What every result was made from is noted with it, and no step reads results that do not belong together.
 
 The rule, for every node: if two of its inputs were made from a dataset, or one is it and the other was made from it,
-that dataset had the same content both times. Contents are compared by their hashes, not by versions, so that a step
-that was run again with the same result changes nothing.
+that dataset had the same content both times; and no input is another dataset's, put in its place. Contents are compared
+by their hashes, not by versions, so that a step that was run again with the same result changes nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kedro.pipeline.node import Node
 
 from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.errors import DataError
-from octa_kedro.io.seals import SHOWN, Made
+from octa_kedro.io.seals import PARAMETERS, SHOWN, Made
 
 BEGINNINGS = {"data_processing", "pretraining"}
 """Tags of nodes behind whose results no step looks: images, splits and start weights stand for themselves."""
@@ -38,13 +38,15 @@ class EvidenceHooks:
             for name, dataset in datasets.items()
             if isinstance(dataset, VersionedFile) and dataset.made is not None
         }
+        if strays := {name: made.name for name, made in inputs.items() if made.name not in {"", name}}:
+            raise DataError(_stray_words(*next(iter(strays.items())), catalog))
         if clash := find_clash(inputs):
             raise DataError(_words(clash, catalog))
         passes_on = node.name in PASSING_ON or not BEGINNINGS & node.tags
         history = history_of(inputs, whole=not BEGINNINGS & node.tags)
         for name in node.outputs:
             if isinstance(dataset := catalog.get(name), VersionedFile):
-                dataset.made_from, dataset.passes_on = history, passes_on
+                dataset.made_from, dataset.passes_on, dataset.known_as = history, passes_on, name
 
 
 def history_of(inputs: Mapping[str, Made], *, whole: bool = True) -> dict[str, str]:
@@ -72,8 +74,22 @@ def _statements(inputs: Mapping[str, Made]) -> Iterator[tuple[str, str, str]]:
             yield ancestor, name, sha
 
 
+def _stray_words(name: str, own: str, catalog: Any) -> str:
+    """What to say of a dataset whose files are another one's."""
+    return (
+        f"{name} ({catalog.get(name)._filepath}): its files are those of {own}, put in its place; restore them, or run "
+        "the pipeline that makes it again"
+    )
+
+
 def _words(clash: tuple[str, Known, Known], catalog: Any) -> str:
     dataset, (first, one), (second, other) = clash
+    if dataset.startswith(PARAMETERS):
+        return (
+            f"{first} and {second} were made with different parameters of {dataset.removeprefix(PARAMETERS)}: they do "
+            "not belong together; train those folds again with the same parameters, or name versions that do by "
+            "--load-versions (DATASET:VERSION)"
+        )
     kept = catalog.get(dataset)
 
     def shown(sha: str) -> str:

@@ -35,7 +35,8 @@ class CheckpointCard(Config):
     `views` its probabilities are averaged. `familiar` says what its training eyes looked like; None, as in cards of
     earlier versions, that this is not known. `sketches` (`preprocessing.sketch`) are those of the images that moved the
     weights, by subject, to know such an image again under another name. `made_from` has the hashes of the datasets
-    that the training read, and of what they were made from, by name.
+    that the training read, of what they were made from, and of its parameters, by name; `saved_as` is the checkpoint's
+    own name in the catalog.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -55,6 +56,7 @@ class CheckpointCard(Config):
     parameters: dict[str, Any]
     code_version: str
     made_from: dict[str, str] = Field({})
+    saved_as: str = ""
     weights_sha256: str = ""
 
     def learnt_from(self) -> set[str]:

@@ -17,6 +17,7 @@ from octa_kedro.io.notes import write_note
 from octa_kedro.training.state.state_file import load_state, save_state
 
 STATE, LOCK, ABOUT, FAILURE = "state.safetensors", ".lock", "about.json", "failure.json"
+OF, WEIGHTS = "of", "weights"  # in a file of states: the name of its run folder, and the weights of an epoch
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,22 @@ class RunFolder:
         return (self.path / "ended").is_file()
 
     def stored_state(self) -> dict[str, Any] | None:
-        """The state after the last complete epoch; None if there is none. CheckpointError if it is damaged."""
+        """The state after the last complete epoch; None if there is none. CheckpointError if it is damaged, or that of
+        another training: its network may have learnt from the eyes that judge this one."""
         path = self.path / STATE
-        return load_state(path) if path.is_file() else None
+        return self._load(path) if path.is_file() else None
+
+    def _load(self, path: Path) -> dict[str, Any]:
+        whole = load_state(path)
+        if not isinstance(whole, dict) or whole.get(OF) != self.path.name:
+            raise CheckpointError(
+                f"{path}: is of another training, not of that in this folder; restore it from a copy, or delete "
+                f"{self.path} and train from the start"
+            )
+        return whole
+
+    def _save(self, path: Path, content: dict[str, Any]) -> None:
+        save_state(path, content | {OF: self.path.name})
 
     def keep(self, state: dict[str, Any], best: dict[str, torch.Tensor] | None) -> None:
         """Store the state after an epoch and, if they are new, the best weights so far; each file atomically.
@@ -81,8 +95,8 @@ class RunFolder:
         """
         path = self._best(state["stopping"]["best_epoch"])
         if best is not None:
-            save_state(path, best)
-        save_state(self.path / STATE, state)
+            self._save(path, {WEIGHTS: best})
+        self._save(self.path / STATE, state)
         for other in self.path.glob("best-*.safetensors"):
             if other != path:
                 other.unlink(missing_ok=True)
@@ -91,14 +105,14 @@ class RunFolder:
         """Mark the run as complete, and then keep only history and best weights: the other way round, one that is
         killed in between could neither resume nor count as complete."""
         write_text(self.path / "ended", "")
-        save_state(self.path / STATE, {name: state[name] for name in ("epoch", "rows", "stopping")})
+        self._save(self.path / STATE, {name: state[name] for name in ("epoch", "rows", "stopping")})
 
     def best_weights(self) -> dict[str, torch.Tensor]:
         """The weights of the best epoch."""
         state = self.stored_state()
         if state is None:
             raise CheckpointError(f"{self.path}: holds no stored training")
-        return load_state(self._best(state["stopping"]["best_epoch"]))
+        return self._load(self._best(state["stopping"]["best_epoch"]))[WEIGHTS]
 
     def clear(self) -> None:
         """Delete everything stored, so that the training starts anew."""
