@@ -48,7 +48,7 @@ class Fault(NamedTuple):
     inside: Sequence[Within] = ()  # functions of `inside`: faults of the machine
     shown: str = ""  # a glob below data/<environment>: tables or reports that have the words as well
     leaves: str = ""  # a refused run may leave files whose paths match: what earlier steps had finished
-    again: str = ""  # the next command, where it is not the same
+    again: str = ""  # the next command, where it is neither the same nor, from a fresh project, the whole run
     quick: bool = False  # whether `make test` tries it; the rest is slow
     known: str = ""  # why the answer is not good yet: a strict xfail
 

@@ -61,11 +61,16 @@ class Bench:
             self.same_as_undisturbed(fault)
         elif after != faulty or fault.ends == "stopped":
             take_away(self.project, snapshot, made)
-            again = self.server.run(self.project, fault.again or fault.command)
+            again = self.server.run(self.project, fault.again or self.rest_of(fault))
             assert again.code == 0, again.output
             self.same_as_undisturbed(fault)
             nothing_lost(before, Tree.of(self.project), made)
         # Else the fault has left no trace: the next run is that of a project that never had it.
+
+    def rest_of(self, fault: Fault) -> str:
+        """The command that has to end well afterwards: the same one, or the whole run where there was none before."""
+        fresh = fault.begin.endswith("_fresh")
+        return self.undisturbed[fault.begin.removesuffix("_fresh")].command if fresh else fault.command
 
     def answers(self, fault: Fault, ended: Ended) -> None:
         """The exit code, and what the run says."""

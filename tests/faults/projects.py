@@ -23,10 +23,7 @@ SMALL = {
     "execution": {"workers": 1},
 }
 DATA = "data/nifti_folder"
-VENDOR = (
-    "run --env vendor --to-nodes process_eyes "
-    "--params source.path=scans,source.anatomy=any,cohort.labelled=false"
-)
+VENDOR = "run --env vendor --to-nodes process_eyes --params source.path=scans,source.anatomy=any,cohort.labelled=false"
 """All that is asked of scanners' files."""
 
 

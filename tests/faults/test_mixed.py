@@ -1,4 +1,4 @@
-"""Faults of results that do not belong together: other versions, other networks, other eyes, and code of another day."""
+"""Faults of results that do not belong together: other versions, networks and runs, and code of another day."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

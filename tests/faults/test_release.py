@@ -16,7 +16,7 @@ from tests.faults.making import Change, sheets
 GROUP = "input"
 SCANS = "data/test/01_raw/phantom"
 READ = "run --env test --nodes read_cohort"
-LOOK = "run --env test --to-nodes inspect_eyes"
+LOOK = "run --env test --from-nodes read_cohort --to-nodes inspect_eyes"
 
 
 def eye_folder(project: Path, modality: str = "OCTA", field: str = "6mm") -> Path:
