@@ -79,7 +79,7 @@ ASKED = [
     asked("an evaluation comes before any training", "--pipelines evaluation",
           "was never made, and this run reads it; run the pipeline", begin="nifti_fresh", again=MISSION),
     asked("a training comes before any processing", "--pipelines training_3d",
-          "processed_volumes ( ... was never made, and this run reads it; run the pipeline data_processing first: kedro",
+          "processed_volumes ( ... was never made, and this run reads it; run the pipeline data_processing first",
           begin="nifti_fresh", again=MISSION),
     asked("an inference comes before any training", "--pipelines inference",
           "fold_1: no checkpoint there ... train it in this environment first (kedro run)", begin="nifti_fresh"),
