@@ -20,6 +20,8 @@ from tests.conftest import ROOT
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/06_models/.*/running/")
 """What any run may write: notes about the source, damaged files set aside, and the folder that a training works in."""
+MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.png$")
+"""Results that hold, or depend on, how long an epoch took."""
 DATA = "data/nifti_folder"
 EARLIER = "/(02_intermediate|03_primary)/"
 PROCESSED = "/(02_intermediate|03_primary|05_model_input/(processed|enface|flattening))"
@@ -214,4 +216,5 @@ def results(project: Path) -> dict[str, str]:
             files = {p.relative_to(folder).as_posix(): _result(p) for p in sorted(folder.rglob("*")) if p.is_file()}
             if files and folder.name > newest.get(place, ("", {}))[0]:
                 newest[place] = (folder.name, files)
-    return {f"{place}: {name}": text for place, (_, files) in newest.items() for name, text in files.items()}
+    whole = {f"{place}: {name}": text for place, (_, files) in newest.items() for name, text in files.items()}
+    return {name: text for name, text in whole.items() if not MEASURED.search(name)}
