@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import PROCESS, Fault, table
+from tests.faults.harness import EARLIER, PROCESS, Fault, table
 from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, found, workbook
 from tests.faults.projects import VENDOR
@@ -83,11 +83,11 @@ FILES = [
            "c.dcm: frame 1 is damaged (a box of 0 bytes); copy it again"),
     vendor("a scanner's file is an archive under its name", content("scans/b.vol", b"PK\3\4" + bytes(3000)), "b.vol: "),
     Fault("surfaces have a wrong byte, at which SciPy ends the process", surfaces(wrong_byte), "10001.mat: ",
-          LOOK, begin="release", again=READ, leaves="/03_primary/"),
+          LOOK, begin="release", again=READ, leaves=EARLIER),
     Fault("surfaces are cut short", surfaces(lambda data: data[:-2000]), "10001.mat: ",
-          LOOK, begin="release", again=READ, leaves="/03_primary/"),
+          LOOK, begin="release", again=READ, leaves=EARLIER),
     Fault("surfaces are those of an eye of another field", surfaces_of_another, "10001.mat: ",
-          LOOK, begin="release", again=READ, leaves="/03_primary/"),
+          LOOK, begin="release", again=READ, leaves=EARLIER),
     Fault("a workbook unpacks to a gigabyte", zip_bomb, "subjects.xlsx: unpacks to 10 ... save it as CSV"),
 ]
 PSEUDONYMS = [
