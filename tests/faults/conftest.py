@@ -1,14 +1,14 @@
 """Projects that were run once, and the server that runs commands in them."""
 
-import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import MISSION, Server, restore
-from tests.faults.judge import Bench
-from tests.faults.projects import nifti_project, release_project
+from tests.faults.harness import MISSION, Server
+from tests.faults.judge import Bench, Undisturbed
+from tests.faults.projects import VENDOR, nifti_project, release_project, vendor_project
 
 
 @pytest.fixture(scope="session")
@@ -20,22 +20,10 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def bench(server: Server, phantom_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """Snapshots before and after undisturbed runs: `nifti` and `nifti_fresh`, `release` and `release_fresh`.
-
-    All of them were made at one place, since results and claims hold the absolute path of a source.
-    """
-    folder = tmp_path_factory.mktemp("faults")
-    project, snapshots = folder / "project", {}
-    undisturbed = {"nifti": MISSION, "release": "run --env test --nodes read_cohort"}
-    for name, command in undisturbed.items():
-        project.mkdir()
-        nifti_project(project) if name == "nifti" else release_project(project, phantom_root)
-        for state in (f"{name}_fresh", name):
-            snapshots[state] = folder / state
-            if state == name:
-                ended = server.run(project, command)
-                assert ended.code == 0, ended.output
-            shutil.copytree(project, folder / state, symlinks=True)
-        shutil.rmtree(project)
-    restore(project, snapshots["nifti"])
-    return Bench(project, snapshots, server)
+    """The snapshots are made when the first row asks for them: see `judge.Bench`."""
+    undisturbed = {
+        "nifti": Undisturbed(nifti_project, MISSION),
+        "release": Undisturbed(partial(release_project, release=phantom_root), "run --env test --nodes read_cohort"),
+        "vendor": Undisturbed(vendor_project, VENDOR),
+    }
+    return Bench(tmp_path_factory.mktemp("faults"), undisturbed, server)

@@ -10,6 +10,7 @@ import re
 import resource
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,41 @@ def edited_at(project: Path, function: str, path: str, old: str, new: str) -> No
 def removed_at(project: Path, function: str, path: str) -> None:
     """Somebody deletes a file of the project when `function` is called."""
     stop_at(function, 1, (project / path).unlink)
+
+
+def code_edited(project: Path, module: str) -> None:
+    """A file of this package differs from what it was when the process began."""
+    from octa_kedro.results import modules
+
+    path = modules.ROOT / module
+    assert path in modules._STAMPS
+    modules._STAMPS[path] = (0, 0)
+
+
+def beside(project: Path, writes: str) -> None:
+    """Another run, in a process that ends with this one, is at work and saves to the path `writes`."""
+    from octa_kedro.running import living_runs
+
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        assert ctypes.CDLL(None).prctl(1, signal.SIGKILL) == 0  # PR_SET_PDEATHSIG
+        living_runs.begin(project, "2026-01-01T00.00.00.000Z", {}, [Path(writes)])
+        os.write(writer, b"1")
+        while True:
+            signal.pause()
+    os.read(reader, 1)
+
+
+def worker_killed(project: Path) -> None:
+    """The machine kills a worker process soon after it was started, as it does when memory is short."""
+    from octa_kedro.io import workers
+
+    def kill() -> None:
+        while not (living := [*workers._children()]):
+            time.sleep(0.05)
+        os.kill(living[0], signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
 
 
 def full_disk(project: Path, where: str, after: int = 0) -> None:

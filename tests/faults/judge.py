@@ -1,7 +1,10 @@
 """What every fault has to satisfy."""
 
 import re
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.faults.harness import BESIDE, VERSION, Ended, Fault, Server, Tree, restore, results, take_away
 
@@ -9,15 +12,40 @@ NEVER = re.compile(r"Traceback|weights_only|only if you trust|\x1b\[")
 """What no answer may hold: a traceback, advice to load what was refused, codes of colours."""
 
 
-class Bench:
-    """A project at one place, snapshots of it, and the server that runs commands in it."""
+class Undisturbed(NamedTuple):
+    """What makes a project in an empty folder, and a command that ends well in it."""
 
-    def __init__(self, project: Path, snapshots: dict[str, Path], server: Server) -> None:
-        self.project, self.snapshots, self.server = project, snapshots, server
+    make: Callable[[Path], object]
+    command: str
+
+
+class Bench:
+    """A project at one place in `folder`, snapshots of it, and the server that runs commands in it.
+
+    There are a snapshot before each of the `undisturbed` runs (its name with ``_fresh``) and one after it. All of them
+    are made at one place, since results and claims hold the absolute path of a source.
+    """
+
+    def __init__(self, folder: Path, undisturbed: Mapping[str, Undisturbed], server: Server) -> None:
+        self.folder, self.undisturbed, self.server = folder, undisturbed, server
+        self.project = folder / "project"
+
+    def snapshot(self, state: str) -> Path:
+        """The snapshot of this name; made if it is asked for the first time."""
+        name = state.removesuffix("_fresh")
+        if not (self.folder / name).is_dir():
+            shutil.rmtree(self.project, ignore_errors=True)
+            self.project.mkdir()
+            self.undisturbed[name].make(self.project)
+            shutil.copytree(self.project, self.folder / f"{name}_fresh", symlinks=True)
+            ended = self.server.run(self.project, self.undisturbed[name].command)
+            assert ended.code == 0, ended.output
+            shutil.copytree(self.project, self.folder / name, symlinks=True)
+        return self.folder / state
 
     def judge(self, fault: Fault) -> None:
         """Make the fault, run, look at the answer; take the fault away, run again, compare with what it should be."""
-        snapshot = self.snapshots[fault.begin]
+        snapshot = self.snapshot(fault.begin)
         restore(self.project, snapshot)
         before = Tree.of(self.project)
         fault.make(self.project)
@@ -33,11 +61,16 @@ class Bench:
             self.same_as_undisturbed(fault)
         elif after != faulty or fault.ends == "stopped":
             take_away(self.project, snapshot, made)
-            again = self.server.run(self.project, fault.again or fault.command)
+            again = self.server.run(self.project, fault.again or self.rest_of(fault))
             assert again.code == 0, again.output
             self.same_as_undisturbed(fault)
             nothing_lost(before, Tree.of(self.project), made)
         # Else the fault has left no trace: the next run is that of a project that never had it.
+
+    def rest_of(self, fault: Fault) -> str:
+        """The command that has to end well afterwards: the same one, or the whole run where there was none before."""
+        fresh = fault.begin.endswith("_fresh")
+        return self.undisturbed[fault.begin.removesuffix("_fresh")].command if fresh else fault.command
 
     def answers(self, fault: Fault, ended: Ended) -> None:
         """The exit code, and what the run says."""
@@ -60,7 +93,7 @@ class Bench:
 
     def same_as_undisturbed(self, fault: Fault) -> None:
         """Every result is that of the undisturbed runs, byte for byte, and nothing unfinished is left."""
-        wanted, found = results(self.snapshots[fault.begin.split("_")[0]]), results(self.project)
+        wanted, found = results(self.snapshot(fault.begin.removesuffix("_fresh"))), results(self.project)
         assert not wanted.keys() - found.keys()
         differ = sorted(name for name in wanted if found[name] != wanted[name])
         assert not differ, differ

@@ -9,6 +9,8 @@ import yaml
 
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import scan_affine
+from tests.fuzz.encapsulated import save_encapsulated
+from tests.io.test_heidelberg import Writer
 from tests.pipelines.conftest import new_project
 
 SHAPE, FIELD_MM = (12, 14, 16), (3.0, 3.0, 2.0)
@@ -21,6 +23,8 @@ SMALL = {
     "execution": {"workers": 1},
 }
 DATA = "data/nifti_folder"
+VENDOR = "run --env vendor --to-nodes process_eyes --params source.path=scans,source.anatomy=any,cohort.labelled=false"
+"""All that is asked of scanners' files."""
 
 
 def nifti_project(folder: Path) -> None:
@@ -62,6 +66,21 @@ def subjects() -> pd.DataFrame:
             "lesion_path": [f"m{n}.nii.gz" for n in numbers],
         }
     )
+
+
+def vendor_project(folder: Path) -> None:
+    """A folder with three eyes as scanners write them, without labels."""
+    new_project(folder)
+    (folder / "scans").mkdir()
+    for number, name in enumerate("ab"):
+        (folder / "scans" / f"{name}.vol").write_bytes(vendor_scan(number))
+    save_encapsulated(folder / "scans/c.dcm", "JPEG2000")
+    (folder / "conf/local/parameters.yml").write_text(yaml.safe_dump({"execution": {"workers": 1}}))
+
+
+def vendor_scan(seed: int) -> bytes:
+    """A Heidelberg file with noise."""
+    return Writer()(np.random.default_rng(seed).uniform(0, 1, (12, 14, 16)).astype(np.float32))
 
 
 def release_project(folder: Path, release: Path) -> None:

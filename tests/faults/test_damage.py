@@ -97,6 +97,10 @@ def again(name: str, make: Change, says: str = "", **what) -> Fault:
     return Fault(name, make, says, **{"command": PROCESS, "ends": "harmless"} | what)
 
 
+CHANGED = "its content has changed since it was written (edited, cut short or swapped); restore it, or delete"
+CARD_CHANGED = "damaged (its content has changed since it was written) ... train again, or restore both files"
+QUICK = {"predictions are cut inside the last number", "a fold is edited"}
+
 # fmt: off
 MADE_AGAIN = [
     again("the remembered fingerprints are empty", all_emptied(f"{DATA}/02_intermediate/fingerprints/*")),
@@ -150,34 +154,30 @@ REFUSED = [
             "checkpoint.json: no such file; a checkpoint is a .safetensors file with a .json beside it",
             command=PREDICT, quick=True),
     refused("the card of a checkpoint no longer says what was seen", other_card(lambda c: c.update(seen={})),
-            "checkpoint.json", command=PREDICT, known="an edited card is accepted", again=TRAIN),
+            "checkpoint.json: " + CARD_CHANGED, command=PREDICT, again=TRAIN, quick=True),
     refused("the card of a checkpoint names another network", other_card(lambda c: c["model"].update(name="resnet18")),
-            "checkpoint.json", command=PREDICT, known="the message names no file"),
-    refused("predictions are cut inside the last number", cut(PREDICTIONS, 0.99), "predictions.csv",
-            known="an edited table is accepted", leaves="/floor.csv/"),
-    refused("predictions are empty", emptied(PREDICTIONS), "predictions.csv",
-            known="Kedro's own error, with a traceback", leaves="/floor.csv/"),
-    refused("a probability is edited", table_edited(PREDICTIONS, first_row("probability", "0.99")), "predictions.csv",
-            known="an edited table is accepted", leaves="/floor.csv/"),
-    refused("a truth is edited", table_edited(PREDICTIONS, first_row("target", "1")), "training_3d",
-            leaves="/floor.csv/"),
-    refused("a prediction is deleted", table_edited(PREDICTIONS, lambda t: t.iloc[1:]), "training_3d",
-            leaves="/floor.csv/"),
-    refused("predictions were saved by a spreadsheet program with semicolons",
-            edited(PREDICTIONS, lambda t: t.replace(",", ";")), "predictions.csv", known="the message names no file",
-            leaves="/floor.csv/"),
-    refused("the table of what was seen lacks its training rows",
-            table_edited(SEEN, lambda t: t[t["used_for"] != "training"]), "seen.csv",
-            known="an edited table is accepted", leaves="/floor.csv/"),
-    refused("the table of what was seen is empty", emptied(SEEN), "seen.csv",
-            known="Kedro's own error, with a traceback", leaves="/floor.csv/"),
-    refused("the splits are edited", table_edited(SPLITS, first_row("held_out", "True")), "splits", command=EVALUATE,
-            leaves="/floor.csv/"),
-    refused("a fold is edited", table_edited(FOLD, first_row("label", "ill")), "splits_fold_1.csv", command=LEARN,
-            known="an edited table is accepted"),
-    refused("a fold is cut short", cut(FOLD), "splits_fold_1.csv", command=LEARN, known="an edited table is accepted"),
+            "checkpoint.json: " + CARD_CHANGED, command=PREDICT),
+    *(
+        refused(name, make, f"{file}: {CHANGED}", command=command, leaves="/floor.csv/", quick=name in QUICK)
+        for name, make, file, command in (
+            ("predictions are cut inside the last number", cut(PREDICTIONS, 0.99), "predictions.csv", EVALUATE),
+            ("predictions are empty", emptied(PREDICTIONS), "predictions.csv", EVALUATE),
+            ("a probability is edited", table_edited(PREDICTIONS, first_row("probability", "0.99")), "predictions.csv",
+             EVALUATE),
+            ("a truth is edited", table_edited(PREDICTIONS, first_row("target", "1")), "predictions.csv", EVALUATE),
+            ("a prediction is deleted", table_edited(PREDICTIONS, lambda t: t.iloc[1:]), "predictions.csv", EVALUATE),
+            ("predictions were saved by a spreadsheet program with semicolons",
+             edited(PREDICTIONS, lambda t: t.replace(",", ";")), "predictions.csv", EVALUATE),
+            ("the table of what was seen lacks its training rows",
+             table_edited(SEEN, lambda t: t[t["used_for"] != "training"]), "seen.csv", EVALUATE),
+            ("the table of what was seen is empty", emptied(SEEN), "seen.csv", EVALUATE),
+            ("the splits are edited", table_edited(SPLITS, first_row("held_out", "True")), "splits.csv", EVALUATE),
+            ("a fold is edited", table_edited(FOLD, first_row("label", "ill")), "splits_fold_1.csv", LEARN),
+            ("a fold is cut short", cut(FOLD), "splits_fold_1.csv", LEARN),
+        )
+    ),
     refused("a newer version of the predictions is an empty file", empty_version(str(Path(PREDICTIONS).parents[1])),
-            "predictions.csv", known="Kedro's own error, with a traceback", leaves="/floor.csv/"),
+            "predictions.csv: made by an earlier version of this program, or copied without", leaves="/floor.csv/"),
     refused("the note of what the results belong to is empty", emptied(f"{DATA}/source.json"),
             "source.json: does not say whose results these are ... delete it if they are of", command=PROCESS),
 ]

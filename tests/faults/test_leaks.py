@@ -9,9 +9,9 @@ import pytest
 
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import scan_affine
-from tests.faults.harness import PROCESS, PROCESSED, TRAIN, Fault, nothing, table
+from tests.faults.harness import MISSION, PROCESS, PROCESSED, TRAIN, Fault, nothing, table
 from tests.faults.judge import Bench
-from tests.faults.making import Change, cell, copied, rows, table_edited
+from tests.faults.making import Change, all_of, cell, content, copied, rows, table_edited
 from tests.faults.projects import FIELD_MM, eye
 from tests.faults.test_damage import FOLD, SEEN, first_row, last_row, other_card
 
@@ -39,6 +39,12 @@ def clinic(*names: tuple[int, str]) -> Change:
             shutil.copy(project / f"eyes/e{number}.nii.gz", project / "clinic" / f"{name}.nii.gz")
 
     return write
+
+
+def other_eye(project: Path) -> None:
+    """An eye that nobody has seen."""
+    (project / "clinic").mkdir()
+    write_nifti(project / "clinic/x.nii.gz", eye(9), scan_affine(eye(9).shape, FIELD_MM))
 
 
 def brighter(array: np.ndarray) -> np.ndarray:
@@ -70,9 +76,13 @@ FAULTS = [
           leaves=PROCESSED),
     Fault("a test image is that of a training eye with noise", taken(3, noisy),
           "eyes e3 and e7 (correlation ... nearly the same image; is it one scan under two names?", ends="told"),
+    Fault("a held-out image is that of a training eye with noise, when it is predicted", taken(3, noisy),
+          "the image of e7 is that of e3 ... or nearly so (correlation ... no metric counts it", command=MISSION,
+          ends="told"),
+    Fault("a held-out image is that of a training eye, moved by one voxel", taken(3, lambda a: np.roll(a, 1, axis=0)),
+          "eyes e3 and e7 (correlation ... nearly the same image; is it one scan under two names?", ends="told"),
     Fault("a test eye was moved to training by hand", table_edited(FOLD, last_row("role", "train")),
-          "splits_fold_1.csv", command=f"{RUN} --nodes training_3d.fold_1.train",
-          known="an edited table of a fold is accepted"),
+          "splits_fold_1.csv", command=f"{RUN} --nodes training_3d.fold_1.train"),
     Fault("the network has learnt from a test eye", other_card(lambda c: c["seen"].update(training=["e0", "e1", "e7"])),
           "fold 1: 1 subject (e7) or the other eye of their patient (p7) were seen ... use a checkpoint",
           command=f"{RUN} --nodes training_3d.fold_1.predict"),
@@ -85,6 +95,11 @@ FAULTS = [
     Fault("an eye of another clinic was learnt from, under another name", clinic((3, "x")),
           "the image of eye x IS THAT OF e3", command=INFER, ends="told",
           shown="nifti_folder/inference/clinic/predictions.csv/*/predictions.csv"),
+    Fault("the other eye of a training patient is read as that of another clinic", all_of(
+              other_eye, content("clinic/subjects.csv", "subject,path,patient\nx,x.nii.gz,p3\n")),
+          "x, ... ,True", command=INFER, ends="told",
+          shown="nifti_folder/inference/clinic/predictions.csv/*/predictions.csv",
+          known="the column patient of a table is not read for an inference"),
     Fault("the threshold is to be chosen on the test eyes", nothing,
           "parameter evaluation.threshold: Input should be a valid number",
           command=f"{RUN} --pipelines evaluation --params evaluation.threshold=best", quick=True, again=PROCESS),

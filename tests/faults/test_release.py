@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.faults.harness import Fault, table
+from tests.faults.harness import EARLIER, Fault, table
 from tests.faults.judge import Bench
 from tests.faults.making import Change, sheets
 
 GROUP = "input"
 SCANS = "data/test/01_raw/phantom"
 READ = "run --env test --nodes read_cohort"
-LOOK = "run --env test --to-nodes inspect_eyes"
+LOOK = "run --env test --from-nodes read_cohort --to-nodes inspect_eyes"
 
 
 def eye_folder(project: Path, modality: str = "OCTA", field: str = "6mm") -> Path:
@@ -99,11 +99,11 @@ FAULTS = [
     fault("a B-scan has another size", saved(lambda i: i.resize((20, 20))),
           "7.bmp: 20 x 20 pixels, but 1.bmp of the same eye has 44 x 128; all B-scans of an eye must", command=READ),
     fault("a B-scan is in colours", saved(lambda i: Image.merge("RGB", (i, i.point(lambda v: v // 2), i))), "7.bmp",
-          command=LOOK, again=READ, leaves="/03_primary/"),
+          command=LOOK, again=READ, leaves=EARLIER),
     fault("a B-scan is black and white", saved(lambda i: i.convert("1")), "7.bmp", command=LOOK, again=READ,
-          leaves="/03_primary/"),
+          leaves=EARLIER),
     fault("a B-scan is a PNG that was renamed", saved(lambda i: i, "PNG"), "7.bmp", command=LOOK, again=READ,
-          leaves="/03_primary/"),
+          leaves=EARLIER),
     fault("a B-scan is cut short", bscan(lambda p: p.write_bytes(p.read_bytes()[:-500])),
           "7.bmp: truncated bitmap: 6210 bytes, but 44 x 128 pixels of 8 bits need 6710; copy it again"),
     fault("a B-scan is an empty file", bscan(lambda p: p.write_bytes(b"")),

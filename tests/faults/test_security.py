@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import PROCESSED, Fault, table
+from tests.faults.harness import PROCESS, PROCESSED, Fault, table
 from tests.faults.judge import Bench
 from tests.faults.making import cell, content
 from tests.faults.test_process import start
@@ -65,6 +65,11 @@ def outside(project: Path) -> None:
     cell(3, "subject", "../../outside")(project)
 
 
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+"""Each line names the one before it ten times."""
+
 # fmt: off
 NAMES = [
     Fault("a subject leads out of the folder of results", outside,
@@ -73,17 +78,16 @@ NAMES = [
           "subjects.csv: row 5: subject '/etc/passwd' cannot name a file"),
     Fault("a subject holds a NUL", cell(3, "subject", "e\0"), "subjects.csv: ", quick=True),
     Fault("a subject has 300 characters", cell(3, "subject", "e" * 300),
-          "subjects.csv: row 5: subject eeee ... has 300 bytes, too many for names of files; at most", quick=True),
+          "subjects.csv: row 5: subject 'eeee ... has 300 bytes, too many for names of files; at most", quick=True),
     Fault("a subject is ..", cell(3, "subject", ".."), "subjects.csv: row 5: subject '..' cannot name a file"),
     Fault("a subject is a device of Windows", cell(3, "subject", "CON"),
-          "subjects.csv: row 5: subject 'CON' cannot name a file", known="names of devices are accepted as subjects"),
+          "subjects.csv: row 5: subject 'CON' cannot name a file"),
     Fault("a subject is a formula", cell(3, "subject", "=cmd|' /C calc'!A0"),
           "subjects.csv: row 5: subject ... cannot name a file"),
 ]
 CODE = [
     Fault("a weights file is a pickle that runs code", torch_file, "harm.pth: not a file of plain tensors",
-          command=f"{LEARN} --params {start('medicalnet', 'harm.pth')}", quick=True,
-          known="the message repeats torch's advice to trust the file"),
+          command=f"{LEARN} --params {start('medicalnet', 'harm.pth')}", quick=True),
     Fault("a checkpoint for an inference is a pickle that runs code", torch_file,
           "harm. ... a checkpoint is a .safetensors file with a .json beside it",
           command=f"{INFER} --params inference.checkpoint=harm.pth"),
@@ -97,6 +101,13 @@ SIZES = [
     Fault("a compressed image unpacks to a gigabyte", bomb,
           "e3.nii.gz: its header states 2688 bytes of voxels, but it goes on after them; replace it",
           leaves=PROCESSED),
+    Fault("parameters name a billion values by aliases", content(LOCAL, LAUGHS),
+          "parameters.yml: its aliases (*name) stand for 1.23e+09 values; write out what is needed", quick=True),
+    Fault("a file of --params parameters= names a billion values by aliases", content("my.yml", LAUGHS),
+          "my.yml: its aliases (*name) stand for 1.23e+09 values; write out what is needed",
+          command=f"{PROCESS} --params parameters=my.yml", again=PROCESS),
+    Fault("parameters are nested without end", content(LOCAL, "source: " + "[" * 100_000),
+          "parameters.yml: is nested too deeply, or names itself by an alias; write it flat"),
     Fault("an image declares 35 terabytes", vast_header,
           "e3.nii.gz: along x it measures 8192 mm ... correct the spacing or the unit", quick=True),
 ]

@@ -76,6 +76,8 @@ class SourceDataset(AbstractDataset["PhantomCohort", "Source"]):
         pseudonyms = Pseudonyms.read(self._pseudonyms) if self._pseudonyms else None
         reader = partial(_readers()[self._layout], self._root, self._remembered, self._anatomy)
         source = open_source(reader, self._root, pseudonyms)
+        if pseudonyms is not None:
+            source.subjects()  # a table that does not fit is refused before results are noted as those of pseudonyms
         if self._claims is not None:
             claim_root(self._claims, self._root, hidden=pseudonyms is not None)
         return source

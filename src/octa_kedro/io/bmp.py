@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import REMEDY, reading
 
 FILE_HEADER = struct.Struct("<2sIHHI")  # magic, file size, two reserved, offset of the pixels
@@ -59,6 +59,8 @@ def bitmap_size(path: Path) -> tuple[int, int]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if header is None:
         with path.open("rb") as file:
@@ -153,6 +155,8 @@ def _bytes_of(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 

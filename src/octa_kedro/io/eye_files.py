@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.identifiers import ONLY_SO, clean_name, find_alike, name_key
 from octa_kedro.io.boundary import is_file
 from octa_kedro.io.hushed import unquoted
@@ -174,6 +174,8 @@ def _read_list(place: Path) -> list[str]:
         text = read_text(place).lstrip("\ufeff")
         entries: Any = yaml.safe_load(text) if place.suffix.lower() in YAML_LISTS else _lines(text)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        if machine_fault(error) is not None:
+            raise
         why = getattr(error, "problem", None) or unquoted(error)  # without the lines that YAML shows
         raise DataError(f"{place}: cannot be read as a list of files ({why})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):

@@ -11,7 +11,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import DEFLATE, MOST
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hushed import unquoted
@@ -101,6 +101,8 @@ def _open_nifti(path: Path) -> tuple[nib.Nifti1Image, NDArray, float, float]:
         numbers = _decompressed(path, proxy) if path.suffix.lower() == ".gz" else np.asanyarray(proxy.get_unscaled())
         return image, numbers, float(proxy.slope), float(proxy.inter)
     except UNREADABLE as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
 
 
@@ -149,6 +151,8 @@ def check_nifti(path: Path) -> tuple[tuple[int, int, int], tuple[float, float, f
         expected = int(proxy.offset) + int(np.prod(shape)) * proxy.dtype.itemsize
         found = path.stat().st_size
     except UNREADABLE as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: not a readable NIfTI file ({one_line(error)}); replace it or leave it out") from error
     if len(shape) == 4 and shape[3] == 1:
         shape = shape[:3]

@@ -16,7 +16,7 @@ from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.nifti import UNREADABLE
 
@@ -84,6 +84,8 @@ def _read_raw(path: Path) -> nib.Nifti1Header:
     except BadGzipFile as error:
         raise DataError(f"{path}: is not compressed, as its name says; let its name end with .nii") from error
     except UNREADABLE as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: not a readable NIfTI file ({unquoted(error)}); replace it or leave it out") from error
     if data.startswith(GZIP):
         remedy = "decompress it once" if path.suffix.lower() == ".gz" else "let its name end with .nii.gz"

@@ -4,7 +4,7 @@ import codecs
 import logging
 from pathlib import Path
 
-from octa_kedro.errors import DataError
+from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import require_bytes
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def read_text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
+        if machine_fault(error) is not None:
+            raise
         raise DataError(f"{path}: cannot be read ({error})") from error
     for start, what in BINARY.items():
         if data.startswith(start):

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from octa_kedro.errors import CheckpointError, DataError
+from octa_kedro.errors import CheckpointError, DataError, machine_fault
 from octa_kedro.io.files import flush, unfinished_name
 
 VERSION = "1"
@@ -91,6 +91,8 @@ def load_state(path: Path) -> Any:
             # Copies: what is mapped from the file is not aligned as torch would, and sums could round differently.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
+        if machine_fault(error) is not None:
+            raise
         kind = f"damaged or cut off ({error})"
         if _head(path).startswith(PICKLES):
             kind = "a pickled file, which could run code and is never read"
