@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class OctaError(Exception):
-    """Base of every error that is the input's fault; the command line shows it as one line."""
+    """Base of every error that is the input's fault; the command line and notebooks show it as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"ERROR: {self}"]
 
 
 class DataError(OctaError):
