@@ -89,7 +89,7 @@ def write_eye(folder: Path, eye: EyeFolder, previous: Path | None = None) -> boo
 def _key_of(folder: Path) -> str | None:
     path = folder / f"{folder.name}.json"
     try:
-        return str(json.loads(path.read_text())["key"])
+        return str(json.loads(path.read_text(encoding="utf-8"))["key"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

@@ -3,9 +3,11 @@
 import os
 import signal
 from collections.abc import Iterable, Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 from joblib import Parallel
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from octa_kedro.io.workers import ignore_interrupts
 
@@ -27,6 +29,8 @@ def in_processes(workers: int, calls: Iterable[Any]) -> Iterator[Any]:
         inner_max_num_threads=1,
         initializer=ignore_interrupts,
     )
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # when one has started, it lets signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.setdefault("PYTHONWARNINGS", QUIET)
     try:

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.io.files import flush
+from octa_kedro.messages.words import first_words
 
 VERSION = "1"
 # Other types (complex ones, for instance) are stored as bytes, with their type beside them.
@@ -92,7 +93,7 @@ def load_state(path: Path) -> Any:
             # Copies: what is mapped from the file is not aligned as torch would, and sums could round differently.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        kind = f"damaged or cut off ({error})"
+        kind = f"damaged or cut off ({first_words(error)})"
         if _head(path).startswith(PICKLES):
             kind = "a pickled file, which could run code and is never read"
         raise CheckpointError(f"{path}: {kind}; {_REMEDY}") from error
@@ -221,4 +222,4 @@ def _unwritten(path: Path, error: Exception, size: int) -> DataError:
         return DataError(
             f"{path}: the disk is full, this file needs {size / 1e6:.1f} MB; {left}: free space and run again"
         )
-    return DataError(f"{path}: cannot be written ({error}); {left}: correct this and run again")
+    return DataError(f"{path}: cannot be written ({first_words(error)}); {left}: correct this and run again")
