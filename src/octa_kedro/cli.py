@@ -62,7 +62,7 @@ def _require_runner(name: str | None, arguments: Mapping[str, Any]) -> None:
     try:
         runner(**arguments)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"--runner-params: {name or RUNNERS[0]} does not take them ({error})") from error
+        raise ConfigError(f"--runner-params: {name or RUNNERS[0]} does not take them ({first_words(error)})") from error
 
 
 def _with_names(command: click.Command) -> RunCommand:

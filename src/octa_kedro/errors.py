@@ -6,7 +6,11 @@ from typing import NamedTuple
 
 
 class OctaError(Exception):
-    """Base of every error that is the input's fault; the command line shows it as one line."""
+    """Base of every error that is the input's fault; the command line and notebooks show it as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"ERROR: {self}"]
 
 
 class DataError(OctaError):
@@ -63,6 +67,19 @@ PASSING = {
 """Errors of the machine, not of the data, by number, and what helps against them."""
 
 
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "could not create a memory object")
+"""What torch says in a RuntimeError, of which its own error for devices is one, where memory does not suffice."""
+SMALLER = "free memory on that device, or lower batch_size or processing.grid, or set device to cpu"
+
+LOST_WORKER = ("TerminatedWorkerError", "BrokenProcessPool", "BrokenExecutor")
+LOST_LOADER = ("DataLoader worker", "unable to open shared memory", "unable to allocate shared memory")
+"""The errors of pools of processes, by name, and what torch says of its own, where a worker has ended."""
+LOST = "a worker process was ended, or had no memory to share"
+FEWER = (
+    "finished work is kept: run again, with fewer processes (execution.workers, workers of the model) if memory or "
+    "/dev/shm is full"
+)
+
 NO_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """With these no other eye would fare better."""
 
@@ -80,12 +97,31 @@ def machine_fault(error: BaseException | None) -> MachineFault | None:
         if isinstance(one, MemoryError):
             told = f" ({one})" if str(one) else ""
             return MachineFault(f"not enough memory{told}; {PASSING[errno.ENOMEM]}", False)
+        if lacks_memory(one):
+            return MachineFault(f"not enough memory ({str(one).partition('. ')[0].strip()}); {SMALLER}", False)
+        if lost_worker(one):
+            return MachineFault(f"{LOST} ({str(one).partition('. ')[0].partition(chr(10))[0].strip()}); {FEWER}", False)
         if isinstance(one, OSError) and one.errno in PASSING:
             place = "" if one.filename is None else f"{one.filename}: "
             return MachineFault(f"{place}{one.strerror}; {PASSING[one.errno]}", one.errno in NO_WRITING)
         if isinstance(one, TimeoutError):  # some have no number
             return MachineFault(f"{one or 'a time limit was passed'}; {PASSING[errno.ETIMEDOUT]}", False)
     return None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether Python or torch had not enough memory, of the machine or of a device."""
+    text = str(error).lower()
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(sign in text for sign in NO_MEMORY)
+
+
+def lost_worker(error: BaseException) -> bool:
+    """Whether a worker process of a pool or of a DataLoader was ended from outside, or could not share its memory."""
+    if type(error).__name__ in LOST_WORKER:
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in LOST_LOADER)
 
 
 def may_pass(error: BaseException | None) -> bool:

@@ -19,7 +19,7 @@ from octa_kedro.configuration.catalog_names import require_known_entries
 from octa_kedro.configuration.config_loader import ConfigLoader
 from octa_kedro.configuration.data_root import cohort_root, data_roots, inference_root, use_data_roots
 from octa_kedro.configuration.given import Difference, differences, layers_of
-from octa_kedro.configuration.parameters import check_parameters
+from octa_kedro.configuration.parameters import check_parameters, require_base
 from octa_kedro.configuration.run_parameters import ParametersFile, parameters_file, require_one_place
 from octa_kedro.configuration.source_path import settle_source
 from octa_kedro.configuration.structure import (
@@ -62,8 +62,10 @@ class ProjectHooks:
         structure = parse_structure(raw, drawn)
         build_from(structure)
         base = loader.layer(str(loader.base_env), "globals")["models"]
+        base_parameters = loader.layer(str(loader.base_env), "parameters")
+        require_base(loader.path(str(loader.base_env)), base_parameters, base)
         parameters, groups = check(loader, structure, file, base)
-        found = differences(parameters, loader.layer(str(loader.base_env), "parameters"), layers_of(loader, file))
+        found = differences(parameters, base_parameters, layers_of(loader, file))
         self._found = tuple(found)
         place = context.project_path / settle_data(loader, context.env, parameters, found)
         if raw.get("folds") == AUTO:

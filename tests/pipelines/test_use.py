@@ -76,7 +76,14 @@ def test_a_damaged_file_of_options_is_named(use: Use, project: Path):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"a: {b: \xff}", "is no UTF-8 text (byte 7: 0xff)"), (b"a: 1\na: 2", "found duplicate key a")],
+    [
+        (b"a: {b: \xff}", "is no UTF-8 text (byte 7: 0xff)"),
+        (b"a: 1\na: 2", "line 2: found duplicate key a"),
+        (b"a:\n\tb: 1", "line 2: begins with a tab; indent by spaces"),
+        (b"c: 1\na: [1\nb: 2", "line 2: the bracket [ that is opened there is not closed"),
+        (b'a: "1\nb: 2', "line 1: the quotation mark that is opened there is not closed"),
+        (b"a: 1\n b: 2", "line 2: mapping values are not allowed here"),
+    ],
 )
 def test_a_damaged_configuration_file_is_named(project: Path, content: bytes, words: str):
     (project / "conf/local/parameters.yml").write_bytes(content)
@@ -91,6 +98,19 @@ def test_a_missing_catalog_or_configuration_is_named(project: Path):
         run(project, pipeline_names=["conversion"])
     with pytest.raises(ConfigError, match="name the folder conf of a project by --conf-source"):
         ConfigLoader(project / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("structure.yml", r"conf/base: holds no structure\.yml"),
+        ("parameters_training.yml", r"conf/base: no file there has the parameters training_3d, .*copy it again"),
+    ],
+)
+def test_a_lost_file_of_the_base_environment_is_named(project: Path, file: str, words: str):
+    (project / "conf/base" / file).unlink()
+    with pytest.raises(ConfigError, match=words):
+        run(project, pipeline_names=["conversion"])
 
 
 def test_a_wrong_logging_file_is_named(project: Path):

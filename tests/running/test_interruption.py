@@ -40,6 +40,8 @@ if __name__ == "__main__":
             deaf()
         if sys.argv[1] == "destructor":
             Deaf()
+        if sys.argv[1] == "starting":
+            work = in_processes(4, [delayed(time.sleep)(60) for _ in range(4)])
         if sys.argv[1] == "workers":
             work = in_processes(2, [delayed(time.sleep)(s) for s in (0.01, 60, 60)])
             next(work)
@@ -86,8 +88,9 @@ def test_a_signal_ends_a_run_with_words_on_what_is_kept_and_how_to_go_on(script:
     assert len(lines) <= 5
 
 
-def test_worker_processes_end_too_and_say_nothing(script: Path):
-    returned, lines, left = interrupt(script, "workers", signal.SIGINT)
+@pytest.mark.parametrize("case", ["workers", "starting"])
+def test_worker_processes_end_too_and_say_nothing(script: Path, case: str):
+    returned, lines, left = interrupt(script, case, signal.SIGINT)
     assert (returned, left) == (130, 0)
     assert not any("Traceback" in line for line in lines)
 

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from octa_kedro.errors import ConfigError, user_error
-from octa_kedro.io.yaml_text import require_modest_yaml
+from octa_kedro.io.yaml_text import require_modest_yaml, yaml_words
 from octa_kedro.messages.one_line_errors import install_one_line_errors
 
 LOCAL = "local"
@@ -63,13 +63,11 @@ class ConfigLoader(OmegaConfigLoader):
         """The merged configuration of a kind; ConfigError names a file that cannot be read or two that clash."""
         if self.env is None and not self._exists(self.default_run_env):
             self.default_run_env = self.base_env  # an installed package may come without conf/local
+        if (kind := MISSING.get(key)) is not None and key not in self and not self._matches(self.base_env, key):
+            raise ConfigError(f"{self.path(self.base_env)}: holds no {kind}; {AS_IT_CAME}")
         beyond = LOCAL in self.folders[1:] and (self.env or self.default_run_env) != LOCAL
         try:
             return self._merged(key) if beyond and key not in self else super().__getitem__(key)
-        except MissingConfigException as error:
-            if (kind := MISSING.get(key)) is None:
-                raise  # others are optional
-            raise ConfigError(f"{self.path(self.base_env)}: holds no {kind}; {AS_IT_CAME}") from error
         except (ValueError, YAMLError, OmegaConfBaseException) as error:
             if user_error(error) is not None:
                 raise
@@ -185,8 +183,7 @@ def _words(error: Exception) -> str:
     """What is wrong with a file, in one line; of bytes that are no text, where they stand."""
     if isinstance(error, UnicodeDecodeError):
         return f"is no UTF-8 text (byte {error.start}: 0x{error.object[error.start]:02x}); save it as UTF-8"
-    remedy = "; indent by spaces" if "'\\t'" in str(error) else ""
-    return " ".join(str(error).split()) + remedy
+    return yaml_words(error) if isinstance(error, YAMLError) else " ".join(str(error).split())
 
 
 def _require_configuration(conf: Path, base: str) -> None:

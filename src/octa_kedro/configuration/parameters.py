@@ -1,6 +1,6 @@
 """All parameters of a run, checked before anything is computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -70,6 +70,16 @@ def check_parameters(
             raise ConfigError(f"parameter {group}.{first_problem(error, classes[group])}") from error
     _check_structure(parameters, structure)
     return checked
+
+
+def require_base(place: object, base: Mapping[str, Any], base_models: Iterable[str]) -> None:
+    """ConfigError if the parameters of the base environment, whose folder is `place`, lack a group: a file that was
+    lost there would silently leave the run to defaults."""
+    if missing := [group for group in (*base_models, *sorted(GROUPS.keys() - {"source"})) if group not in base]:
+        raise ConfigError(
+            f"{place}: no file there has the parameters {', '.join(missing)}; copy it again from the project as it "
+            f"came, or write {missing[0]}: {{}} for the defaults"
+        )
 
 
 def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:

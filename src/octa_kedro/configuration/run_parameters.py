@@ -16,8 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from octa_kedro.errors import ConfigError, OctaError
-from octa_kedro.io.yaml_text import require_modest_yaml
-from octa_kedro.messages.words import first_words
+from octa_kedro.io.yaml_text import require_modest_yaml, yaml_words
 
 FILE = "parameters"
 """The run parameter that names the file."""
@@ -63,7 +62,7 @@ def _read(path: Path) -> DictConfig:
         require_modest_yaml(path)
         content = OmegaConf.load(path)
     except (OctaError, OSError, ValueError, YAMLError, OmegaConfBaseException, RecursionError) as error:
-        told = first_words(error).removeprefix(f"{path}: ")
+        told = yaml_words(error).removeprefix(f"{path}: ")
         raise ConfigError(f"{path}: cannot be read as a YAML file of parameters ({told})") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: is no mapping of parameters; write them as in conf/base/parameters_*.yml")

@@ -15,6 +15,7 @@ from kedro.io import AbstractDataset
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.io.files import write_text
+from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.millimetres import BOUNDS, Anatomy
 
 if TYPE_CHECKING:
@@ -122,11 +123,11 @@ def claim_root(claim: Path, source: Path, *, hidden: bool = False) -> None:
     root, resolved = claim.parent.resolve(), source.resolve()
     own = _hidden(root, resolved) if hidden else _from(root, resolved)
     try:
-        before = str(json.loads(claim.read_text())["source"]) if claim.is_file() else own
+        before = str(json.loads(claim.read_text(encoding="utf-8"))["source"]) if claim.is_file() else own
         same = before == own or (root / before).resolve() == resolved  # also as earlier versions noted it
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
-            f"{claim}: does not say whose results these are ({error}); delete it if they are of {own}"
+            f"{claim}: does not say whose results these are ({unquoted(error)}); delete it if they are of {own}"
         ) from error
     there = before.startswith(HASHED) or os.path.exists(root / before)  # noqa: PTH110 - False for what is too long
     if not same and there and any(path.is_file() for path in root.rglob("*") if path.name != claim.name):

@@ -95,7 +95,7 @@ def _files_of(folder: Path, eye: EyeFolder) -> list[str] | None:
     eye, and all are as they were written."""
     note = folder / f"{folder.name}.json"
     try:
-        told = json.loads(note.read_text())
+        told = json.loads(note.read_text(encoding="utf-8"))
         hashes = dict(told[FILES])
         same = told == json.loads(json.dumps({"key": eye.key, FILES: hashes, **eye.facts}))
         whole = same and all(sha256_of(folder / name) == sha for name, sha in hashes.items())

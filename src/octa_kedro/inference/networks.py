@@ -203,7 +203,9 @@ def _listed(path: Path) -> list[str]:
     if not path.is_file():
         raise CheckpointError(f"inference.checkpoints={path}: neither a folder nor a file that lists checkpoints")
     try:
-        lines = [line.strip().removeprefix("- ").strip(" '\"") for line in path.read_text().splitlines()]
+        lines = [
+            line.strip().removeprefix("- ").strip(" '\"") for line in path.read_text(encoding="utf-8").splitlines()
+        ]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{path}: not a text file; list .safetensors files, one a line") from error
     if not (listed := [line for line in lines if line and not line.startswith("#")]):

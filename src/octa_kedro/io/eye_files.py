@@ -14,7 +14,7 @@ from octa_kedro.io.boundary import is_file
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.table_files import TABLE_SUFFIXES, read_grid
 from octa_kedro.io.text_files import read_text
-from octa_kedro.io.yaml_text import require_modest_yaml
+from octa_kedro.io.yaml_text import require_modest_yaml, yaml_words
 
 TABLES = ("subjects.csv", "subjects.tsv", "subjects.xlsx")
 """Names of the table that a folder may hold."""
@@ -176,7 +176,7 @@ def _read_list(place: Path) -> list[str]:
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         if machine_fault(error) is not None:
             raise
-        why = getattr(error, "problem", None) or unquoted(error)  # without the lines that YAML shows
+        why = unquoted(ValueError(yaml_words(error)))  # without what they quote
         raise DataError(f"{place}: cannot be read as a list of files ({why})") from error
     if not isinstance(entries, list) or not all(isinstance(entry, str) and entry for entry in entries):
         raise DataError(f"{place}: is not a list of paths; write `- path` on every line")

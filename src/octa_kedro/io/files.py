@@ -21,7 +21,9 @@ def _machine() -> str:
     """What numbers of processes count in: a machine since it was started, and on Linux one container of it."""
     name = re.sub(r"[^A-Za-z0-9.]", "_", platform.node())
     try:
-        started = (PROC / "sys/kernel/random/boot_id").read_text() + str((PROC / "self/ns/pid").readlink())
+        started = (PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8") + str(
+            (PROC / "self/ns/pid").readlink()
+        )
     except OSError:  # no Linux
         return name
     return f"{name}.{hashlib.sha256(started.encode()).hexdigest()[:8]}"
@@ -93,7 +95,7 @@ def is_abandoned(path: Path) -> bool:
 def _started(process: int) -> str:
     """When a process was started, in ticks since the machine was; empty where the system does not tell."""
     try:
-        return (PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[19]
+        return (PROC / str(process) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:
         return ""
 
@@ -115,4 +117,4 @@ def relative_link(target: Path, folder: Path) -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file atomically."""
     with replacing(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")

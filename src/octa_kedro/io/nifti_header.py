@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.hushed import unquoted
 from octa_kedro.io.nifti import UNREADABLE
+from octa_kedro.messages.words import first_words
 
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
@@ -131,7 +132,9 @@ def _check_numbers(path: Path, raw: nib.Nifti1Header) -> None:
     try:
         kind = raw.get_data_dtype()
     except (KeyError, HeaderDataError) as error:
-        raise DataError(f"{path}: its header has a type of numbers that does not exist ({error})") from error
+        raise DataError(
+            f"{path}: its header has a type of numbers that does not exist ({first_words(error)})"
+        ) from error
     intent = NO_GREY_VALUES.get(int(raw["intent_code"]))
     if kind.kind not in "iuf" or intent:
         what = intent or ("colours" if kind.fields else "complex numbers" if kind.kind == "c" else f"the type {kind}")
@@ -174,7 +177,7 @@ def _qform(path: Path, raw: nib.Nifti1Header) -> NDArray[np.float64]:
         return np.array(signed.get_qform(), float)
     except UNREADABLE as error:
         raise DataError(
-            f"{path}: its quaternion cannot be ({error}); correct the qform, or set its code to 0"
+            f"{path}: its quaternion cannot be ({first_words(error)}); correct the qform, or set its code to 0"
         ) from error
 
 

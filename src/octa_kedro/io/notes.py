@@ -13,6 +13,7 @@ from typing import Any
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.files import write_text
+from octa_kedro.io.hushed import unquoted
 
 SEAL, CONTENT, NAME = "sha256", "content", "name"
 ASIDE = ".damaged"
@@ -35,7 +36,7 @@ def read_note(path: Path, *, named: bool = False) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the pipeline that makes it again") from error
     except (ValueError, RecursionError) as error:  # no JSON, or no text at all
-        raise _damaged(path, f"it is cut short or not JSON: {error}") from error
+        raise _damaged(path, f"it is cut short or not JSON: {unquoted(error)}") from error
     needed = {SEAL, CONTENT, NAME} if named else {SEAL, CONTENT}
     if not (isinstance(whole, dict) and whole.keys() == needed and isinstance(whole[CONTENT], dict)):
         raise _damaged(path, "it has no hash of its own; an earlier version may have written it")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import require_bytes
+from octa_kedro.messages.words import first_words
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         if machine_fault(error) is not None:
             raise
-        raise DataError(f"{path}: cannot be read ({error})") from error
+        raise DataError(f"{path}: cannot be read ({first_words(error)})") from error
     for start, what in BINARY.items():
         if data.startswith(start):
             raise DataError(f"{path}: cannot be read as text, it is {what}; correct its ending, or save it as CSV")

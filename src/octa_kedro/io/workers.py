@@ -42,7 +42,7 @@ def _children() -> Iterator[int]:
         return
     for name in (name for name in os.listdir(PROC) if name.isdigit()):  # noqa: PTH208
         with suppress(OSError, ValueError, IndexError):
-            state, parent = (PROC / name / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            state, parent = (PROC / name / "stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[:2]
             mine = int(parent) == os.getpid() and state != ENDED
             if mine and b"resource_tracker" not in (PROC / name / "cmdline").read_bytes():
                 yield int(name)

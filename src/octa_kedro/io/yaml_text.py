@@ -4,15 +4,24 @@ from itertools import accumulate
 from pathlib import Path
 
 import yaml
+from yaml.error import MarkedYAMLError
 from yaml.nodes import CollectionNode, MappingNode, Node
 
-from octa_kedro.errors import ConfigError
+from octa_kedro.errors import ConfigError, causes
 from octa_kedro.io.boundary import require_bytes
+from octa_kedro.messages.words import first_words
 
 MOST_BYTES = 4 << 20
 MOST_DEPTH = 1000
 MOST_VALUES = 1_000_000
 """A list of the files of every eye that there is has fewer."""
+TAB = "'\\t'"
+OPENED = {
+    "while parsing a flow sequence": "the bracket [",
+    "while parsing a flow mapping": "the bracket {",
+    "while scanning a quoted scalar": "the quotation mark",
+}
+"""What YAML was reading inside of something that has to be closed."""
 
 
 def require_modest_yaml(path: Path) -> None:
@@ -33,6 +42,19 @@ def require_modest_yaml(path: Path) -> None:
         raise ConfigError(f"{path}: is nested too deeply, or names itself by an alias; write it flat") from None
     if values > MOST_VALUES:
         raise ConfigError(f"{path}: its aliases (*name) stand for {values:.3g} values; write out what is needed")
+
+
+def yaml_words(error: BaseException) -> str:
+    """What is wrong with a YAML file, with the number of the line, from an error that its reading has led to."""
+    if (fault := next((one for one in reversed([*causes(error)]) if isinstance(one, MarkedYAMLError)), None)) is None:
+        return first_words(error)
+    begin, end, problem = fault.context_mark, fault.problem_mark, str(fault.problem)
+    if TAB in problem and end is not None:
+        return f"line {end.line + 1}: begins with a tab; indent by spaces"
+    if (what := OPENED.get(str(fault.context))) is not None and begin is not None:
+        return f"line {begin.line + 1}: {what} that is opened there is not closed, or what is in it is no YAML"
+    place = f"line {end.line + 1}: " if end is not None else ""
+    return f"{place}{first_words(ValueError(problem))}"
 
 
 def _depth(data: bytes) -> int:

@@ -31,6 +31,8 @@ def install_one_line_errors() -> None:
 
 def one_line(error: BaseException) -> str | None:
     """The line for an error that the input, the machine or the use of the program is at fault for; None for others."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted (Ctrl-C) before a run began; nothing was changed"
     if (ours := user_error(error)) is not None:
         return str(ours)
     if (fault := machine_fault(error)) is not None:

@@ -18,7 +18,7 @@ def timm_networks() -> frozenset[str]:
     """Every network that timm can build, old names included."""
     found: set[str] = set()
     for file in (_timm() / "models").glob("*.py"):
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
         found.update(NETWORK.findall(text))
         found.update(name for block in RENAMED.findall(text) for name in OLD_NAME.findall(block))
     if len(found) >= PLAUSIBLE["networks"]:
@@ -31,7 +31,11 @@ def timm_networks() -> frozenset[str]:
 @cache
 def timm_optimisers() -> frozenset[str]:
     """The optimisers that timm registers one by one; it has a few more, see `asked_timm`."""
-    found = {name for file in (_timm() / "optim").glob("*.py") for name in OPTIMISER.findall(file.read_text())}
+    found = {
+        name
+        for file in (_timm() / "optim").glob("*.py")
+        for name in OPTIMISER.findall(file.read_text(encoding="utf-8"))
+    }
     return frozenset(found) if len(found) >= PLAUSIBLE["optimisers"] else asked_timm()
 
 

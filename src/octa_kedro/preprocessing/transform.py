@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from octa_kedro.errors import DataError
+from octa_kedro.messages.words import first_words
 
 MAX_ROUNDS, SETTLED_MM = 100, 1e-6
 """Of the fixed-point iteration that undoes bending. It converges where neighbouring points move by less than their
@@ -123,7 +124,7 @@ class Transform:
                 dx, dy, dz = map(float, bending["spacing_mm"])
                 bending = Displacement(np.asarray(bending["shifts"], float), (x, y, z), (dx, dy, dz))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"not a stored transform ({error}); {AGAIN}") from error
+            raise DataError(f"not a stored transform ({first_words(error)}); {AGAIN}") from error
         if problem := _problem_of(matrix) or (bending and _problem_of_bending(bending)):
             raise DataError(f"not a stored transform ({problem}); {AGAIN}")
         return cls(matrix, bending)

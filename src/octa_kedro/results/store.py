@@ -95,7 +95,7 @@ class Store:
         stays."""
         mark = unfinished_name(self._path(recipe, next(iter(recipe.ingredients)), ""), WORKING)
         self.folder.mkdir(parents=True, exist_ok=True)
-        mark.write_text(f"{run}\n{eye}")
+        mark.write_text(f"{run}\n{eye}", encoding="utf-8")
         try:
             return self._try(eye, recipe, job)
         finally:
@@ -105,7 +105,7 @@ class Store:
         """The eyes that processes of this run were working on when they ended; their marks are removed."""
         eyes = []
         for mark in sorted(self.folder.glob(f".{WORKING}-*")):
-            run, _, eye = mark.read_text().partition("\n")
+            run, _, eye = mark.read_text(encoding="utf-8").partition("\n")
             if run == str(os.getpid()):
                 eyes.append(eye)
                 mark.unlink()

@@ -21,7 +21,7 @@ _received: list[int] = []
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE = 5.0
 """Seconds after which a run that does not react (deep in a library) is ended all the same."""
-SHOWN = 5
+SHOWN, STDERR = 5, 2
 
 
 class Interrupted(KeyboardInterrupt):
@@ -119,14 +119,11 @@ def _end(number: int) -> None:
         sys.stderr.write("\n" + "\n".join(last_words(number)) + "\n")
         sys.stderr.flush()
         sys.stdout.flush()
-    threading.excepthook = _say_nothing  # a pool is surprised by the end of its processes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDERR)  # threads of pools complain when their processes are gone
     try:
         kill_workers()
     finally:  # not by an exception: to take down an interpreter with these libraries can take ten seconds
         os._exit(128 + number)
-
-
-def _say_nothing(what: "threading.ExceptHookArgs") -> None: ...
 
 
 def last_words(number: int) -> list[str]:

@@ -78,9 +78,9 @@ class StudyFile:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                other = self.path.with_suffix(".lock").read_text(encoding="utf-8")
                 raise OctaError(
-                    f"{self.path}: another process ({self.path.with_suffix('.lock').read_text()}) is searching here; "
-                    "wait for it or stop it"
+                    f"{self.path}: another process ({other}) is searching here; wait for it or stop it"
                 ) from None
             lock.truncate(0)
             lock.write(str(os.getpid()))

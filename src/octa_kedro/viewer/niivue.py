@@ -27,7 +27,7 @@ def niivue_script() -> str:
     if not bundle.is_file():
         raise ConfigError(f"{bundle}: missing from ipyniivue {package.version}; {INSTALL} again")
     licence = next((file for file in package.files or () if file.name == "LICENSE"), None)
-    terms = licence.read_text() if licence else f"Licence: {package.metadata['License']}"
+    terms = licence.read_text(encoding="utf-8") if licence else f"Licence: {package.metadata['License']}"
     return as_classic_script(bundle.read_text(encoding="utf-8"), terms)
 
 

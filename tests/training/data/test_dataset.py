@@ -1,5 +1,6 @@
 """Stored images as batches: exact, and never copied into this process before they are needed."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.data.dataset import EyeDataset, gather, in_order, loader
+from octa_kedro.training.data.dataset import EyeDataset, ending_workers, gather, in_order, loader
 from tests.training.conftest import store_items
 
 CPU = torch.device("cpu")
@@ -79,3 +80,13 @@ def test_workers_read_the_same(stored):
 
 def test_prediction_goes_in_order():
     assert in_order(5, 2) == [[0, 1], [2, 3], [4]]
+
+
+def test_processes_that_read_ahead_end_with_the_training(stored: dict[str, Stored]):
+    data = EyeDataset(stored, list(stored)[:3], [0, 1, 0])
+    with ending_workers():
+        reader = loader(data, [[0, 1], [2]], workers=1)
+        first = [batch.targets.tolist() for batch in reader]
+        assert multiprocessing.active_children()
+    assert not multiprocessing.active_children()
+    assert [batch.targets.tolist() for batch in reader] == first  # it can be used again

@@ -1,7 +1,9 @@
 """Stored eyes, or patches of them, as batches of tensors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -123,8 +125,8 @@ def loader(
     workers: int = 0,
     device: torch.device | None = None,
 ) -> DataLoader:
-    """`batches` (lists of indices) of `dataset`, read ahead by `workers` processes."""
-    return DataLoader(
+    """`batches` (lists of indices) of `dataset`, read ahead by `workers` processes; see `ending_workers`."""
+    reader = DataLoader(
         dataset,
         batch_sampler=batches,
         collate_fn=gather,
@@ -134,6 +136,32 @@ def loader(
         pin_memory=device is not None and device.type == "cuda",
         generator=torch.Generator(),  # of its own: the global stream belongs to dropout
     )
+    _readers.add(reader)
+    return reader
+
+
+_readers: WeakSet[DataLoader] = WeakSet()
+
+
+@contextmanager
+def ending_workers() -> Iterator[None]:
+    """Put around a training: the worker processes that loaders keep between epochs end with it.
+
+    Left to themselves they live as long as anything refers to a loader, mostly until the interpreter ends them by a
+    signal, which torch reports as a failure.
+    """
+    interrupted = False
+    try:
+        yield
+    except KeyboardInterrupt:  # which ends all processes at once
+        interrupted = True
+        raise
+    finally:
+        for reader in [] if interrupted else [*_readers]:
+            if (kept := reader._iterator) is not None:
+                reader._iterator = None
+                if hasattr(kept, "_shutdown_workers"):
+                    kept._shutdown_workers()
 
 
 def in_order(n: int, size: int) -> list[list[int]]:

@@ -3,11 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
-
-from octa_kedro.errors import ConfigError, DivergedError
-
-SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "could not create a memory object")
+from octa_kedro.errors import ConfigError, DivergedError, lacks_memory
 
 
 def not_finite(where: str, what: str, subjects: Sequence[str]) -> DivergedError:
@@ -25,8 +21,7 @@ def reporting_lack_of_memory(where: str, shape: tuple[int, ...]) -> Iterator[Non
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch's own error is a RuntimeError, and its CPU allocator's too
-        text = str(error).lower()
-        if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in text for sign in SIGNS)):
+        if not lacks_memory(error):
             raise
         images, *size = shape[0], *shape[2:]
         raise ConfigError(

@@ -22,7 +22,7 @@ from octa_kedro.results.changes import tell_retrained
 from octa_kedro.results.code import code_of
 from octa_kedro.results.keys import Key, hash_of, without
 from octa_kedro.training.config import FittingConfig
-from octa_kedro.training.data.dataset import EyeDataset
+from octa_kedro.training.data.dataset import EyeDataset, ending_workers
 from octa_kedro.training.engine.config import StopConfig
 from octa_kedro.training.engine.devices import make_fabric, shared_threads
 from octa_kedro.training.engine.metrics import memory_gib
@@ -115,6 +115,7 @@ def _launch(run: TrainingRun, run_folder: RunFolder) -> None:
         raise _failure(run_folder) or error from error
 
 
+@ending_workers()
 def _train(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:
     """All remaining epochs, or until patience runs out."""
     trainer = make_trainer(

@@ -49,7 +49,9 @@ def memory_gib(device: torch.device) -> float:
     if device.type != "cpu" or not PAGES.is_file():
         return math.nan
     # statm is cheaper, but the kernel lets it lag behind: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
-    kibibytes = next(line.split()[1] for line in PAGES.read_text().splitlines() if line.startswith("Anonymous:"))
+    kibibytes = next(
+        line.split()[1] for line in PAGES.read_text(encoding="utf-8").splitlines() if line.startswith("Anonymous:")
+    )
     return int(kibibytes) * 1024 / GIB
 
 

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 
 from octa_kedro.errors import CheckpointError, DataError, machine_fault
 from octa_kedro.io.files import flush, unfinished_name
+from octa_kedro.messages.words import first_words
 
 VERSION = "1"
 # Other types (complex ones, for instance) are stored as bytes, with their type beside them.
@@ -93,7 +94,7 @@ def load_state(path: Path) -> Any:
     except (SafetensorError, OSError) as error:
         if machine_fault(error) is not None:
             raise
-        kind = f"damaged or cut off ({error})"
+        kind = f"damaged or cut off ({first_words(error)})"
         if _head(path).startswith(PICKLES):
             kind = "a pickled file, which could run code and is never read"
         raise CheckpointError(f"{path}: {kind}; {_REMEDY}") from error
@@ -217,4 +218,4 @@ def _unwritten(path: Path, error: Exception, size: int) -> DataError:
         return DataError(
             f"{path}: the disk is full, this file needs {size / 1e6:.1f} MB; {left}: free space and run again"
         )
-    return DataError(f"{path}: cannot be written ({error}); {left}: correct this and run again")
+    return DataError(f"{path}: cannot be written ({first_words(error)}); {left}: correct this and run again")

@@ -139,7 +139,7 @@ class MLflow:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 self._client = MlflowClient(tracking_uri=self.uri)
-                if done and remembered.is_file() and self._go_on(remembered.read_text().strip()):
+                if done and remembered.is_file() and self._go_on(remembered.read_text(encoding="utf-8").strip()):
                     return
                 self._begin(run_name, parameters)
             except MlflowException as error:
