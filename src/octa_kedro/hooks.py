@@ -44,6 +44,11 @@ from octa_kedro.running.upkeep import look_after, require_folder
 
 log = logging.getLogger(__name__)
 
+TAKEN = (
+    "what is there is taken as it is, also if parameters, code, eyes or splits have changed since; without this option "
+    "a run makes anew what has changed, and nothing else"
+)
+
 
 class ProjectHooks:
     """The project's Kedro hooks."""
@@ -88,7 +93,9 @@ class ProjectHooks:
         require_known_tags(run_params.get("tags") or (), pipeline)
         load_versions = run_params.get("load_versions") or {}
         require_versions(catalog, load_versions)
-        if not run_params.get("only_missing_outputs"):
+        if run_params.get("only_missing_outputs"):
+            log.warning("--only-missing-outputs: %s", TAKEN)
+        else:
             require_made(pipeline, catalog, run_params.get("env"))
         for words in unread_by(pipeline, self._found, load_versions):
             log.warning("%s", words)

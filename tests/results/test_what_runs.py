@@ -23,6 +23,7 @@ ONLY_SHOWN = {
     "octa_kedro.evaluation.predictions": "refuses a history without the columns that are drawn",
     "octa_kedro.panels": "draws the history while a network is trained",
     "octa_kedro.preprocessing.appearance": "names what a card tells of training eyes; the card is written each time",
+    "octa_kedro.preprocessing.recipes": "asks whether an eye's files are still what they were",
     "octa_kedro.results.recipe": "names files",
     "octa_kedro.results.store": "names files, and writes cards beside them",
     "octa_kedro.training.state.history": "writes the history as a table and a figure",

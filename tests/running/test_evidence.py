@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset, Version
+from kedro.io import DataCatalog, DatasetError, MemoryDataset, Version
 from kedro.pipeline import Node
 
 from octa_kedro.datasets.plain import JSONDataset
@@ -121,22 +121,27 @@ def test_a_report_says_what_was_judged():
     assert describe_origin({}) == ""
 
 
-def test_another_datasets_files_in_its_place_are_refused(tmp_path: Path):
+def test_files_under_the_name_of_another_dataset_are_refused(tmp_path: Path):
     project = Project(tmp_path)
+    project.put("source", 1)
     project.run(step(["source"], "net"))
     project.run(step(["source"], "seen"))
     for end in ("", ".seal.json"):
         exchange(*(next((tmp_path / f"{name}.json").glob(f"*/{name}.json{end}")) for name in ("net", "seen")))
-    with pytest.raises(Exception, match=r"net.json.seal.json: damaged \(it is seen.json.seal.json under another name"):
+    with pytest.raises(
+        DatasetError, match=r"net.json.seal.json: damaged \(it is seen.json.seal.json under another name"
+    ):
         project.run(step(["net"], "report"))
 
 
 def test_files_of_another_fold_are_refused():
     dataset = JSONDataset(filepath="fold_1/p.json")
-    dataset.made = Made("p", name="net.fold_2.predictions")
-    catalog = DataCatalog({"net.fold_1.predictions": dataset})
-    with pytest.raises(DataError, match=r"net.fold_1.predictions \(fold_1/p.json\): its files are those of net.fold_2"):
-        EvidenceHooks().before_node_run(step(["net.fold_1.predictions"], "report"), catalog)
+    dataset.made = Made("p", name="fold_2.predictions")
+    catalog = DataCatalog({"fold_1_predictions": dataset})
+    with pytest.raises(
+        DataError, match=r"fold_1_predictions \(fold_1/p.json\): its files are those of fold_2.predictio"
+    ):
+        EvidenceHooks().before_node_run(step(["fold_1_predictions"], "report"), catalog)
 
 
 def test_folds_that_were_trained_with_different_parameters_do_not_belong_together():

@@ -86,7 +86,10 @@ def changed_column(table: pd.DataFrame, read: pd.DataFrame) -> str | None:
     if names != [*read.columns] or len(set(names)) < len(names) or len(table) != len(read):
         return next((a for a, b in zip(names, [*read.columns, ""], strict=False) if a != b), ", ".join(names))
     for place, name in enumerate(names):
-        if not all(map(_same, table.iloc[:, place], read.iloc[:, place])):
+        column, found = table.iloc[:, place], read.iloc[:, place]
+        if column.dtype in (np.float16, np.float32):  # written to their own last digit, not to that of a double
+            found = found.astype(column.dtype)
+        if not all(map(_same, column, found)):
             return name
     return None
 
@@ -96,6 +99,4 @@ def _same(one: Any, other: Any) -> bool:
         return False
     if pd.isna(one) or one == "":
         return bool(pd.isna(other))
-    if isinstance(one, np.floating) and not isinstance(one, float):  # its digits, not those of a double
-        return bool(type(one)(other) == one)
     return isinstance(one, str) == isinstance(other, str) and bool(one == other)
