@@ -71,7 +71,7 @@ def format_list(found: dict[str, list[Any]]) -> str:
     quick, open_ = sum(row.quick for row in rows), sum(bool(row.known) for row in rows)
     parts = [f"{len(rows)} faults; {quick} of them are tried by `make test`, all by `make test-slow`."]
     if open_:
-        parts[0] += f"\n{open_} are not answered as they should be yet: the table says why."
+        parts[0] += f"\n{open_} not yet answered as they should be: the table says why."
     for group, own in found.items():
         lines = [f"### {group.capitalize()}: {GROUPS[group]}", "", "| fault | what happens |", "|---|---|"]
         parts.append("\n".join([*lines, *(_row(row) for row in own)]))

@@ -1,7 +1,6 @@
 """Projects that were run once, and the server that runs commands in them."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,15 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def bench(server: Server, phantom_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """The snapshots are made when the first row asks for them: see `judge.Bench`."""
+def bench(server: Server, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The snapshots, and the phantom, are made when the first row asks for them: see `judge.Bench`."""
+
+    def release(folder: Path) -> None:
+        release_project(folder, request.getfixturevalue("phantom_root"))
+
     undisturbed = {
         "nifti": Undisturbed(nifti_project, MISSION),
-        "release": Undisturbed(partial(release_project, release=phantom_root), "run --env test --nodes read_cohort"),
+        "release": Undisturbed(release, "run --env test --nodes read_cohort"),
         "vendor": Undisturbed(vendor_project, VENDOR),
     }
     return Bench(tmp_path_factory.mktemp("faults"), undisturbed, server)

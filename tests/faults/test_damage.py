@@ -12,7 +12,7 @@ from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
 GROUP = "damage"
-EVALUATE = "run --env nifti_folder --pipelines evaluation --to-nodes evaluation.tabulate_metrics"
+EVALUATE = "run --env nifti_folder --nodes evaluation.pool_models,evaluation.tabulate_metrics"
 LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 PREDICT = "run --env nifti_folder --nodes training_3d.fold_1.predict"
 MODEL = f"{DATA}/06_models/training_3d/fold_1"
@@ -158,7 +158,7 @@ REFUSED = [
     refused("the card of a checkpoint names another network", other_card(lambda c: c["model"].update(name="resnet18")),
             "checkpoint.json: " + CARD_CHANGED, command=PREDICT),
     *(
-        refused(name, make, f"{file}: {CHANGED}", command=command, leaves="/floor.csv/", quick=name in QUICK)
+        refused(name, make, f"{file}: {CHANGED}", command=command, quick=name in QUICK)
         for name, make, file, command in (
             ("predictions are cut inside the last number", cut(PREDICTIONS, 0.99), "predictions.csv", EVALUATE),
             ("predictions are empty", emptied(PREDICTIONS), "predictions.csv", EVALUATE),
@@ -177,7 +177,7 @@ REFUSED = [
         )
     ),
     refused("a newer version of the predictions is an empty file", empty_version(str(Path(PREDICTIONS).parents[1])),
-            "predictions.csv: made by an earlier version of this program, or copied without", leaves="/floor.csv/"),
+            "predictions.csv: made by an earlier version of this program, or copied without"),
     refused("the note of what the results belong to is empty", emptied(f"{DATA}/source.json"),
             "source.json: does not say whose results these are ... delete it if they are of", command=PROCESS),
 ]

@@ -65,7 +65,7 @@ def seal_of_another(project: Path) -> None:
 
 
 def mixed(name: str, make: Change, says: str, **what) -> Fault:
-    return Fault(name, make, says, **{"command": EVALUATE, "leaves": "/floor.csv/"} | what)
+    return Fault(name, make, says, **{"command": EVALUATE} | what)
 
 
 # fmt: off

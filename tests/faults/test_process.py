@@ -82,7 +82,8 @@ ASKED = [
           "processed_volumes ( ... was never made, and this run reads it; run the pipeline data_processing first",
           begin="nifti_fresh", again=MISSION),
     asked("an inference comes before any training", "--pipelines inference",
-          "fold_1: no checkpoint there ... train it in this environment first (kedro run)", begin="nifti_fresh"),
+          "fold_1: no checkpoint there ... train it in this environment first (kedro run)", begin="nifti_fresh",
+          again=MISSION),
 ]
 CONFIGURED = [
     Fault("a file of parameters is no YAML", content(LOCAL, "source: [eyes\n"), "conf/local/parameters.yml"),
