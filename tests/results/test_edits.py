@@ -108,4 +108,5 @@ def test_edits_that_are_taken_back_find_what_was_made_before(trial: Trial):
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("__pycache__"))
     kedro_run(trial.project)
     again = made(trial.project)
-    assert {kind for kind in again if again[kind] != trial.before[kind]} == set()
+    # Of trainings only the last is kept. They come to the same weights, so that maps are found again.
+    assert {kind for kind in again if again[kind] != trial.before[kind]} == TRAININGS

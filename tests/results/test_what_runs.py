@@ -21,6 +21,8 @@ KINDS = {
 ONLY_SHOWN = {
     "octa_kedro.evaluation.plots": "draws the history while a network is trained",
     "octa_kedro.evaluation.predictions": "refuses a history without the columns that are drawn",
+    "octa_kedro.io.seals": "tells what a table was made from; pandas copies that along with the table",
+    "octa_kedro.messages.log_lines": "shows lines of the log",
     "octa_kedro.panels": "draws the history while a network is trained",
     "octa_kedro.preprocessing.appearance": "names what a card tells of training eyes; the card is written each time",
     "octa_kedro.preprocessing.recipes": "asks whether an eye's files are still what they were",
