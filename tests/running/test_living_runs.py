@@ -1,5 +1,6 @@
 """Which runs are at work, and what keeps two apart."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from octa_kedro.errors import ConfigError
+from octa_kedro.io.files import MACHINE
 from octa_kedro.running import living_runs
 
 FIRST, SECOND = "2026-05-05T12.00.00.000Z", "2026-05-05T12.00.00.001Z"
@@ -76,3 +78,13 @@ def test_a_run_of_this_process_that_was_broken_off_is_no_longer_at_work(tmp_path
     living_runs.begin(tmp_path, FIRST, {}, [SPLITS])
     living_runs.begin(tmp_path, SECOND, {"splits": [SPLITS]}, [])
     assert [path.name for path in (tmp_path / living_runs.RUNS).iterdir()] == [SECOND]
+
+
+def test_what_a_run_left_that_was_killed_while_it_began_is_removed(tmp_path: Path, other: subprocess.Popen[str]):
+    folder = tmp_path / living_runs.RUNS
+    left, mine = folder / f".partial-{MACHINE}-{other.pid}.1-{SECOND}", folder / f".partial-{MACHINE}-{os.getpid()}.-x"
+    for path in (left, mine):
+        path.touch()
+    assert [run.version for run in living_runs.living(tmp_path)] == [FIRST]
+    assert mine.exists()
+    assert not left.exists()

@@ -39,8 +39,11 @@ def test_what_a_killed_process_left_is_removed_and_all_else_stays(tmp_path: Path
 
 def test_a_version_from_the_future_is_refused_by_name(tmp_path: Path):
     (tmp_path / "splits.csv" / EARLIER).mkdir(parents=True)
-    (tmp_path / "splits.csv" / NOW).mkdir()
     look_after(tmp_path, NOW)
+    (tmp_path / "splits.csv" / NOW).mkdir()
+    look_after(tmp_path, NOW, living=[NOW])
+    with pytest.raises(ConfigError, match=rf"splits\.csv/{NOW}: as old as this run \({NOW}\)"):
+        look_after(tmp_path, NOW)
     (tmp_path / "splits.csv" / LATER).mkdir()
     with pytest.raises(ConfigError, match=rf"splits\.csv/{LATER}: newer than this run \({NOW}\)"):
         look_after(tmp_path, NOW)

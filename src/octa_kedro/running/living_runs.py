@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.io.files import MACHINE, unfinished_name
+from octa_kedro.io.files import MACHINE, is_abandoned, unfinished_name
 
 RUNS = Path("data/.runs")
 """Relative to the project: runs of all environments, as one may read what another saves."""
@@ -41,11 +41,22 @@ def begin(project: Path, version: str, reads: Mapping[str, Iterable[Path]], writ
     note = project / RUNS / version
     note.parent.mkdir(parents=True, exist_ok=True)
     partial = unfinished_name(note)
+    saved = sorted({_relative(project, path) for path in writes})
+    try:
+        file = _write_locked(
+            partial, {"version": version, "process": f"{os.getpid()} on {MACHINE}", "writes": saved}, note
+        )
+    finally:
+        partial.unlink(missing_ok=True)
+    _notes.append((note, file))
+
+
+def _write_locked(partial: Path, content: Mapping[str, object], note: Path) -> IO[str]:
+    """A note under a temporary name, locked, and then under its own; the open file, which holds the lock."""
     file = partial.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
-        saved = sorted({_relative(project, path) for path in writes})
-        json.dump({"version": version, "process": f"{os.getpid()} on {MACHINE}", "writes": saved}, file)
+        json.dump(content, file)
         file.flush()
         note.hardlink_to(partial)  # locked before it has its name, and never over that of another run
     except FileExistsError as error:
@@ -56,9 +67,7 @@ def begin(project: Path, version: str, reads: Mapping[str, Iterable[Path]], writ
     except BaseException:
         file.close()
         raise
-    finally:
-        partial.unlink(missing_ok=True)
-    _notes.append((note, file))
+    return file
 
 
 def end() -> None:
@@ -73,6 +82,9 @@ def living(project: Path) -> list[Run]:
     """The runs at work in a project, this process's own not among them. Notes of those that have ended are removed."""
     own = {note for note, _ in _notes}
     folder = project / RUNS
+    for path in folder.glob(".*"):
+        if is_abandoned(path):  # of one that was killed while it began
+            path.unlink(missing_ok=True)
     return [run for note in sorted(folder.glob("[0-9]*")) if note not in own for run in _living(note)]
 
 

@@ -66,7 +66,8 @@ class StudyFile:
                     )
                     self._require_same(study, json.loads(json.dumps(settings)), code)
                     study.get_trials(deepcopy=False)  # what is damaged in one of them is found now
-                yield study
+                with sqlite_at_hand(self.path):
+                    yield study
             finally:
                 storage.remove_session()
                 storage.engine.dispose()
@@ -126,14 +127,21 @@ class StudyFile:
 def sqlite_reading(path: Path) -> Iterator[None]:
     """Put around what reads the study at `path`: a DataError says that it is damaged, or that SQLite cannot get at it
     now, as on a full disk or without permission. Then it must not be deleted."""
+    with reading(path, START_OVER), sqlite_at_hand(path):
+        yield
+
+
+@contextmanager
+def sqlite_at_hand(path: Path) -> Iterator[None]:
+    """Put around what uses the study at `path`: a DataError says that SQLite cannot read or write it now. All other
+    errors stay what they are."""
     try:
-        with reading(path, START_OVER):
-            yield
-    except DataError as error:
-        codes = {getattr(one, "sqlite_errorcode", 0) & 0xFF for one in causes(error.__cause__)}
-        if not codes & PASSING:
+        yield
+    except Exception as error:
+        found = [one for one in causes(error) if getattr(one, "sqlite_errorcode", 0) & 0xFF in PASSING]
+        if not found:
             raise
-        told = " ".join(str(error.__cause__).splitlines()[:1])
+        told = " ".join(str(found[0]).splitlines()[:1])
         raise DataError(
             f"{path}: cannot be used now ({told}); free space, or allow it to be read and written, and run again: what "
             "it holds is kept"
