@@ -57,6 +57,18 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
+def living_in(group: int) -> int:
+    """How many processes of a group are alive."""
+    living = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        living += fields[2] == str(group) and fields[0] not in "ZX"
+    return living
+
+
 def interrupt(script: Path, case: str, number: int, times: int = 1) -> tuple[int, list[str], int]:
     """Exit code, lines of stderr, and the processes of its group that are left."""
     command = [sys.executable, "-W", "ignore", str(script), case, "--a=b c"]
@@ -69,13 +81,9 @@ def interrupt(script: Path, case: str, number: int, times: int = 1) -> tuple[int
             os.killpg(process.pid, number)  # as a terminal does
             time.sleep(0.3)
         error = process.communicate(timeout=30)[1]
-    left = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        left += fields[2] == str(process.pid) and fields[0] not in "ZX"
+    deadline = time.monotonic() + 10  # what cleans up behind pools ends a little later, on a busy machine much
+    while (left := living_in(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.1)
     return process.returncode, error.splitlines(), left
 
 
