@@ -97,7 +97,8 @@ def test_what_an_edit_changes_is_made_anew_and_all_else_stays(name: str, trial: 
 def test_after_all_edits_nothing_is_in_use_that_the_edited_source_would_not_make(trial: Trial, tmp_path: Path):
     fresh = project_with_source(tmp_path / "fresh", trial.project / "src" / PACKAGE)
     kedro_run(fresh)
-    kept, wanted = end_of(trial.project), end_of(fresh)
+    # The seal of a history is of its bytes, the seconds of epochs among them.
+    kept, wanted = ({n: h for n, h in end_of(p).items() if "history.csv.seal" not in n} for p in (trial.project, fresh))
     assert len(wanted) > 200
     assert [name for name, digest in wanted.items() if kept.get(name) != digest] == []
 
