@@ -110,7 +110,7 @@ TABLES = [
     Fault("the table has a header and no rows", rows(lambda t: t.iloc[:0]),
           "subjects.csv: the table is empty; it needs a row for every eye"),
     Fault("a column is renamed", rows(lambda t: t.rename(columns={"label": "diagnosis"})),
-          "subjects.csv: needs the column label; it has subject, path, diagnosis", quick=True),
+          "subjects.csv: needs the column label; it has subject, path, diagnosis"),
     Fault("two columns have one name", edited(TABLE, lambda t: t.replace("patient", "label")),
           "subjects.csv: the column label occurs more than once (columns 3 and 5); keep one"),
     Fault("there is a title above the header", edited(TABLE, lambda t: "Glaucoma study 2024\n" + t),
