@@ -18,6 +18,8 @@ import pytest
 from tests.conftest import ROOT
 
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
+MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.png$")
+"""What holds or shows how long an epoch took."""
 BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/06_models/.*/running/")
 """What any run may write: notes about the source, damaged files set aside, and the folder that a training works in."""
 MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.png$")
@@ -215,6 +217,7 @@ def by_version(project: Path) -> dict[str, dict[str, str]]:
             place = folder.parent.relative_to(project).as_posix()
             files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             more = {f"{place}: {path.relative_to(folder).as_posix()}": _result(path) for path in files}
+            more = {name: text for name, text in more.items() if not MEASURED.search(name)}
             found.setdefault(folder.name, {}).update(more)
     return found
 
