@@ -215,6 +215,7 @@ def by_version(project: Path) -> dict[str, dict[str, str]]:
             place = folder.parent.relative_to(project).as_posix()
             files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
             more = {f"{place}: {path.relative_to(folder).as_posix()}": _result(path) for path in files}
+            more = {name: text for name, text in more.items() if not MEASURED.search(name)}
             found.setdefault(folder.name, {}).update(more)
     return found
 
