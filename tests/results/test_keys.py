@@ -68,6 +68,7 @@ OTHER_CARD = {
     "sketches": {"b": "00"},
     "code_version": "2",
     "made_from": {"splits": "00"},
+    "saved_as": "training_3d.fold_2.checkpoint",
     "weights_sha256": "1",
 }
 SPLITS = pd.DataFrame({"subject": ["c"], "held_out": [True]})

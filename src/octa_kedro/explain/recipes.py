@@ -31,7 +31,7 @@ NOT_OF_NETWORKS = {
     **dict.fromkeys(("epoch", "metrics", "parameters"), "tells how the network was trained"),
     **dict.fromkeys(("seen", "patients"), "tells which eyes the network may be asked about; these are chosen by it"),
     **dict.fromkeys(("familiar", "sketches"), "tells what the training eyes looked like"),
-    **dict.fromkeys(("made_from", "saved_as"), "tells what the network was trained with, and where it was saved"),
+    "saved_as": "tells where the network was saved",
     "code_version": "tells which release trained the network",
     "made_from": "tells what the training read; other data that lead to the same weights lead to the same maps",
 }

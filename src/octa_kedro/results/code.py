@@ -23,6 +23,7 @@ NOT_FOLLOWED: Mapping[str, str] = {
     "octa_kedro.results.keys": "makes names of results, which change with it where it matters",
     "octa_kedro.results.modules": "makes names of results, which change with it where it matters",
     "octa_kedro.training.familiar": "tells what training eyes looked like; the card that says it is written each time",
+    "octa_kedro.training.state.history": "shows a training while it runs: table and figure in its folder",
     "octa_kedro.training.state.recorder": "shows a training while it runs: progress, table, figure, trackers",
     "octa_kedro.training.state.trackers": "sends a training's history elsewhere",
     "octa_kedro.tuning.result": "tells what a search has found",
