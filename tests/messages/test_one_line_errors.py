@@ -37,7 +37,10 @@ def test_other_errors_are_shown_as_before():
     assert one_line(RuntimeError("sizes do not match")) is None
 
 
-def test_a_notebook_shows_an_error_of_the_input_without_a_traceback(capsys: pytest.CaptureFixture[str]):
+def test_a_notebook_shows_an_error_of_the_input_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # IPython warns if it is another than Python's own
     shell = InteractiveShell()
     shell.user_ns["error"] = ConfigError("conf/base: holds no catalog.yml")
     shell.run_cell("raise error")
