@@ -105,3 +105,11 @@ def test_columns_that_are_not_read_are_told(tmp_path: Path, caplog):
     caplog.set_level("INFO")
     source(tmp_path, "subject,path,set\na,a.nii,train\n").subjects()
     assert "columns that are not read: set" in caplog.text
+
+
+@pytest.mark.parametrize("column", ["surfaces_path", "lesion_path"])
+def test_two_eyes_do_not_share_a_file_that_is_drawn_over_one_scan(tmp_path: Path, column: str):
+    with pytest.raises(DataError, match=rf"rows 2 and 4 have the same {column} m\.nii; it is of one eye"):
+        source(tmp_path, f"subject,path,{column}\na,a.nii,m.nii\nb,b.nii,\nc,c.nii,./m.nii\n").labels()
+    empty = source(tmp_path, f"subject,path,{column}\na,a.nii,\nb,b.nii,\n")
+    assert empty.subjects() == ["a", "b"]

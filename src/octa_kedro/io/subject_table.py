@@ -78,9 +78,22 @@ class SubjectTable:
         for name in {SUBJECT, LABEL, *PASSED_ON} & set(rows.columns):
             rows[name] = clean_names(rows[name])
         self._check_names(self.path, rows)
+        self._check_own_files(self.path, rows)
         if "laterality" in rows.columns:
             rows["laterality"] = clean_laterality(self.path, rows, SUBJECT)
         return rows.set_index(SUBJECT)
+
+    @staticmethod
+    def _check_own_files(path: Path, rows: pd.DataFrame) -> None:
+        """DataError if two eyes have one file of surfaces or one lesion mask: it is drawn over one scan."""
+        for column in {FILES["surfaces"], FILES["lesion"]} & set(rows.columns):
+            named = rows.loc[rows[column] != "", column].map(lambda cell: str(Path(cell)))
+            if len(shared := named[named.duplicated(keep=False)]):
+                first, second = shared.index[shared == shared.iloc[0]][:2]
+                raise DataError(
+                    f"{path}: rows {first} and {second} have the same {column} {shared.iloc[0]}; it is of one eye: "
+                    "name each eye's own file, or leave the cell empty"
+                )
 
     @staticmethod
     def _check_names(path: Path, rows: pd.DataFrame) -> None:
