@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,10 @@ def run_command(project: str, arguments: list[str], output: str, within: list[tu
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, own in ((nothing, 0), (file, 1), (file, 2)):
         os.dup2(number, own)
+    # As in a terminal, also where the tests run in the background, which makes them deaf to these signals.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     os.chdir(project)
     sys.argv = ["kedro", *arguments]
     code = 0
