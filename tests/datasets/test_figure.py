@@ -4,7 +4,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node
 
 from octa_kedro.datasets.figure import COLLECT_EVERY, FigureDataset
@@ -44,6 +44,35 @@ def test_a_page_is_told_where_the_pictures_lie_even_if_there_are_none(tmp_path: 
     figures.save({})
     assert figures.load() == tmp_path / "none"
     assert figures.load().is_dir()
+
+
+def test_a_seal_is_the_same_whoever_writes_and_one_picture_put_in_the_place_of_another_is_refused(tmp_path: Path):
+    seals = []
+    for name in ("one", "two"):
+        figure = FigureDataset(filepath=str(tmp_path / name / "roc.png"))
+        figure.save(Lazy(weakref.WeakSet(), []))
+        assert figure.load().read_bytes() == b"picture"
+        seals.append(figure.load().with_name("roc.png.seal.json").read_text())
+    assert seals[0] == seals[1]
+    (tmp_path / "two/roc.png").write_bytes(b"another")
+    with pytest.raises(DatasetError, match=r"roc.png: its content has changed since it was written"):
+        figure.load()
+
+
+def test_pictures_of_two_folders_are_not_swapped(tmp_path: Path):
+    class Named:
+        def __init__(self, words: bytes) -> None:
+            self.words = words
+
+        def savefig(self, fname: Path, **_options: str) -> None:
+            fname.write_bytes(self.words)
+
+    figures = FigureDataset(filepath=str(tmp_path / "many"))
+    figures.save({"DR/e1.png": Named(b"one"), "CNV/e1.png": Named(b"two")})
+    (tmp_path / "many/DR/e1.png").write_bytes(b"two")
+    (tmp_path / "many/CNV/e1.png").write_bytes(b"one")
+    with pytest.raises(DatasetError, match=r"many: its content has changed"):
+        figures.load()
 
 
 def test_a_page_is_not_made_of_pictures_of_other_maps(tmp_path: Path):

@@ -8,7 +8,7 @@ from typing import Any, NewType, Protocol
 
 from octa_kedro.datasets.versioned import VersionedFile
 from octa_kedro.io.files import replacing, replacing_folder
-from octa_kedro.io.seals import digest_of_files, read_seal, write_seal
+from octa_kedro.io.seals import digest_at, read_seal, require_sealed, write_seal
 
 ImagePreview = NewType("ImagePreview", str)
 """What kedro-viz knows a picture by: the name of this type."""
@@ -31,9 +31,11 @@ class FigureDataset(VersionedFile[Drawn | Mapping[str, Drawn], Path]):
     """
 
     def load(self) -> Path:
-        """Where the file or the folder lies: a picture is for people, a page can link to it."""
+        """Where the file or the folder lies: a picture is for people, a page can link to it. DataError names one that
+        has no seal, or is not as it was written."""
         path = Path(self._get_load_path())
         self.made, _ = read_seal(path)
+        require_sealed(path, self.made, digest_at(path))
         return path
 
     def save(self, data: Drawn | Mapping[str, Drawn]) -> None:
@@ -42,14 +44,14 @@ class FigureDataset(VersionedFile[Drawn | Mapping[str, Drawn], Path]):
         if not isinstance(data, Mapping):
             with replacing(path) as partial:
                 data.savefig(partial, format="png")
-                return write_seal(path, self.made_with(digest_of_files([partial])))
+                return write_seal(path, self.made_with(digest_at(partial)))
         with replacing_folder(path) as folder:  # also where there is nothing to draw
             for number, (name, figure) in enumerate(data.items(), 1):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 figure.savefig(folder / name, format="png")
                 if number % COLLECT_EVERY == 0:
                     gc.collect()
-            write_seal(path, self.made_with(digest_of_files(p for p in folder.rglob("*") if p.is_file())))
+            write_seal(path, self.made_with(digest_at(folder)))
         return None
 
     def preview(self) -> ImagePreview:

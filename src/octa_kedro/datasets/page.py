@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from octa_kedro.datasets.versioned import VersionedFile
-from octa_kedro.io.seals import digest_of_files, read_seal, write_seal
+from octa_kedro.io.seals import digest_at, read_seal, write_seal
 
 
 class Page(Protocol):
@@ -26,5 +26,4 @@ class PageDataset(VersionedFile[Page, Path]):
         """Write the page atomically, and then what it was made from: a page without that is not read by a step."""
         path = Path(self._get_save_path())
         data.write(path)
-        files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-        write_seal(path, self.made_with(digest_of_files(files)))
+        write_seal(path, self.made_with(digest_at(path)))

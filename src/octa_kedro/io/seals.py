@@ -5,7 +5,7 @@ a forger.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,13 @@ def require_sealed(path: Path, made: Made, sha256: str) -> None:
         )
 
 
-def digest_of_files(paths: Iterable[Path]) -> str:
-    """SHA-256 of the names and bytes of files."""
+def digest_at(path: Path) -> str:
+    """SHA-256 of the bytes of a file, or of the names and bytes of all files in a folder."""
+    if path.is_file():
+        return sha256_of(path)
     found = hashlib.sha256()
-    for path in sorted(paths):
-        found.update(f"{path.name}\0{sha256_of(path)}\0".encode())
+    for one in sorted(one for one in path.rglob("*") if one.is_file()):
+        found.update(f"{one.relative_to(path).as_posix()}\0{sha256_of(one)}\0".encode())
     return found.hexdigest()
 
 
