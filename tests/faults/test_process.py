@@ -102,7 +102,8 @@ CONFIGURED = [
           "--env nifti_folder: there is no folder ... there are base, local, octa500"),
     Fault("pretrained weights are asked for without a connection", nothing, "resnet18 ... download",
           command="run --env nifti_folder --nodes training_3d.fold_1.train --params training_3d.start.weights=timm,"
-          "training_3d.model.name=resnet18,training_3d.model.widths=null,training_3d.model.width=1", inside=[("offline", {})]),
+          "training_3d.model.name=resnet18,training_3d.model.widths=null,training_3d.model.width=1",
+          inside=[("offline", {})]),
 ]
 STOPPED = [
     stopped("killed while the cohort is read", "killed_at", "octa_kedro.cohort.table:select_eyes"),
