@@ -101,6 +101,14 @@ def test_unlabelled_eyes_all_flow_through(release):
     assert (selection.flow["left_at"] == "").all()
 
 
+def test_patients_of_unlabelled_eyes_are_kept(release, monkeypatch):
+    one, other, *_ = release.subjects()
+    monkeypatch.setattr(type(release), "patients", lambda _: {one: "p1"})
+    config = CohortConfig.model_validate(CONFIG.model_dump() | {"labelled": False})
+    patients = select_eyes(release, config).table.set_index("subject")["patient"]
+    assert (patients[one], patients[other]) == ("p1", other)
+
+
 def test_an_eye_without_a_patient_is_its_own():
     table = pd.DataFrame({"subject": ["a", "b", "c"], "patient": [" p1", None, ""]})
     assert patients_of(table) == ["p1", "b", "c"]

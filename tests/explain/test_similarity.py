@@ -3,12 +3,11 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 from octa_kedro.errors import DataError
-from octa_kedro.explain.similarity import similarity, spearman, ssim, subject_interval
+from octa_kedro.explain.similarity import similarity, spearman, ssim
 
 RNG = np.random.default_rng(0)
 A = RNG.random((6, 7, 9)).round(1)
@@ -56,17 +55,3 @@ def test_maps_of_different_grids_or_not_finite_are_refused():
         similarity(A, B[1:], EVERYWHERE)
     with pytest.raises(DataError, match="not finite"):
         similarity(A, B * np.nan, EVERYWHERE)
-
-
-def test_intervals_draw_subjects_not_rows():
-    values = pd.Series([0.0, 1.0, 2.0, 3.0])
-    one = subject_interval(values, pd.Series(list("abcd")))
-    assert one.mean == 1.5
-    assert one.low < 1.5 < one.high
-    assert one.n == 4
-    many = subject_interval(pd.concat([values] * 9, ignore_index=True), pd.Series(list("abcd") * 9))
-    assert many == one  # nine rows a subject tell no more than one
-    lonely = subject_interval(pd.Series([1.0, math.nan]), pd.Series(["a", "b"]))
-    assert (lonely.mean, lonely.n) == (1, 1)
-    assert math.isnan(lonely.low)
-    assert subject_interval(pd.Series([math.nan]), pd.Series(["a"])).n == 0

@@ -98,7 +98,7 @@ def again(name: str, make: Change, says: str = "", **what) -> Fault:
 
 
 CHANGED = "its content has changed since it was written (edited, cut short or swapped); restore it, or delete"
-CARD_CHANGED = "damaged (its content has changed since it was written) ... train again, or restore both files"
+CARD_CHANGED = "damaged (its content has changed since it was written); restore both files of the checkpoint from"
 QUICK = {"predictions are cut inside the last number", "a fold is edited"}
 
 # fmt: off
@@ -141,13 +141,13 @@ REFUSED = [
             "-volume.nii: its bytes have changed since it was written; delete it and run",
             command=f"{LEARN} --params training_3d.seed=5", again=TRAIN),
     refused("a checkpoint is cut short", cut(WEIGHTS),
-            "checkpoint.safetensors: is not the file that checkpoint.json describes; train again or restore both",
+            "checkpoint.safetensors: is not the file that checkpoint.json describes; restore both files",
             command=PREDICT, quick=True),
     refused("a checkpoint is empty", emptied(WEIGHTS),
-            "checkpoint.safetensors: is not the file that checkpoint.json describes; train again or restore both",
+            "checkpoint.safetensors: is not the file that checkpoint.json describes; restore both files",
             command=PREDICT),
     refused("one bit of a checkpoint is flipped", flipped(WEIGHTS),
-            "checkpoint.safetensors: is not the file that checkpoint.json describes; train again or restore both",
+            "checkpoint.safetensors: is not the file that checkpoint.json describes; restore both files",
             command=PREDICT),
     refused("the card of a checkpoint is cut short", cut(CARD), "checkpoint.json: ", command=PREDICT),
     refused("the card of a checkpoint is gone", removed(CARD),

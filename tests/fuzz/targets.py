@@ -17,7 +17,7 @@ from octa_kedro.io.bmp import read_classes
 from octa_kedro.io.bscans import check_sizes, list_bscans, read_bscans
 from octa_kedro.io.eye_files import find_eye_files
 from octa_kedro.io.matlab import read_matlab
-from octa_kedro.io.nifti import check_nifti, read_volume, write_nifti
+from octa_kedro.io.nifti import check_nifti, read_nifti, write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.notes import read_note, write_note
 from octa_kedro.io.subject_table import SubjectTable
@@ -74,7 +74,7 @@ def nifti(path: Path) -> None:
     source.check("eye", "OCTA")
     source.volume("eye", "OCTA")
     check_nifti(path)
-    read_volume(path)
+    read_nifti(path)
 
 
 def parts(path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from octa_kedro.errors import DataError, user_error
 from octa_kedro.io.boundary import reading
-from octa_kedro.io.nifti import read_volume, write_nifti
+from octa_kedro.io.nifti import read_nifti, write_nifti
 from tests.fuzz.mutations import damaged
 from tests.fuzz.targets import AFFINE, TARGETS, VOXELS
 
@@ -47,12 +47,12 @@ def test_every_changed_byte_of_a_compressed_file_is_found(tmp_path: Path):
     path = tmp_path / "eye.nii.gz"
     write_nifti(path, VOXELS, AFFINE)
     whole = path.read_bytes()
-    np.testing.assert_array_equal(read_volume(path).array, VOXELS)
+    np.testing.assert_array_equal(read_nifti(path)[0], VOXELS)
     wrong = []
     for place in range(10, len(whole)):  # before that stand the time and flags
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
         try:
-            if not np.array_equal(read_volume(path).array, VOXELS):
+            if not np.array_equal(read_nifti(path)[0], VOXELS):
                 wrong.append(place)
         except DataError:
             continue
@@ -64,10 +64,10 @@ def test_a_compressed_file_of_another_length_is_refused(tmp_path: Path, more: by
     path, data = tmp_path / "eye.nii.gz", nib.Nifti1Image(VOXELS, AFFINE).to_bytes()
     path.write_bytes(gzip.compress(data + more))
     with pytest.raises(DataError, match=r"eye\.nii\.gz: its header states 360 bytes of voxels, but it goes on"):
-        read_volume(path)
+        read_nifti(path)
     path.write_bytes(gzip.compress(data[:-7]))
     with pytest.raises(DataError, match=r"eye\.nii\.gz: its header states 360 bytes of voxels, but it has 353"):
-        read_volume(path)
+        read_nifti(path)
 
 
 def test_memory_that_no_scan_needs_is_a_damaged_size(tmp_path: Path):

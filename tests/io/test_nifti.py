@@ -8,7 +8,7 @@ import pytest
 import SimpleITK
 
 from octa_kedro.errors import DataError
-from octa_kedro.io.nifti import read_nifti, read_volume, write_nifti
+from octa_kedro.io.nifti import check_nifti, read_nifti, write_nifti
 
 AFFINE = np.array([[0.1, 0, 0, 1.5], [0, 0.2, 0, -2], [0, 0, 0.05, 0.3], [0, 0, 0, 1.0]])
 
@@ -78,10 +78,10 @@ def test_a_truncated_compressed_file_is_named(tmp_path: Path):
 
 def test_a_fourth_axis_is_refused_unless_it_is_one(tmp_path: Path):
     write_nifti(tmp_path / "a.nii", np.ones((3, 4, 5, 1), np.uint8), AFFINE)
-    assert read_volume(tmp_path / "a.nii").array.shape == (3, 4, 5)
+    assert check_nifti(tmp_path / "a.nii")[0] == (3, 4, 5)
     write_nifti(tmp_path / "b.nii", np.ones((3, 4, 5, 2), np.uint8), AFFINE)
     with pytest.raises(DataError, match="3 axes"):
-        read_volume(tmp_path / "b.nii")
+        check_nifti(tmp_path / "b.nii")
 
 
 def test_an_affine_with_shear_is_kept_and_itk_reads_the_nearest_without(tmp_path: Path):

@@ -57,7 +57,7 @@ def test_each_column_leads_to_its_file(folder: Path):
 def test_patient_and_side_are_passed_on(folder: Path):
     labels = NiftiFolder(folder).labels().set_index("subject")
     assert labels["disease"].to_dict() == {"a": "DR", "b": "NORMAL"}
-    assert labels["patient"].to_dict() == {"a": "p1", "b": "p1"}
+    assert labels["patient"].to_dict() == NiftiFolder(folder).patients() == {"a": "p1", "b": "p1"}
     assert labels["laterality"].to_dict() == {"a": "OS", "b": "OD"}
     assert labels.loc["a", "age"] == 63.5
     assert "oct_path" not in labels.columns

@@ -83,10 +83,12 @@ def test_patients_of_a_table_need_pseudonyms_too(folder: Path):
     rows = "".join(f"Meier Anna {side}.nii.gz,x,Meier Anna\n" for side in ("OD", "OS"))
     (folder / "subjects.csv").write_text("path,label,patient\n" + rows)
     eyes = "Meier Anna OD,e1{}\nMeier Anna OS,e2{}\n"
-    with pytest.raises(DataError, match="has a column patient, which would be kept as it is"):
-        opened(folder, "name,subject\n" + eyes.format("", "")).labels()
-    labels = opened(folder, "name,subject,patient\n" + eyes.format(",p1", ",p1")).labels()
-    assert labels.to_numpy().tolist() == [["e1", "x", "p1"], ["e2", "x", "p1"]]
+    for read in (DiscreetSource.labels, DiscreetSource.patients):
+        with pytest.raises(DataError, match="has a column patient, which would be kept as it is"):
+            read(opened(folder, "name,subject\n" + eyes.format("", "")))
+    source = opened(folder, "name,subject,patient\n" + eyes.format(",p1", ",p1"))
+    assert source.labels().to_numpy().tolist() == [["e1", "x", "p1"], ["e2", "x", "p1"]]
+    assert source.patients() == {"e1": "p1", "e2": "p1"}
 
 
 def test_a_folder_that_cannot_be_opened_as_a_source_names_no_file(folder: Path):

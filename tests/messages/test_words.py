@@ -2,7 +2,7 @@
 
 import pytest
 
-from octa_kedro.messages.words import LONGEST, first_words, nearest
+from octa_kedro.messages.words import LONGEST, first_words, first_words_of, nearest
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ from octa_kedro.messages.words import LONGEST, first_words, nearest
 )
 def test_advice_addresses_and_line_breaks_are_left_out(said: str, told: str):
     assert first_words(ValueError(said)) == told
+
+
+def test_text_of_which_nothing_is_left_is_empty():
+    assert first_words_of("See https://x.y") == ""
 
 
 def test_a_long_message_is_cut():

@@ -1,83 +1,16 @@
-from dataclasses import dataclass
-from functools import cache
+"""Where lesions lie, how they grow, and which are refused."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from octa_kedro.errors import ConfigError
-from octa_kedro.phantom.anatomy import Anatomy, draw_anatomy
-from octa_kedro.phantom.band import Band
 from octa_kedro.phantom.eye_config import AnatomyConfig
-from octa_kedro.phantom.fields import Grid
 from octa_kedro.phantom.lesions.config import LesionConfig, require_fit
 from octa_kedro.phantom.lesions.draw import draw_lesions
-from octa_kedro.phantom.lesions.model import Finding, Lesions
-from octa_kedro.phantom.lesions.paint import lesion_mask, paint_flow, paint_tissue
+from octa_kedro.phantom.lesions.model import Finding
 from octa_kedro.phantom.lesions.surfaces import MIN_GAP_UM, ordered_lift
-
-DISEASES = ("AMD", "CNV", "CSC", "DR", "RVO", "OTHERS")
-BELOW_BM_UM = 30.0
-NARROW, WIDE = (76, 3.0), (100, 6.0)
-ONE_OF_OTHERS = {"membrane": {"others": {"membrane_share": 1.0}}, "oedema": {"others": {"membrane_share": 0.0}}}
-
-
-@dataclass(frozen=True)
-class Eye:
-    """One eye without vessels: its mask, grey values and flow on a background of 100 and of 1."""
-
-    grid: Grid
-    lesions: Lesions
-    band: Band
-    mask: NDArray
-    grey: NDArray
-    flow: NDArray
-
-    def share_between(self, finding: Finding, top: int, bottom: int, below_um: float = 0) -> float:
-        """Share of a finding's voxels that touch the space from one surface to `below_um` under another."""
-        half = self.grid.voxel_um[2] / 2
-        inside = (self.band.below(top) > -half) & (self.band.below(bottom) < below_um + half)
-        return float(inside[self.mask == finding].mean())
-
-
-def a_grid(sampling: tuple[int, float], shift_mm: NDArray | None = None) -> Grid:
-    lateral, extent = sampling
-    return Grid((lateral, lateral, 256), (extent, extent, 2.0), (0.06, -0.04), shift_mm)
-
-
-def an_anatomy(grid: Grid, seed: int) -> Anatomy:
-    return draw_anatomy(np.random.default_rng(seed), grid, AnatomyConfig())
-
-
-@cache
-def an_eye(
-    disease: str,
-    severity: float = 1.0,
-    seed: int = 1,
-    *,
-    sampling: tuple[int, float] = NARROW,
-    others: str | None = None,
-    moved: bool = False,
-) -> Eye:
-    lateral, _ = sampling
-    grid = a_grid(sampling, 0.2 * (np.arange(lateral) % 20 > 14) if moved else None)
-    anatomy = an_anatomy(grid, seed)
-    config = LesionConfig.model_validate(ONE_OF_OTHERS.get(others, {}))
-    rng = np.random.default_rng(100 + seed)
-    lesions = draw_lesions(rng, grid, anatomy, disease=disease, severity=severity, config=config)
-    band = Band(grid, anatomy.surfaces_um - lesions.lift_um)
-    grey, flow = np.full(band.z_um.shape, 100, np.float32), np.ones(band.z_um.shape, np.float32)
-    paint_tissue(band, lesions, grey)
-    paint_flow(band, lesions, flow)
-    return Eye(grid, lesions, band, lesion_mask(band, lesions, *plexuses(band)), grey, flow)
-
-
-def plexuses(band: Band) -> tuple[NDArray, NDArray, NDArray]:
-    """Where a superficial plexus, a deep one and a choriocapillaris might lie."""
-    inner, middle = band.fraction(0, 1), band.fraction(1, 2)
-    below = band.below(5)
-    return (inner > 0.3) & (inner < 0.9), (middle > 0.5) & (middle < 1), (below > 0) & (below < BELOW_BM_UM)
+from tests.phantom.lesion_eye import BELOW_BM_UM, DISEASES, NARROW, WIDE, a_grid, an_anatomy, an_eye
 
 
 @pytest.mark.parametrize("severity", [0.0, 1.0])
@@ -193,78 +126,6 @@ def test_equal_seeds_give_equal_lesions_and_others_do_not(disease: str):
     np.testing.assert_array_equal(again.mask, an_eye(disease).mask)
     np.testing.assert_array_equal(again.flow, an_eye(disease).flow)
     assert (again.mask.any(2) != an_eye(disease, seed=2).mask.any(2)).any()
-
-
-@pytest.mark.parametrize(
-    ("disease", "others"), [("CNV", None), ("CSC", None), ("DR", None), ("RVO", None), ("OTHERS", "oedema")]
-)
-def test_fluid_is_dark_and_has_no_flow(disease: str, others: str | None):
-    eye = an_eye(disease, others=others)
-    fluid = eye.mask == Finding.FLUID
-    assert np.median(eye.flow[fluid]) < 0.1
-    assert np.percentile(eye.flow[fluid], 98) <= 0.7
-    assert abs(np.median(eye.grey[fluid]) - 85) < 4
-
-
-def test_drusen_and_membranes_have_their_grey_and_no_flow():
-    for eye, finding, grey in (
-        (an_eye("AMD"), Finding.DRUSEN, 140),
-        (an_eye("OTHERS", others="membrane"), Finding.EPIRETINAL_MEMBRANE, 190),
-    ):
-        found = eye.mask == finding
-        assert abs(np.percentile(eye.grey[found], 80) - grey) < 6
-        assert eye.flow[found].mean() < 0.3
-
-
-@pytest.mark.parametrize(("disease", "finding"), [("DR", Finding.MICROANEURYSM), ("CNV", Finding.NEOVASCULAR)])
-def test_new_vessels_outshine_capillaries_and_only_inside_their_mask(disease: str, finding: Finding):
-    eye = an_eye(disease)
-    bright = eye.flow > 1.2
-    assert (eye.mask == finding)[bright].mean() > 0.95
-    assert eye.flow.max() > 1.7
-
-
-def test_tissue_changes_only_where_marked():
-    for disease in DISEASES:
-        eye = an_eye(disease)
-        assert (np.abs(eye.grey - 100) > 25)[eye.mask == 0].mean() < 0.005
-
-
-def test_dropout_is_marked_only_where_disease_took_most_of_the_flow():
-    eye = an_eye("DR")
-    closed = (eye.mask == Finding.CAPILLARY_DROPOUT).any(2)
-    kept = np.minimum(eye.grid.sample(eye.lesions.kept_superficial), eye.grid.sample(eye.lesions.kept_deep))
-    assert (kept[closed] < 0.5).all()
-    superficial, deep = eye.lesions.kept_superficial, eye.lesions.kept_deep
-    assert (deep <= superficial + 1e-6).all()
-    assert (deep < 0.5).sum() > (superficial < 0.5).sum()
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_capillaries_close_first_where_they_were_sparse(seed: int):
-    eye = an_eye("DR", seed=seed)
-    closed = eye.grid.sample(eye.lesions.kept_deep) < 0.5
-    x, y = eye.grid.coarse
-    first = an_anatomy(eye.grid, seed).sparse[: LesionConfig().dr.patches[0]]
-    for at in first:
-        assert closed[np.hypot(x - at[0], y - at[1]) < 0.5 * at[2]].mean() > 0.9
-
-
-def test_an_occluded_vein_harms_its_sector_only():
-    eye = an_eye("RVO", sampling=WIDE)
-    sector = eye.lesions.congestion
-    assert sector is not None
-    assert sector.dilation > 1.2
-    outside = sector.share(*eye.grid.coarse) < 0.05
-    assert (eye.mask > 0).any(2)[outside].mean() < 0.02
-    assert eye.lesions.lift_um[0][outside].max() < 0.06 * eye.lesions.lift_um[0].max()
-
-
-def test_a_serous_dome_lifts_the_retina_whole():
-    lift = an_eye("CSC").lesions.lift_um
-    assert lift[3].max() > 50
-    for surface in range(3):
-        np.testing.assert_allclose(lift[surface], lift[3], atol=1e-2)
 
 
 @pytest.mark.parametrize(

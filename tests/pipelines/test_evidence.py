@@ -73,6 +73,18 @@ def test_evaluation_refuses_folds_that_were_trained_with_different_parameters(co
     assert "were made with different parameters of training_3d" in refused(copy, node_names=["evaluation.pool_models"])
 
 
+@pytest.mark.slow
+def test_earlier_predictions_are_refused_beside_a_later_checkpoint(copy: Path, mission: tuple[Path, str]):
+    earlier, folds = mission[1], [f"training_3d.fold_{number}" for number in (1, 2)]
+    other = {"training_3d": {"seed": 3, "max_epochs": 1}}
+    run(copy, node_names=[f"{fold}.{step}" for fold in folds for step in ("train", "predict")], params=other)
+    run(copy, node_names=["evaluation.pool_models"])
+    loaded = {f"{fold}.predictions": earlier for fold in folds}
+    words = refused(copy, node_names=["evaluation.pool_models"], load_versions=loaded)
+    assert f"{FOLD}.predictions and {FOLD}.seen were made with different parameters of training_3d" in words
+    assert "--load-versions" in words
+
+
 EDITED = {
     "predictions": ("07_model_output/training_3d/fold_1/predictions.csv", "evaluation.pool_models"),
     "seen": ("07_model_output/training_3d/fold_1/seen.csv", "evaluation.pool_models"),

@@ -16,7 +16,7 @@ from octa_kedro.preprocessing.config import ENFACE, FLATTEN, LESION, VOLUME
 from octa_kedro.preprocessing.eye import process_eye
 from octa_kedro.preprocessing.placement_record import PLACEMENT_KEY, read_placement
 from octa_kedro.preprocessing.recipes import conversions, processing
-from octa_kedro.preprocessing.restore import _restore_volume, _WayBack, covered_part, map_over_scan, restore_to_scan
+from octa_kedro.preprocessing.restore import _restore_volume, _WayBack, map_over_scan, restore_to_scan
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.recipe import Job
 from octa_kedro.results.store import Store
@@ -110,11 +110,11 @@ def test_axis_by_axis_and_voxel_by_voxel_agree(labels: bool, side: Laterality):
 
 
 @each_eye
-def test_what_was_not_processed_is_zero_and_not_covered(eye: OneEye):
+def test_what_was_not_processed_is_zero_with_labels_and_without(eye: OneEye):
     made = process(eye.field_mm, eye.side, "flattened BM")
     record, plane = record_of(made), plane_of(made)
     ones = replace(made[VOLUME].item, array=np.ones(record.grid_shape, np.float32))
-    covered = covered_part(record, plane).array
+    covered = restore_to_scan(ones, record, plane, labels=True).array
     np.testing.assert_array_equal(restore_to_scan(ones, record, plane).array, covered)
     grid = record.grid
     voxels = np.prod(grid.spacing) * np.prod(grid.shape) / np.prod(np.diag(eye.affine)[:3])

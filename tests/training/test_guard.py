@@ -116,6 +116,8 @@ def test_cards_know_patients(volumes, table, config):
     require_fold_unseen(paired, card, learner="itself")
     assert card.has_learnt_from("new eye", {"new eye": "p"})
     assert not card.has_learnt_from("new eye")
+    elsewhere = {one: "q", "new eye": "P", "another": "q"}  # one eye's patient contradicts the card
+    assert all(card.has_learnt_from(subject, elsewhere) for subject in (one, "new eye", "another"))
     seen = card.seen_table()
     assert list(seen.columns) == ["fold", "subject", "patient", "used_for"]
     assert seen["used_for"].value_counts().to_dict() == {"training": 12, "validation": 6}

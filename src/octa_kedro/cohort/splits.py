@@ -10,11 +10,10 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.config import SplitConfig
-from octa_kedro.cohort.given_splits import PARTS, given_roles, require_given_splits
+from octa_kedro.cohort.given_splits import given_roles, require_given_splits
 from octa_kedro.cohort.groups import deal_groups
 from octa_kedro.errors import DataError, LeakError
 
-ROLES = tuple(PARTS)
 REPEAT_MARK = "fold_repeat_"
 
 

@@ -65,7 +65,7 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
     if config.labelled:
         kept = kept.assign(target=kept["label"].map({name: i for i, name in enumerate(config.class_names)}))
     else:
-        kept = kept[["subject"]]
+        kept = kept[[column for column in ("subject", "patient") if column in kept.columns]]
     table = pd.concat([kept, pd.DataFrame(measures)], axis=1).sort_values("subject", ignore_index=True)
     for line in odd_sizes(table):
         log.warning("%s", line)
@@ -103,7 +103,11 @@ def _labels(source: Source, config: CohortConfig) -> tuple[pd.DataFrame, CohortC
     """The label sheet with whole disease words, the class of each (empty for none) and, if any, the patient; and the
     configuration with its classes."""
     if not config.labelled:
-        return pd.DataFrame({"subject": source.subjects()}, dtype=object).assign(disease="", label=""), config
+        eyes = pd.DataFrame({"subject": source.subjects()}, dtype=object).assign(disease="", label="")
+        if patients := source.patients():
+            eyes = eyes.assign(patient=eyes["subject"].map(patients))
+            eyes = eyes.assign(patient=patients_of(eyes))
+        return eyes, config
     labels = source.labels()
     config = with_classes(config, labels)
     labels = labels.assign(disease=labels["disease"].map(disease_word))

@@ -8,7 +8,7 @@ from pathlib import Path
 from octa_kedro.io.hashing import CHUNK
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
-from octa_kedro.results.guard import each_eye
+from octa_kedro.results.guard import put_aside
 
 SAMPLE = 1 << 16
 Scan = tuple[str, str, tuple[Path, ...]]
@@ -55,9 +55,10 @@ def _groups(scans: list[Scan], measures: Sequence[Callable[[Scan], object]], on_
         return [scans]
     found: dict[object, list[Scan]] = {}
     for scan in scans:
-        measured = each_eye([scan[0]], lambda _, scan=scan: measures[0](scan), on_error)  # type: ignore[misc]
-        for value in measured.done.values():
-            found.setdefault(value, []).append(scan)
+        try:
+            found.setdefault(measures[0](scan), []).append(scan)
+        except Exception as error:  # noqa: BLE001 - put_aside raises it again unless it is the eye's own
+            put_aside(scan[0], error, on_error)
     return [group for part in found.values() if len(part) > 1 for group in _groups(part, measures[1:], on_error)]
 
 

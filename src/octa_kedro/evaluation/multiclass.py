@@ -9,13 +9,12 @@ from sklearn.metrics import confusion_matrix
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.metrics import FloatArray, MetricValue, count_metrics, weighted_auroc
 
-SHARED = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auroc")
-
 
 def multiclass_metrics(
     target: npt.ArrayLike, probabilities: npt.ArrayLike, class_names: Sequence[str]
 ) -> dict[str, MetricValue]:
-    """Return SHARED and sensitivity_<class> for class indices (N,) and probabilities (N, K).
+    """Return accuracy, balanced_accuracy, macro_f1, macro_auroc and sensitivity_<class> for class indices (N,) and
+    probabilities (N, K).
 
     An eye is called the class of its highest probability (the first of equal ones). A macro mean is over all
     classes, each counted once, and is NaN with a reason where a class has no eye.

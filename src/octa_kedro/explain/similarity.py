@@ -1,9 +1,6 @@
 """How alike two maps of the same grid are."""
 
-from typing import NamedTuple
-
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter
 from scipy.stats import rankdata
@@ -15,15 +12,6 @@ MEASURES = ("spearman", "ssim")
 SSIM_SIGMA = 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 """Window (deviation in voxels) and constants of Wang et al. 2004, for values from 0 to 1."""
-
-
-class Interval(NamedTuple):
-    """A mean over `n` subjects, and the bounds of its bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
 
 
 def similarity(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> dict[str, float]:
@@ -70,19 +58,3 @@ def ssim(a: NDArray[np.floating], b: NDArray[np.floating], mask: Mask) -> float:
     both = local(x * y) - mean_x * mean_y
     value = (2 * mean_x * mean_y + SSIM_C1) * (2 * both + SSIM_C2)
     return float(np.mean(value / ((mean_x**2 + mean_y**2 + SSIM_C1) * (var_x + var_y + SSIM_C2))))
-
-
-def subject_interval(
-    values: pd.Series, subjects: pd.Series, *, resamples: int = 2000, seed: int = 0, level: float = 0.95
-) -> Interval:
-    """Mean of `values` over subjects (several of one subject, or patient, are averaged first) with its percentile
-    bootstrap interval; subjects are drawn, never rows. NaN values are left out; NaN bounds for less than 2 subjects."""
-    means = values.groupby(subjects).mean().dropna().to_numpy(np.float64)
-    if not len(means):
-        return Interval(float("nan"), float("nan"), float("nan"), 0)
-    mean = float(means.mean())
-    if len(means) < 2:
-        return Interval(mean, float("nan"), float("nan"), len(means))
-    drawn = np.random.default_rng(seed).integers(len(means), size=(resamples, len(means)))
-    low, high = np.quantile(means[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), len(means))

@@ -28,11 +28,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Around:
-    """What is known of the eyes beside what the networks say: reasons of bad quality (empty for none) and `surfaces`
-    (supplied or estimated), by subject."""
+    """What is known of the eyes beside what the networks say, by subject: reasons of bad quality (empty for none),
+    `surfaces` (supplied or estimated), and `patients`, where an eye is that of a named person."""
 
     quality: Mapping[str, str]
     surfaces: Mapping[str, str]
+    patients: Mapping[str, str]
 
 
 def tabulate(
@@ -48,7 +49,8 @@ def tabulate(
     most probable); probability_<class> for each, the mean over the networks; lowest, highest, deviation (over the
     networks, of the predicted class's probability; the standard deviation of one network is unknown); networks_read
     (how many); quality (why the mission would leave the eye out); familiar (yes, no, unknown) and unfamiliar_in (what
-    is unlike the training eyes); learnt_from_this_subject (by its name, or by its image under another name);
+    is unlike the training eyes); learnt_from_this_subject (by its name, by its image under another name, or by another
+    eye of its patient);
     learnt_from_copy (the subject whose image, as a network has learnt from it, is this one or a near copy of it; empty
     for none); field_of_view_mm; surfaces; source.
     """
@@ -75,7 +77,7 @@ def tabulate(
                 "familiar": familiarity.answer,
                 "unfamiliar_in": "; ".join(familiarity.reasons),
                 "learnt_from_this_subject": correlation >= SAME
-                or any(one.card.has_learnt_from(subject) for one in networks),
+                or any(one.card.has_learnt_from(subject, around.patients) for one in networks),
                 "learnt_from_copy": copy if correlation >= CANDIDATE else "",
                 "field_of_view_mm": facts.get(NATIVE, {}).get("field_x_mm", np.nan),
                 "surfaces": around.surfaces.get(subject, "none"),

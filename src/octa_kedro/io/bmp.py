@@ -2,6 +2,8 @@
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 from warnings import catch_warnings, simplefilter
@@ -52,16 +54,9 @@ class BitmapHeader(NamedTuple):
 
 def bitmap_size(path: Path) -> tuple[int, int]:
     """(width, height) from the header; DataError if the file is unreadable or shorter than the header requires."""
-    try:
-        with path.open("rb") as file:
-            header = parse_header(file.read(HEADER_BYTES))
-            length = file.seek(0, io.SEEK_END)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        if machine_fault(error) is not None:
-            raise
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    with _opening(path), path.open("rb") as file:
+        header = parse_header(file.read(HEADER_BYTES))
+        length = file.seek(0, io.SEEK_END)
     if header is None:
         with path.open("rb") as file:
             return _open(path, file).size
@@ -78,10 +73,8 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
-        with reading(path), catch_warnings():
-            simplefilter("error", UserWarning)
-            # The pixels of a palette image are indices, not grey levels.
-            pixels = np.asarray(image if image.mode in {"L", "RGB"} else image.convert("RGB"))
+        # The pixels of a palette image are indices, not grey levels.
+        pixels = _decode(path, image, as_it_is=image.mode in {"L", "RGB"})
     if pixels.ndim == 3:
         if not (np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 0], pixels[..., 2])):
             raise DataError(f"{path}: a colour picture; B-scans and projection maps must be grey")
@@ -94,9 +87,7 @@ def read_classes(path: Path) -> NDArray[np.uint8]:
     image = _open(path, io.BytesIO(_bytes_of(path)))
     if image.mode != "P":
         return read_grey(path)
-    with reading(path), catch_warnings():
-        simplefilter("error", UserWarning)
-        return np.asarray(image)
+    return _decode(path, image, as_it_is=True)
 
 
 def parse_header(data: bytes) -> BitmapHeader | None:
@@ -150,8 +141,15 @@ def _require_whole(path: Path, header: BitmapHeader, length: int) -> None:
 
 
 def _bytes_of(path: Path) -> bytes:
-    try:
+    with _opening(path):
         return path.read_bytes()
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """DataError for a file that is not there or cannot be read, unless the machine is at fault."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:
@@ -172,3 +170,10 @@ def _open(path: Path, file: IO[bytes]) -> Image.Image:
         raise DataError(f"{path}: not a readable bitmap; {REMEDY}") from error
     _require_size(path, *image.size)
     return image
+
+
+def _decode(path: Path, image: Image.Image, *, as_it_is: bool) -> NDArray[np.uint8]:
+    """Pixels (rows, columns[, channels]) of an opened picture, in colour unless it is to stay as it is."""
+    with reading(path), catch_warnings():
+        simplefilter("error", UserWarning)
+        return np.asarray(image if as_it_is else image.convert("RGB"))

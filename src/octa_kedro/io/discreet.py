@@ -79,15 +79,22 @@ class DiscreetSource(Source):
         if self.pseudonyms is None:
             return labels
         entries = [self._entries[str(subject)] for subject in labels[SUBJECT]]
-        if PATIENT in labels.columns and not self.pseudonyms.with_patients:
-            raise DataError(
-                f"{self.pseudonyms.path}: the source has a column {PATIENT}, which would be kept as it is; add a "
-                f"column {PATIENT} here that names each person by another word"
-            )
+        if PATIENT in labels.columns:
+            _require_patients(self.pseudonyms)
         labels = labels.assign(**{SUBJECT: [entry.subject for entry in entries]})
         if self.pseudonyms.with_patients:
             labels = labels.assign(**{PATIENT: [entry.patient or "" for entry in entries]})
         return labels
+
+    def patients(self) -> dict[str, str]:
+        """See `Source.patients`, and `labels` for the error."""
+        with reading_with(self._hide_in_all):
+            own = self.__wrapped__.patients()
+        if self.pseudonyms is None:
+            return own
+        if own:
+            _require_patients(self.pseudonyms)
+        return {entry.subject: entry.patient for entry in self._entries.values() if entry.patient}
 
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`."""
@@ -202,6 +209,15 @@ class DiscreetSource(Source):
             for name in (subject, *self.__wrapped__.names(subject)):
                 known |= {name: entry.subject, str(self.root / name): entry.subject}
         return known
+
+
+def _require_patients(pseudonyms: Pseudonyms) -> None:
+    """DataError if the table of pseudonyms has no other words for the patients of a source."""
+    if not pseudonyms.with_patients:
+        raise DataError(
+            f"{pseudonyms.path}: the source has a column {PATIENT}, which would be kept as it is; add a "
+            f"column {PATIENT} here that names each person by another word"
+        )
 
 
 def open_source(open_reader: Callable[[], Source], place: Path, pseudonyms: Pseudonyms | None = None) -> DiscreetSource:

@@ -15,7 +15,6 @@ from octa_kedro.errors import DataError, machine_fault
 from octa_kedro.io.boundary import DEFLATE, MOST
 from octa_kedro.io.files import replacing
 from octa_kedro.io.hushed import unquoted
-from octa_kedro.io.volume import Laterality, Volume
 
 UNIT_MM = {1: 1e3, 2: 1.0, 3: 1e-3}
 """Millimetres in the units of xyzt_units: metre, millimetre, micrometre."""
@@ -172,13 +171,3 @@ def _affine_mm(image: nib.Nifti1Image) -> NDArray[np.float64]:
     affine = np.array(image.affine, float)
     affine[:3] *= UNIT_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)  # the other bits are a unit of time
     return affine
-
-
-def read_volume(path: Path, *, modality: str = "", laterality: Laterality | None = None, source: str = "") -> Volume:
-    """A 3D Volume from a NIfTI file; a trailing axis of length one is dropped, more axes raise DataError."""
-    array, affine = read_nifti(path)
-    if array.ndim == 4 and array.shape[3] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        raise DataError(f"{path}: a volume has 3 axes (x, y, z), this file has shape {array.shape}")
-    return Volume(array, affine, modality, laterality, source or str(path))

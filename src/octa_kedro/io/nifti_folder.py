@@ -47,6 +47,10 @@ class NiftiFolder(Source):
         """See `SubjectTable.labels`."""
         return self.table.labels()
 
+    def patients(self) -> dict[str, str]:
+        """See `SubjectTable.patients`."""
+        return self.table.patients()
+
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; reads the NIfTI header only."""
         grid = self._scan(subject, modality)

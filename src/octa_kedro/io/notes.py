@@ -16,6 +16,7 @@ from octa_kedro.io.files import write_text
 from octa_kedro.io.hushed import unquoted
 
 SEAL, CONTENT, NAME = "sha256", "content", "name"
+REMEDY = "delete it and run the pipeline that makes it again"
 ASIDE = ".damaged"
 """What is added to the name of a damaged file."""
 
@@ -28,23 +29,23 @@ def write_note(path: Path, content: Mapping[str, Any], *, named: bool = False) -
     write_text(path, json.dumps({SEAL: _seal(content, **name), **name, CONTENT: content}, indent=1))
 
 
-def read_note(path: Path, *, named: bool = False) -> dict[str, Any]:
+def read_note(path: Path, *, named: bool = False, remedy: str = REMEDY) -> dict[str, Any]:
     """What `write_note` wrote. DataError names the file if it cannot be read, or is not as it was written; if it has to
-    be `named`, also if it is another file's."""
+    be `named`, also if it is another file's. `remedy` says what to do about a damaged one."""
     try:
         whole = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; run the pipeline that makes it again") from error
     except (ValueError, RecursionError) as error:  # no JSON, or no text at all
-        raise _damaged(path, f"it is cut short or not JSON: {unquoted(error)}") from error
+        raise _damaged(path, f"it is cut short or not JSON: {unquoted(error)}", remedy) from error
     needed = {SEAL, CONTENT, NAME} if named else {SEAL, CONTENT}
     if not (isinstance(whole, dict) and whole.keys() == needed and isinstance(whole[CONTENT], dict)):
-        raise _damaged(path, "it has no hash of its own; an earlier version may have written it")
+        raise _damaged(path, "it has no hash of its own; an earlier version may have written it", remedy)
     name = {NAME: whole[NAME]} if named else {}
     if whole[SEAL] != _seal(whole[CONTENT], **name):
-        raise _damaged(path, "its content has changed since it was written")
+        raise _damaged(path, "its content has changed since it was written", remedy)
     if named and whole[NAME] != path.name:
-        raise _damaged(path, f"it is {whole[NAME]} under another name")
+        raise _damaged(path, f"it is {whole[NAME]} under another name", remedy)
     return whole[CONTENT]
 
 
@@ -68,5 +69,5 @@ def _seal(content: Mapping[str, Any], name: str = "") -> str:
     return hashlib.sha256((name + json.dumps(content, sort_keys=True)).encode()).hexdigest()
 
 
-def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path}: damaged ({why}); delete it and run the pipeline that makes it again")
+def _damaged(path: Path, why: str, remedy: str) -> DataError:
+    return DataError(f"{path}: damaged ({why}); {remedy}")

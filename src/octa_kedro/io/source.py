@@ -34,6 +34,10 @@ class Source(Protocol):
         a split), ``split`` (train, validation or test), ``sex``, ``age``.
         """
 
+    def patients(self) -> dict[str, str]:
+        """Subject -> the person whose eye it is, labelled or not, for the eyes of which the source says so."""
+        return {}
+
     @abstractmethod
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """Check an eye's files, if possible without decoding them; returns its measures for the cohort table.

@@ -146,6 +146,13 @@ class SubjectTable:
             labels["age"] = clean_age(self.path or self.place, labels)
         return labels
 
+    def patients(self) -> dict[str, str]:
+        """Subject -> patient, for the rows in which the column ``patient`` is filled in."""
+        if PATIENT not in self.rows.columns:
+            return {}
+        named = self.rows.loc[self.rows[PATIENT] != "", PATIENT]
+        return {str(subject): str(patient) for subject, patient in named.items()}
+
     def file(self, subject: str, modality: str) -> Path:
         """The file of one modality; if the modality has no column of its own, the file in the column ``path``."""
         own = self.extra(subject, modality) if modality == "OCT" else None

@@ -69,6 +69,10 @@ class VendorFolder(Source):
         """See `SubjectTable.labels`."""
         return self.table.labels()
 
+    def patients(self) -> dict[str, str]:
+        """See `SubjectTable.patients`."""
+        return self.table.patients()
+
     def check(self, subject: str, modality: str) -> dict[str, float]:
         """See `Source.check`; formats whose header does not give the size are read completely."""
         shape, extent = self.dimensions(subject, modality)

@@ -9,7 +9,7 @@ from yaml.nodes import CollectionNode, MappingNode, Node
 
 from octa_kedro.errors import ConfigError, causes
 from octa_kedro.io.boundary import require_bytes
-from octa_kedro.messages.words import first_words
+from octa_kedro.messages.words import first_words, first_words_of
 
 MOST_BYTES = 4 << 20
 MOST_DEPTH = 1000
@@ -54,7 +54,7 @@ def yaml_words(error: BaseException) -> str:
     if (what := OPENED.get(str(fault.context))) is not None and begin is not None:
         return f"line {begin.line + 1}: {what} that is opened there is not closed, or what is in it is no YAML"
     place = f"line {end.line + 1}: " if end is not None else ""
-    return f"{place}{first_words(ValueError(problem))}"
+    return f"{place}{first_words_of(problem)}"
 
 
 def _depth(data: bytes) -> int:

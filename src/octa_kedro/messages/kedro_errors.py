@@ -4,7 +4,7 @@ import re
 
 from kedro.io import DatasetError
 
-from octa_kedro.messages.words import first_words
+from octa_kedro.messages.words import first_words, first_words_of
 
 ENTRY = re.compile(r"(?:config for dataset '|Catalog entry '|Dataset ')([^']+)'")
 CONSTRUCTING = ("parsing config", "not a valid dataset configuration", "must only contain arguments")
@@ -30,7 +30,7 @@ def kedro_words(error: BaseException | None) -> str | None:
         why = first_words(cause)
         return f"{file}: cannot be read ({why}); delete this version and run the pipeline that makes it again"
     if any(sign in text for sign in CONSTRUCTING) and (match := ENTRY.search(text)):
-        cleaned = first_words(DatasetError(text.split("Hint:", maxsplit=1)[0]))
+        cleaned = first_words_of(text.split("Hint:", maxsplit=1)[0])
         return f"catalog entry {match[1]}: {cleaned}; correct it in the catalog.yml that sets it (conf/*/catalog.yml)"
     return None
 

@@ -17,19 +17,22 @@ SENTENCE = re.compile(r"(?<=[.!?;])\s+|\n+")
 
 
 def first_words(error: BaseException, longest: int = LONGEST) -> str:
-    """What the error of a library says, as one line of at most `longest` characters.
+    """What the error of a library says (`first_words_of`); the type of the error, if nothing is left of that."""
+    return first_words_of(str(error), longest) or type(error).__name__
+
+
+def first_words_of(text: str, longest: int = LONGEST) -> str:
+    """What a library says, as one line of at most `longest` characters.
 
     Its advice (links, options that switch off a check, upgrades) and all that follows is left out, and so are
-    addresses of objects. The type of the error, if nothing is left.
+    addresses of objects.
     """
     kept: list[str] = []
-    for sentence in SENTENCE.split(OBJECT.sub("an object", str(error))):
+    for sentence in SENTENCE.split(OBJECT.sub("an object", text)):
         if ADVICE.search(sentence):
             break
         kept.append(" ".join(sentence.split()))
     words = " ".join(part for part in kept if part).rstrip(" .;:,")
-    if not words:
-        return type(error).__name__
     return words if len(words) <= longest else f"{words[: longest - 3].rstrip()}..."
 
 

@@ -7,8 +7,6 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 from octa_kedro.config import Config
 from octa_kedro.models.names import NETWORKS_3D, RESNET_WIDTHS, canonical, is_network_2d, near_names
 
-FIXED_NORM = ("vit",)  # families that keep their layer normalisation
-
 
 class ModelConfig(Config):
     """A network, by the same `name` in 2D and 3D: resnet18, vgg16, inception_v3, efficientnet_b0, vit_b16 ...

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.volume import PlaneStack, Volume
-from octa_kedro.messages.words import first_words
+from octa_kedro.messages.words import first_words_of
 from octa_kedro.preprocessing.alignment import align
 from octa_kedro.preprocessing.geometry import Grid, resample, scan_box
 from octa_kedro.preprocessing.registration_config import Method, RegistrationConfig
@@ -131,7 +131,7 @@ def register(fixed: Volume, moving: Volume, config: RegistrationConfig, *, who: 
                 cell_mm=config.bspline_cell_mm,
             )
         except RuntimeError as error:  # what SimpleITK raises, the reason on the last line
-            reason = first_words(RuntimeError(str(error).strip().splitlines()[-1]))
+            reason = first_words_of(str(error).strip().splitlines()[-1])
             raise DataError(f"{who}: registration failed ({reason}); {_remedy()}") from error
     result = _judged(fixed, moving, transform, before)
     _require_sound(result, config, who)

@@ -30,8 +30,8 @@ def restore_to_scan(
     """`item`, which lies on the processed grid of an eye, on the raw scan's own voxels, with the scan's affine.
 
     Crop, resampling, flattening, registration and mirroring are undone together, in one interpolation: linear
-    (float32), or with `labels` by nearest neighbour (the type is kept). Voxels that were not processed are zero; see
-    `covered_part`. A PlaneStack comes back on the scan's en-face raster. `flattening` is the eye's stored plane, needed
+    (float32), or with `labels` by nearest neighbour (the type is kept). Voxels that were not processed are zero. A
+    PlaneStack comes back on the scan's en-face raster. `flattening` is the eye's stored plane, needed
     if it was flattened. `item` may come from a file: its affine is that of the header. DataError if it does not lie on
     the record's grid or `flattening` is another eye's.
     """
@@ -45,12 +45,6 @@ def restore_to_scan(
     else:
         array = _restore_volume(item.array, _WayBack(record, flatten_mm), labels=labels)
     return replace(item, array=array, grid_affine=record.scan_affine, frame=Frame(record.scan_to_world))
-
-
-def covered_part(record: PlacementRecord, flattening: PlaneStack | None = None) -> Volume:
-    """1 where the raw scan's voxels lie within the processed grid, 0 elsewhere (uint8)."""
-    ones = Volume(np.ones(record.grid_shape, np.uint8), record.affine(flat=False), "covered", record.laterality)
-    return restore_to_scan(ones, record, flattening, labels=True)
 
 
 def map_over_scan(

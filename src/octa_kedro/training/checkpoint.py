@@ -26,6 +26,8 @@ from octa_kedro.training.data.config import ViewsConfig
 from octa_kedro.training.familiar import Familiar
 from octa_kedro.training.state.state_file import write_tensors
 
+REMEDY = "restore both files of the checkpoint from a copy, or train again"
+
 
 class CheckpointCard(Config):
     """Everything needed to use the weights, and to know which subjects they have learnt from.
@@ -66,10 +68,15 @@ class CheckpointCard(Config):
     def has_learnt_from(self, subject: str, patients: Mapping[str, str] | None = None) -> bool:
         """Whether an image of `subject`, or of another eye of its patient, moved the weights.
 
-        `patients` says whose eyes the subjects are that the card does not name.
+        `patients` says what is known elsewhere of whose eyes the subjects are. Where it contradicts the card, both
+        count: the eye, or the table, may be another clinic's.
         """
-        of = {**self.patients, **(patients or {})}
-        return person_of(subject, of) in {person_of(one, of) for one in self.learnt_from()}
+        known = (self.patients, patients or {})
+
+        def people(one: str) -> set[str]:
+            return {person_of(one, of) for of in known if one in of} or {person_of(one, {})}
+
+        return not people(subject).isdisjoint({person for one in self.learnt_from() for person in people(one)})
 
     def learnt_copy_of(self, views: Sequence[str]) -> tuple[str, float]:
         """The subject whose image moved the weights and is most like the image with these sketches, and their estimated
@@ -120,13 +127,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not needed.is_file():
             raise CheckpointError(f"{needed}: no such file; a checkpoint is a .safetensors file with a .json beside it")
     try:
-        card = CheckpointCard.model_validate(read_note(card_path))
+        card = CheckpointCard.model_validate(read_note(card_path, remedy=REMEDY))
     except DataError as error:
-        raise CheckpointError(f"{error}: train again, or restore both files of the checkpoint") from error
+        raise CheckpointError(str(error)) from error
     except ValidationError as error:
         raise CheckpointError(f"{card_path}: {first_problem(error, CheckpointCard)}") from error
     if card.weights_sha256 != sha256_of(path):
-        raise CheckpointError(f"{path}: is not the file that {card_path.name} describes; train again or restore both")
+        raise CheckpointError(f"{path}: is not the file that {card_path.name} describes; {REMEDY}")
     try:
         return Checkpoint(load_file(path), card)
     except SafetensorError as error:

@@ -79,6 +79,7 @@ def tabulate_eyes(
     volumes: Manifest,
     enface: Manifest,
     surfaces: Mapping[str, Stored],
+    cohort: pd.DataFrame,
     quality: pd.DataFrame,
     flow: pd.DataFrame,
     models: ModelFolder,
@@ -91,9 +92,11 @@ def tabulate_eyes(
     from octa_kedro.inference.prediction_table import Around, tabulate, tell, write_report
     from octa_kedro.inference.reading import images_for
     from octa_kedro.preprocessing.quality import reasons_in
+    from octa_kedro.training.guard import patients_in
 
     networks = models.take(config)
-    around = Around(reasons_in(quality), {s: stored.meta["note"] or "supplied" for s, stored in surfaces.items()})
+    origins = {subject: stored.meta["note"] or "supplied" for subject, stored in surfaces.items()}
+    around = Around(reasons_in(quality), origins, patients_in(cohort))
     images = images_for(networks, volumes, enface)
     table = tabulate(readings, images, networks, around, evaluation.threshold)
     after = leave_unless(flow, images, "processing", volumes.failed | enface.failed)

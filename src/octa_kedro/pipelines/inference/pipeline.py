@@ -78,6 +78,7 @@ def _read() -> list[Node]:
                 "volumes": VOLUMES,
                 "enface": MAPS,
                 "surfaces": "surfaces",
+                "cohort": "readable_cohort",
                 "quality": "quality_table",
                 "flow": "eye_flow_quality",
                 "models": "models",
