@@ -45,6 +45,29 @@ def test_a_palette_that_is_no_grey_ramp_goes_through_pillow(tmp_path: Path, grey
     np.testing.assert_array_equal(read_grey(path), grey)
 
 
+@pytest.mark.parametrize(("dtype", "words"), [(np.uint16, "mode I;16"), (np.float32, "mode F"), (bool, "1 bit")])
+def test_pictures_without_the_grey_levels_of_a_scan_are_refused(
+    tmp_path: Path, grey: np.ndarray, dtype: type, words: str
+):
+    path = tmp_path / "1.bmp"
+    Image.fromarray(grey.astype(dtype)).save(path, "TIFF")
+    with pytest.raises(DataError, match=rf"1.bmp: a picture .*{words}.*; B-scans .* have 8 bits of grey"):
+        read_grey(path)
+
+
+def test_what_shines_through_a_picture_is_not_lost(tmp_path: Path, grey: np.ndarray):
+    image = Image.fromarray(grey).convert("RGBA")
+    image.putalpha(100)
+    image.save(tmp_path / "1.bmp", "PNG")
+    with pytest.raises(DataError, match="mode RGBA"):
+        read_grey(tmp_path / "1.bmp")
+
+
+def test_a_mask_of_one_bit_has_its_two_levels(tmp_path: Path, grey: np.ndarray):
+    Image.fromarray(grey > 100).save(tmp_path / "1.bmp")
+    np.testing.assert_array_equal(read_classes(tmp_path / "1.bmp"), np.where(grey > 100, 255, 0))
+
+
 @pytest.mark.parametrize("mode", ["RGB", "P"])
 def test_colour_is_refused(tmp_path: Path, mode: str):
     colour = np.zeros((4, 4, 3), np.uint8)

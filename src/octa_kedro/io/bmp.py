@@ -66,13 +66,14 @@ def bitmap_size(path: Path) -> tuple[int, int]:
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """One bitmap as rows x columns of grey levels; DataError if it is unreadable or in colour.
+    """One bitmap as rows x columns of grey levels; DataError if it is unreadable, in colour, or not of 8 bits.
 
     A colour bitmap with three equal channels is accepted, since some copies of OCTA-500 are stored as RGB.
     """
     pixels = _read_plain(path, data := _bytes_of(path))
     if pixels is None:
         image = _open(path, io.BytesIO(data))
+        _require_levels(path, image)
         # The pixels of a palette image are indices, not grey levels.
         pixels = _decode(path, image, as_it_is=image.mode in {"L", "RGB"})
     if pixels.ndim == 3:
@@ -85,9 +86,9 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 def read_classes(path: Path) -> NDArray[np.uint8]:
     """One label picture as rows x columns of class numbers: palette indices if it has a palette, else grey levels."""
     image = _open(path, io.BytesIO(_bytes_of(path)))
-    if image.mode != "P":
-        return read_grey(path)
-    return _decode(path, image, as_it_is=True)
+    if image.mode == "1":
+        return _decode(path, image, as_it_is=False)[..., 0]
+    return _decode(path, image, as_it_is=True) if image.mode == "P" else read_grey(path)
 
 
 def parse_header(data: bytes) -> BitmapHeader | None:
@@ -125,6 +126,15 @@ def _is_grey_ramp(data: bytes, header: BitmapHeader) -> bool:
         return False
     palette = np.frombuffer(data, np.uint8, 4 * header.colours, header.palette_offset).reshape(-1, 4)
     return np.array_equal(palette[:, :3], GREY_RAMP)
+
+
+def _require_levels(path: Path, image: Image.Image) -> None:
+    """DataError for a picture without the grey levels of a scan, or that loses them: Pillow cuts 16 bits at 255."""
+    with reading(path):
+        opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
+    if not opaque and image.mode not in {"L", "RGB", "P"}:
+        kind = {"1": "black and white (1 bit)"}.get(image.mode, f"of Pillow's mode {image.mode}")
+        raise DataError(f"{path}: a picture {kind}; B-scans and projection maps have 8 bits of grey: save it as that")
 
 
 def _require_size(path: Path, width: int, height: int) -> None:
