@@ -94,5 +94,5 @@ def test_what_a_run_left_that_was_killed_while_it_began_is_removed(tmp_path: Pat
 @pytest.mark.parametrize("text", ["", '{"version": "2026', "[]", '{"version": "1"}'])
 def test_a_damaged_note_of_a_run_at_work_is_refused_by_name(tmp_path: Path, text: str):
     (tmp_path / living_runs.RUNS / FIRST).write_text(text)
-    with pytest.raises(ConfigError, match=f"{FIRST}: damaged, and the run that wrote it is at work, .*wait until it has"):
+    with pytest.raises(ConfigError, match=f"{FIRST}: damaged, and the run that wrote it is at work, .*wait until"):
         living_runs.begin(tmp_path, SECOND, {}, [])

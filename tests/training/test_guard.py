@@ -206,7 +206,7 @@ def test_a_near_copy_of_a_training_eye_chooses_no_epoch(tmp_path: Path, volumes,
 
 def test_a_class_of_near_copies_is_refused_before_training(tmp_path: Path, volumes, table, config):
     ill = table.loc[(table["role"] == "validation") & (table["target"] == 1), "subject"]
-    with pytest.raises(DataError, match=r"fold 1: all validation eyes of class .* are near copies of eyes that are lea"):
+    with pytest.raises(DataError, match=r"fold 1: all validation eyes of class .* are near copies of eyes"):
         fit_classifier(twins(tmp_path, table, volumes, *ill), table, config, PROCESSING)
 
 

@@ -1,5 +1,6 @@
 """The seals of trials: what is edited in a study is never taken for what its trainings gave."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,14 +14,23 @@ from optuna.trial import TrialState
 from octa_kedro.errors import DataError
 from tests.tuning.test_search import ODD, FakeFit, same, search
 
-CHANGED = r"study\.db: trial 2 of the search 'search' has changed since it was written.*; restore it from a copy, or del"
+CHANGED = r"study\.db: trial 2 of the search 'search' has changed since it was written.*; restore it from a copy"
 OF_TRIAL_2 = "WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 2)"
 
 
 def edit(folder: Path, *statements: str) -> None:
     with closing(sqlite3.connect(folder / "study.db")) as connection:
-        assert all([connection.execute(statement).rowcount for statement in statements])
+        for statement in statements:
+            assert connection.execute(statement).rowcount
         connection.commit()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search of four trials."""
+    folder = tmp_path_factory.mktemp("whole")
+    search(folder, trials=4)
+    return folder
 
 
 EDITS = {
@@ -36,8 +46,8 @@ EDITS = {
 
 
 @pytest.mark.parametrize("what", EDITS)
-def test_an_edited_trial_is_refused(tmp_path: Path, what: str):
-    search(tmp_path, trials=4)
+def test_an_edited_trial_is_refused(tmp_path: Path, whole: Path, what: str):
+    shutil.copy(whole / "study.db", tmp_path)
     edit(tmp_path, EDITS[what])
     with pytest.raises(DataError, match=CHANGED):
         search(tmp_path, trials=5)

@@ -47,7 +47,7 @@ def same_drawings(source: Source, subjects: Iterable[str], *, on_error: OnError 
     found: dict[str, list[str]] = {"surfaces": [], "lesion": []}
     files = each_eye(subjects, source.drawn_files, on_error).done
     for what, words in found.items():
-        scans = [(subject, what, (drawn[what],)) for subject, drawn in files.items() if what in drawn]
+        scans: list[Scan] = [(subject, what, (drawn[what],)) for subject, drawn in files.items() if what in drawn]
         for alike in _groups(scans, (_sizes, _sample, _bytes), on_error):
             eyes = [subject for subject, _, _ in alike]
             if not _says_something(source, what, eyes[0], on_error):

@@ -87,8 +87,8 @@ def _read_raw(path: Path) -> nib.Nifti1Header:
             data = file.read(max(HEADERS))
     except BadGzipFile as error:
         raise DataError(
-            f"{path}: is not compressed, as its name says; let its name end with .nii if it is a NIfTI file, or replace "
-            "it"
+            f"{path}: is not compressed, as its name says; if it is a NIfTI file, let its name end with .nii, or else "
+            "replace it"
         ) from error
     except UNREADABLE as error:
         if machine_fault(error) is not None:
