@@ -48,11 +48,31 @@ def test_a_patient_in_two_parts_is_a_leak():
         require_given_splits(table(GOOD, patient=["p", "q", "r", "s", "p", "t"]), ["0", "1"])
 
 
-def test_a_part_that_lost_a_class_in_processing_is_named():
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        (
+            "e1",
+            "training has no subject of class 1: 1 eyes are left out, such as e1 .*correct their.*; or move some",
+        ),
+        ("e0 e1", "training has no subject of class 0, 1"),
+        ("e2 e3", "validation has no subject of class 0, 1"),
+        ("e4 e5", "the hold-out has no subject of class 0, 1"),
+        ("e1 e3 e5", "the hold-out has no subject of class 1: 3 eyes are left out, such as e1"),
+    ],
+)
+def test_a_part_that_lost_a_class_in_processing_is_named(gone: str, words: str):
     cohort = table(GOOD).assign(disease=["0", "1"] * 3, target=[0, 1] * 3, field_of_view_mm=3.0)
     splits = make_splits(cohort, SplitConfig(folds=1))
-    with pytest.raises(DataError, match=r"training has no subject of class 1.*column split"):
-        admit_subjects(splits, {"e0", "e2", "e3", "e4", "e5"})
+    with pytest.raises(DataError, match=words):
+        admit_subjects(splits, {f"e{n}" for n in range(6)} - {*gone.split()})
+
+
+def test_a_drawn_fold_that_is_empty_after_processing_is_named():
+    splits = pd.DataFrame({"subject": [*"abcdefgh"], "label": ["x", "y"] * 4, "fold": [0, 0, 1, 1, 2, 2, 3, 3]})
+    splits["held_out"] = splits["fold"] == 0
+    with pytest.raises(DataError, match=r"fold 3 has no subject of class x, y: 2 eyes are left out, .*splits\.seed"):
+        admit_subjects(splits, {*"abcdef"})
 
 
 def cohort(folder: Path, split: list[str], **columns: list[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from octa_kedro.cohort import twins
 from octa_kedro.cohort.config import CohortConfig
 from octa_kedro.cohort.table import select_eyes
-from octa_kedro.cohort.twins import same_scans
+from octa_kedro.cohort.twins import same_drawings, same_scans
 from octa_kedro.errors import DataError
 from octa_kedro.io.nifti import write_nifti
 from octa_kedro.io.nifti_folder import NiftiFolder
@@ -72,3 +72,24 @@ def test_a_folder_of_bscans_that_was_copied(release_copy: Path):
     release = Octa500Release(release_copy)
     (words,) = same_scans(release, release.subjects(), ("OCTA", "OCT"))
     assert words.startswith(f"subjects {folders[0].name} and {folders[1].name} have the same scan")
+
+
+def test_surfaces_that_were_copied_are_refused(release_copy: Path):
+    one, other = sorted((release_copy / "Label/GT_Layers").glob("*.mat"))[:2]
+    release = Octa500Release(release_copy)
+    assert same_drawings(release, release.subjects()) == {"surfaces": [], "lesion": []}
+    shutil.copy(one, other)
+    (words,) = same_drawings(release, release.subjects())["surfaces"]
+    assert words.startswith(f"subjects {one.stem} and {other.stem} have the same surfaces: ")
+    assert words.endswith("replace the file of the one that it is not of, or leave it out")
+
+
+@pytest.mark.parametrize("lesion", [0, 1])
+def test_a_lesion_mask_that_was_copied_is_named_and_empty_ones_are_alike(tmp_path: Path, caplog, lesion: int):
+    source = folder(tmp_path, {"a": "a.nii", "b": "b.nii"}, lesion_path=["ma.nii", "mb.nii"])
+    mask = np.zeros((8, 8, 8), np.uint8)
+    mask[2:4, 2:4, 2:4] = lesion
+    for name in "ab":
+        write_nifti(tmp_path / f"m{name}.nii", mask, np.diag([0.3, 0.3, 0.2, 1.0]))
+    assert len(select_eyes(source, CONFIG).table) == 2
+    assert ("subjects a and b have the same lesion: " in caplog.text) == bool(lesion)

@@ -154,13 +154,13 @@ TABLES = [
 ]
 WORKBOOKS = [
     Fault("a workbook has a formula without a stored value", workbook(typed("C3", "=A3")),
-          "subjects.xlsx: row 3, column label: the cell is a formula without a stored value; open"),
+          "subjects.xlsx: sheet Sheet, row 3, column label: the cell is a formula without a stored value; open"),
     Fault("a workbook has an error in a cell", workbook(typed("C3", "#N/A")),
-          "subjects.xlsx: row 3, column label: the cell is the error #N/A; correct it", quick=True),
+          "subjects.xlsx: sheet Sheet, row 3, column label: the cell is the error #N/A; correct it", quick=True),
     Fault("a workbook has a date instead of a name", workbook(date),
-          "subjects.xlsx: row 4, column subject: the cell is a date ... format the column as Text"),
+          "subjects.xlsx: sheet Sheet, row 4, column subject: the cell is a date ... format the column as Text"),
     Fault("a workbook has merged cells", workbook(merged),
-          "subjects.xlsx: row 3, column label: the cell is merged with others (C2:C3); unmerge"),
+          "subjects.xlsx: sheet Sheet, row 3, column label: the cell is merged with others (C2:C3); unmerge"),
     Fault("two sheets of a workbook hold the table", workbook(two_sheets),
           "subjects.xlsx: 2 sheets have the column path (Sheet, Sheet Copy); keep one"),
     Fault("a workbook is cut short", all_of(workbook(lambda b: None), cut("eyes/subjects.xlsx")),

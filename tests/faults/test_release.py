@@ -136,7 +136,7 @@ FAULTS = [
     fault("two columns are exchanged", sheets(exchanged("Sex", "OS/OD")),
           "Text labels.xlsx: subject 10301: laterality 'M'; write OD or OS"),
     fault("an identifier holds a date", sheets(first("ID", pd.Timestamp("2024-03-01"))),
-          "Text labels.xlsx: row 2, column ID: the cell is a date or time ... format the column as Text"),
+          "Text labels.xlsx: sheet Sheet1, row 2, column ID: the cell is a date or time ... format the column as Text"),
     fault("the label sheet is empty", sheets(lambda t: t.iloc[:0]),
           "Text labels.xlsx: the table is empty; it needs a row for every eye"),
 ]

@@ -138,15 +138,18 @@ def read_study(path: Path) -> None:
 
 def study_of(path: Path, told: int) -> None:
     """Open the search and look at its trials."""
+    from optuna.trial import TrialState
+
     from octa_kedro.results.code import Code
-    from octa_kedro.tuning.study import StudyFile, finished, revive
+    from octa_kedro.tuning.study import StudyFile
+    from octa_kedro.tuning.trials import end_trial, finished, revive
 
     with StudyFile(path, "training_3d").open("search", "maximise", {"a": 1}, Code({"m": "1"}, {})) as study:
         revive(study, 1)
         for _ in range(told):
             trial = study.ask()
             trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-            study.tell(trial, 0.5)
+            end_trial(trial, TrialState.COMPLETE, 0.5)
         finished(study)
 
 

@@ -1,5 +1,6 @@
 """What a NIfTI header states about sizes, directions and numbers is read, or refused with what contradicts it."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from octa_kedro.errors import DataError
 from octa_kedro.io.nifti_folder import NiftiFolder
+from octa_kedro.io.nifti_header import read_header
 from octa_kedro.io.volume import Volume
 
 SHAPE = (32, 24, 40)
@@ -168,3 +170,9 @@ def test_a_size_in_the_table_has_to_be_that_of_the_header(tmp_path: Path):
     (tmp_path / "subjects.csv").write_text(table.format(6))
     with pytest.raises(DataError, match=r"a\.nii: measures 3 mm by its header, but 6 mm by the column field_x_mm"):
         NiftiFolder(tmp_path).check("a", "OCTA")
+
+
+@pytest.mark.parametrize("ending", [".nii.zst", ".nii.bz2"])
+def test_files_whose_checksum_would_not_be_verified_are_refused(tmp_path: Path, ending: str):
+    with pytest.raises(DataError, match=rf"eye{re.escape(ending)}: is compressed in a way that is not read.*unpack it"):
+        read_header(tmp_path / f"eye{ending}")

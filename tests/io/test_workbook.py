@@ -61,7 +61,7 @@ def test_a_number_that_is_shown_with_zeros_keeps_them(tmp_path: Path):
     ],
 )
 def test_a_cell_that_is_not_sure_is_named(tmp_path: Path, value: Any, why: str):
-    with pytest.raises(DataError, match=rf"t\.xlsx: row 3, column subject: the cell {why}"):
+    with pytest.raises(DataError, match=rf"t\.xlsx: sheet Sheet, row 3, column subject: the cell {why}"):
         subject(book(tmp_path, ["a", "a.nii"], [value, "b.nii"]))
 
 
@@ -131,3 +131,19 @@ def test_what_the_library_cannot_open_is_one_line(tmp_path: Path):
     path = book(tmp_path, ["a", "a.nii"], change=lambda sheet: sheet.parent.create_chartsheet("empty"))
     with pytest.raises(DataError, match=r"t\.xlsx: cannot be read as a table .*; .*save it as CSV"):
         subject(path)
+
+
+@pytest.mark.parametrize(("name", "why"), [("=A9", "is a formula without a stored"), ("#REF!", "is the error #REF!")])
+def test_a_column_whose_name_is_not_sure_is_not_just_missing(tmp_path: Path, name: str, why: str):
+    def rename(sheet: Any) -> None:
+        sheet["B1"] = name
+
+    with pytest.raises(DataError, match=rf"t\.xlsx: sheet Sheet, row 1, column 2: the cell, which names.*, {why}"):
+        subject(book(tmp_path, ["a", "a.nii"], change=rename))
+
+
+@pytest.mark.parametrize("name", ["~$t.xlsx", "~$t.csv", ".~lock.t.csv#"])
+def test_the_lock_file_of_an_open_table_is_no_table(tmp_path: Path, name: str):
+    (tmp_path / name).write_bytes(b"\x05User" + b" " * 160)
+    with pytest.raises(DataError, match=r"is the lock file that a spreadsheet program keeps.*name the table itself"):
+        read_table(tmp_path / name, ("path",))

@@ -157,7 +157,6 @@ class Bomb:
     ("content", "words"),
     [
         (None, "no such file"),
-        (b"", "not a file of plain tensors"),
         (b"PK\x03\x04 half a download", "not a file of plain tensors"),
         (pickle.dumps({"conv1.weight": Bomb()}), "not a file of plain tensors"),
     ],
@@ -243,3 +242,23 @@ def test_impossible_starts_are_refused(resnet18):
         with pytest.raises(ConfigError, match="choose"):
             start_model(model, config, StartConfig(**start))
     assert start_model(nn.Identity(), ModelConfig(), StartConfig()).source == "random"
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "an empty file, as a failed download leaves it; download it again"),
+        (b"\n<!DOCTYPE html><html>404</html>", "a web page and no weights, as a failed download"),
+        (b"something else", "not a file of plain tensors .*"),
+    ],
+)
+def test_what_is_no_weights_file_is_named_with_what_to_do(tmp_path: Path, name: str, content: bytes, words: str):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=rf"{name}: {words}"):
+        read_weights(tmp_path / name)
+
+
+def test_a_folder_is_no_weights_file(tmp_path: Path):
+    with pytest.raises(CheckpointError, match=r"is a folder; give weights_file the path of a downloaded file"):
+        read_weights(tmp_path)

@@ -88,3 +88,11 @@ def test_what_a_run_left_that_was_killed_while_it_began_is_removed(tmp_path: Pat
     assert [run.version for run in living_runs.living(tmp_path)] == [FIRST]
     assert mine.exists()
     assert not left.exists()
+
+
+@pytest.mark.usefixtures("other")
+@pytest.mark.parametrize("text", ["", '{"version": "2026', "[]", '{"version": "1"}'])
+def test_a_damaged_note_of_a_run_at_work_is_refused_by_name(tmp_path: Path, text: str):
+    (tmp_path / living_runs.RUNS / FIRST).write_text(text)
+    with pytest.raises(ConfigError, match=f"{FIRST}: damaged, and the run that wrote it is at work, .*wait until"):
+        living_runs.begin(tmp_path, SECOND, {}, [])

@@ -1,5 +1,6 @@
 """Leaks planted in every place that trains or applies a network; each is stopped before anything is computed."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.cohort.splits import fold_table
-from octa_kedro.errors import LeakError
+from octa_kedro.errors import DataError, LeakError
 from octa_kedro.io.volume import Volume
 from octa_kedro.preprocessing.sketch import SKETCH, sketch_views
 from octa_kedro.results.result import Result
@@ -154,8 +155,7 @@ def test_a_judged_eye_whose_image_was_learnt_under_another_name(volumes, table, 
 def test_a_judged_eye_that_is_nearly_a_training_eye_is_marked_also_where_it_is_moved(tmp_path: Path, moved: int):
     """Moved by two voxels, its sketch alone would let it pass."""
     rng = np.random.default_rng(3)
-    blobs = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (16, 8, 4)]
-    array = np.mean(blobs, axis=0, dtype=np.float32) * 0.8
+    array = blobs(rng)
     near = np.roll(array, moved, axis=0) + rng.uniform(0, 0.1, array.shape).astype(np.float32)
     assert marked(tmp_path, array, near) == {"near": "learnt"}
 
@@ -165,6 +165,57 @@ def test_an_eye_that_is_only_like_a_training_eye_counts_and_is_named(tmp_path: P
     common, one, other = (np.kron(rng.random((8, 8, 12)), np.ones((4, 4, 4))).astype(np.float32) for _ in range(3))
     assert marked(tmp_path, common + 0.35 * one, common + 0.35 * other) == {}
     assert "may be another eye" in caplog.text
+
+
+def test_the_near_copy_behind_an_eye_of_the_same_patient_is_found(tmp_path: Path):
+    """The image that is most alike is the patient's own, which counts for nothing."""
+    rng = np.random.default_rng(3)
+    array = blobs(rng)
+    arrays = {"own": array, "learnt": array + rng.uniform(0, 0.1, array.shape).astype(np.float32), "near": array}
+    images = {name: stored_image(tmp_path, name, one / one.max()) for name, one in arrays.items()}
+    table = pd.DataFrame({"subject": list(arrays), "role": ["train", "train", "held_out"], "fold": 1})
+    table["patient"] = ["p", "q", "p"]
+    sketches = {name: images[name].meta[SKETCH][0] for name in ("own", "learnt")}
+    card = card_of(table).model_copy(update={"sketches": sketches})
+    assert require_images_unseen(images, table, card, learner="x") == {"near": "learnt"}
+
+
+def twins(folder: Path, table: pd.DataFrame, volumes: Mapping[str, Stored], *judged: str) -> dict[str, Stored]:
+    """The images, those of the judged eyes being near copies of that of a training eye."""
+    rng = np.random.default_rng(3)
+    array = blobs(rng)[:, :, :32]
+    images = with_sketch(volumes) | {first(table, "train"): stored_image(folder, "learnt", array / array.max())}
+    for name in judged:
+        near = array + rng.uniform(0, 0.1, array.shape).astype(np.float32)
+        images[name] = stored_image(folder, name, near / near.max())
+    return images
+
+
+def test_a_near_copy_of_a_training_eye_chooses_no_epoch(tmp_path: Path, volumes, table, config, caplog):
+    """It is in no metric, and so it is in none of those that choose: not in the history, which a search reads."""
+    judged = first(table, "validation")
+    short = changed(config, max_epochs=1)
+    images = twins(tmp_path, table, volumes, judged)
+    made = fit_classifier(images, table, short, PROCESSING)
+    assert f"the image of {judged} is that of {first(table, 'train')}" in caplog.text
+    without = fit_classifier(images, table[table["subject"] != judged], short, PROCESSING)
+    assert judged not in made.checkpoint.card.seen["validation"]
+    assert made.history["val_loss"].tolist() == without.history["val_loss"].tolist()
+    other = fit_classifier({**images, judged: with_sketch(volumes)[judged]}, table, short, PROCESSING)
+    assert judged in other.checkpoint.card.seen["validation"]
+    assert made.history["val_loss"].tolist() != other.history["val_loss"].tolist()
+
+
+def test_a_class_of_near_copies_is_refused_before_training(tmp_path: Path, volumes, table, config):
+    ill = table.loc[(table["role"] == "validation") & (table["target"] == 1), "subject"]
+    with pytest.raises(DataError, match=r"fold 1: all validation eyes of class .* are near copies of eyes"):
+        fit_classifier(twins(tmp_path, table, volumes, *ill), table, config, PROCESSING)
+
+
+def blobs(rng: np.random.Generator) -> np.ndarray:
+    """Structure of several sizes, with values up to .8."""
+    sizes = [np.kron(rng.random((32 // n, 32 // n, 48 // n)), np.ones((n, n, n))) for n in (16, 8, 4)]
+    return np.mean(sizes, axis=0, dtype=np.float32) * 0.8
 
 
 def marked(folder: Path, learnt: np.ndarray, near: np.ndarray) -> dict[str, str]:

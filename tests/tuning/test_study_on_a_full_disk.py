@@ -5,10 +5,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from octa_kedro.errors import DataError
 from octa_kedro.results.code import Code
-from octa_kedro.tuning.study import StudyFile, finished
+from octa_kedro.tuning.study import StudyFile
+from octa_kedro.tuning.trials import end_trial, finished
 
 
 def study_of(path: Path, trials: int, *, largest: int | None = None) -> int:
@@ -18,7 +20,7 @@ def study_of(path: Path, trials: int, *, largest: int | None = None) -> int:
     with StudyFile(path, "training_3d").open("search", "maximise", {}, Code({}, {})) as study:
         try:
             for _ in range(trials):
-                study.tell(study.ask(distributions), 1.0)
+                end_trial(study.ask(distributions), TrialState.COMPLETE, 1.0)
                 if largest is not None:
                     resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
             return len(finished(study))

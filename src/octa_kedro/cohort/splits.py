@@ -115,27 +115,36 @@ def _folds(strata: pd.Series, patients: pd.Series, folds: int, seed: int) -> NDA
     return fold
 
 
-def _check_classes(splits: pd.DataFrame) -> None:
-    """DataError if grouping by patient, or eyes that could not be processed, have left a part without a class."""
-    classes = splits["label"].nunique()
-    parts = {"the hold-out": splits[splits["held_out"]]}
+def _check_classes(splits: pd.DataFrame, there: "pd.Series[bool] | None" = None) -> None:
+    """DataError if grouping by patient, or eyes that could not be processed (not `there`), leave a part of the splits
+    without a class."""
+    kept = splits if there is None else splits[there]
+    cause = "the patients are too few or have too many eyes each"
+    if len(kept) < len(splits):
+        eyes = splits.loc[~splits.index.isin(kept.index), "subject"]
+        cause = f"{len(eyes)} eyes are left out, such as {eyes.iloc[0]} (the log says why): correct their files"
+    for part, (rows, remedy) in _parts(splits).items():
+        if lost := sorted(set(splits["label"]) - set(kept.loc[kept.index.isin(rows), "label"])):
+            raise DataError(f"{part} has no subject of class {', '.join(map(str, lost))}: {cause}; or {remedy}")
+
+
+def _parts(splits: pd.DataFrame) -> dict[str, tuple[pd.Index, str]]:
+    """The rows of each part of the splits by its name, and what may be done where they do not suffice."""
+    development = splits[~splits["held_out"]]
     # Fold 0 is that of eyes that are never validated, which drawn splits do not have.
-    given = (~splits["held_out"] & (splits["fold"] == 0)).any()
+    if given := bool((development["fold"] == 0).any()):
+        found = {"training": development["fold"] == 0, "validation": development["fold"] > 0}
+    else:
+        columns = [development[name] for name in fold_columns(splits)]
+        found = {f"fold {number}": column == number for column in columns for number in sorted(set(column))}
     remedy = (
         "move some there in the column split of the label table"
         if given
         else "try another splits.seed, or lower folds in structure.yml"
     )
-    for name in fold_columns(splits):
-        folds = splits[~splits["held_out"]].groupby(name)
-        parts |= {("validation" if n else "training") if given else f"fold {n}": rows for n, rows in folds}
-    for part, rows in parts.items():
-        if rows["label"].nunique() < classes:
-            lost = sorted(set(splits["label"]) - set(rows["label"]))
-            raise DataError(
-                f"{part} has no subject of class {', '.join(lost)}: the patients are too few or have too many eyes "
-                f"each; {remedy}"
-            )
+    parts = {"the hold-out": splits.index[splits["held_out"]]}
+    parts |= {name: development.index[rows] for name, rows in found.items()}
+    return {name: (rows, remedy) for name, rows in parts.items()}
 
 
 def _predefined(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
@@ -189,7 +198,5 @@ def admit_subjects(splits: pd.DataFrame, processed: Container[str]) -> pd.DataFr
     DataError if a part is left without a class by that.
     """
     there = splits["subject"].astype(str).map(lambda subject: subject in processed).astype(bool)
-    kept = splits[there].reset_index(drop=True)
-    if len(kept) < len(splits):
-        _check_classes(kept)
-    return kept
+    _check_classes(splits, there)
+    return splits[there].reset_index(drop=True)

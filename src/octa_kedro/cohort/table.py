@@ -14,7 +14,7 @@ from octa_kedro.cohort.config import ClassConfig, CohortConfig, disease_word
 from octa_kedro.cohort.flow import leave, start_flow
 from octa_kedro.cohort.given_splits import require_given_splits
 from octa_kedro.cohort.sizes import odd_sizes
-from octa_kedro.cohort.twins import same_scans
+from octa_kedro.cohort.twins import same_drawings, same_scans
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.identifiers import ONLY_SO, UNKNOWN, find_alike, find_name
 from octa_kedro.io.source import Source
@@ -62,6 +62,10 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
         raise DataError(f"no eye has sound files; the first: {next(iter(bad.values()))}")
     kept = kept[~kept["subject"].isin(list(bad))].reset_index(drop=True)
     _refuse_twins(same_scans(source, kept["subject"], config.modalities, on_error=on_error), config)
+    drawn = same_drawings(source, kept["subject"], on_error=on_error)
+    _refuse_twins(drawn["surfaces"], config)
+    for line in drawn["lesion"]:
+        log.warning("%s", line)  # no more: a lesion mask is compared with what is explained, and never learnt from
     if config.labelled:
         kept = kept.assign(target=kept["label"].map({name: i for i, name in enumerate(config.class_names)}))
     else:

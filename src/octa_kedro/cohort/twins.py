@@ -1,9 +1,11 @@
-"""One scan, one eye: the same file, or a copy of it, must not stand under two subjects."""
+"""One scan, one eye: the same file, or a copy of it, must not stand under two subjects; nor what was drawn in it."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
+
+import numpy as np
 
 from octa_kedro.io.hashing import CHUNK
 from octa_kedro.io.source import Source
@@ -34,6 +36,35 @@ def same_scans(
     measures = (_sizes, _sample, _bytes)
     pairs = [pair for alike in _groups(scans, measures, on_error) for pair in combinations(alike, 2)]
     return [_words(source, one, other) for one, other in pairs if one[0] != other[0] or one[2] != other[2]]
+
+
+def same_drawings(source: Source, subjects: Iterable[str], *, on_error: OnError = "stop") -> dict[str, list[str]]:
+    """Words on eyes whose files of ``surfaces``, or of the ``lesion``, have the same bytes, so that all but one have
+    another eye's. Empty masks of healthy eyes are rightly alike, and flat surfaces say nothing of an eye.
+
+    Bytes are compared as those of scans are.
+    """
+    found: dict[str, list[str]] = {"surfaces": [], "lesion": []}
+    files = each_eye(subjects, source.drawn_files, on_error).done
+    for what, words in found.items():
+        scans: list[Scan] = [(subject, what, (drawn[what],)) for subject, drawn in files.items() if what in drawn]
+        for alike in _groups(scans, (_sizes, _sample, _bytes), on_error):
+            eyes = [subject for subject, _, _ in alike]
+            if not _says_something(source, what, eyes[0], on_error):
+                continue
+            more = f" ({len(eyes) - 2} more have it, too)" if len(eyes) > 2 else ""
+            words.append(
+                f"subjects {eyes[0]} and {eyes[1]} have the same {what}: {_where(source, alike[0][2], alike[1][2])}"
+                f"{more}; each eye has its own: replace the file of the one that it is not of, or leave it out"
+            )
+    return found
+
+
+def _says_something(source: Source, what: str, subject: str, on_error: OnError) -> bool:
+    """Whether a mask has a lesion, or surfaces are not flat; False where they cannot be read: that is named later."""
+    read = source.lesion if what == "lesion" else source.surfaces
+    made = each_eye([subject], read, on_error).done.get(subject)
+    return made is not None and bool(np.ptp(made.array, axis=(0, 1)).any())
 
 
 def _words(source: Source, one: Scan, other: Scan) -> str:

@@ -1,7 +1,7 @@
 """A source whose results, messages and log lines name files without the folders above them, or by pseudonyms alone."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -121,6 +121,11 @@ class DiscreetSource(Source):
         """See `Source.scan_files`; to be opened, not to be named: see `called`."""
         with reading_with(self._hide_in_one):
             return self.__wrapped__.scan_files(self._own(subject), modality)
+
+    def drawn_files(self, subject: str) -> Mapping[str, Path]:
+        """See `Source.drawn_files`; to be opened, not to be named."""
+        with reading_with(self._hide_in_one):
+            return self.__wrapped__.drawn_files(self._own(subject))
 
     def called(self, path: Path) -> str:
         """See `Source.called`."""

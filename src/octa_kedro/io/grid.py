@@ -24,12 +24,17 @@ log = logging.getLogger(__name__)
 class Grid:
     """Rows of text cells by their number in the file (from 1), and what is wrong with some by (row, column from 0).
 
-    `place` is the file, or the sheet of a file.
+    `place` is the file, or the sheet of a file; `sheet` that of a workbook whose `place` does not name it.
     """
 
     place: str
     rows: dict[int, list[str]]
     wrong: dict[tuple[int, int], str] = field(default_factory=dict)
+    sheet: str = ""
+
+    def cell(self, row: int, column: str) -> str:
+        """Where a cell stands: file, sheet, row and column."""
+        return f"{self.place}: {f'sheet {self.sheet}, ' if self.sheet else ''}row {row}, column {column}"
 
     @property
     def header(self) -> list[str]:
@@ -63,6 +68,7 @@ def columns_of(grid: Grid, needed: Sequence[str], optional: Sequence[str] = ()) 
     columns = [wanted.get(name_key(cell), clean_name(cell)) for cell in grid.header]
     if missing := [name for name in needed if name not in columns]:
         _refuse_title_rows(grid, needed)
+        _refuse_unsure_names(grid)
         shown = ", ".join(filter(None, columns)) or "none"
         raise DataError(f"{grid.place}: needs the column {', '.join(missing)}; it has {shown}")
     keys = [name_key(column) for column in columns]
@@ -84,6 +90,14 @@ def _refuse_title_rows(grid: Grid, needed: Sequence[str]) -> None:
                 f"{grid.place}: the names of the columns stand in row {number}; remove the rows above it, so that they "
                 "are the first"
             )
+
+
+def _refuse_unsure_names(grid: Grid) -> None:
+    """DataError for a cell of the first row whose content is not sure: the name of the missing column may be there."""
+    first = next(iter(grid.rows), 1)
+    for (row, column), why in grid.wrong.items():
+        if row == first:
+            raise DataError(f"{grid.cell(row, str(column + 1))}: the cell, which names a column, {why}")
 
 
 def _tell_near_misses(place: str, columns: Sequence[str], wanted: dict[str, str]) -> None:

@@ -102,6 +102,11 @@ class NiftiFolder(Source):
         """See `Source.scan_files`."""
         return [self.table.file(subject, modality)]
 
+    def drawn_files(self, subject: str) -> dict[str, Path]:
+        """See `Source.drawn_files`."""
+        found = {what: self.table.extra(subject, what) for what in ("surfaces", "lesion")}
+        return {what: path for what, path in found.items() if path is not None}
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         return f"{self.table.laterality(subject)}-{hash_files(self.table.files(subject, *modalities), self.remembered)}"

@@ -23,6 +23,7 @@ from octa_kedro.messages.words import first_words
 
 HEADERS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}
 MAGIC = {348: b"n+1\0", 540: b"n+2\0"}
+OTHER_COMPRESSION = (".bz2", ".zst")  # nibabel would read them, but not to the end, where their checksums are
 GZIP = b"\x1f\x8b"
 MM = {0: 1.0, 1: 1e3, 2: 1.0, 3: 1e-3}
 """Millimetres in the units of xyzt_units: not stated, metre, millimetre, micrometre."""
@@ -79,11 +80,16 @@ def read_header(path: Path) -> Header:
 
 def _read_raw(path: Path) -> nib.Nifti1Header:
     """The header with the numbers that the file has, none corrected."""
+    if (ending := path.suffix.lower()) in OTHER_COMPRESSION:
+        raise DataError(f"{path}: is compressed in a way that is not read ({ending}); unpack it to .nii, or use gzip")
     try:
         with ImageOpener(path, "rb") as file:
             data = file.read(max(HEADERS))
     except BadGzipFile as error:
-        raise DataError(f"{path}: is not compressed, as its name says; let its name end with .nii") from error
+        raise DataError(
+            f"{path}: is not compressed, as its name says; if it is a NIfTI file, let its name end with .nii, or else "
+            "replace it"
+        ) from error
     except UNREADABLE as error:
         if machine_fault(error) is not None:
             raise

@@ -161,12 +161,16 @@ class Octa500Release(Source):
         """See `Source.scan_files`."""
         return list_bscans(self._folder(subject, modality).path)
 
+    def drawn_files(self, subject: str) -> dict[str, Path]:
+        """See `Source.drawn_files`."""
+        kinds = (("surfaces", "GT_Layers", ".mat"), ("lesion", "GT_Lesion", ".nii.gz"))
+        found = {what: self.files.label(subject, kind, suffix) for what, kind, suffix in kinds}
+        return {what: path for what, path in found.items() if path is not None}
+
     def fingerprint(self, subject: str, *modalities: str) -> str:
         """See `Source.fingerprint`."""
         files = [path for m in modalities for path in list_bscans(self._folder(subject, m).path)]
-        for kind, suffix in (("GT_Layers", ".mat"), ("GT_Lesion", ".nii.gz")):
-            if (path := self.files.label(subject, kind, suffix)) is not None:
-                files.append(path)
+        files += self.drawn_files(subject).values()
         # The affine depends on the name of the folder, which is not among the bytes of the eye's files.
         fields = "-".join(f"{m}{folder.field_of_view_mm:g}" for m, folder in sorted(self.eyes[subject].items()))
         return f"{self._laterality(subject)}-{fields}-{hash_files(files, self.remembered)}"

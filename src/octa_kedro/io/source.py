@@ -1,7 +1,7 @@
 """The interface of every source of scans, whatever its file format."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -62,6 +62,10 @@ class Source(Protocol):
     def scan_files(self, subject: str, modality: str) -> Sequence[Path]:
         """The files that hold the volume of `modality` and nothing of another eye; none if that is not known."""
         return ()
+
+    def drawn_files(self, subject: str) -> Mapping[str, Path]:
+        """The files of what was drawn in this eye's scan, ``surfaces`` and ``lesion``, each where there is one."""
+        return {}
 
     def names(self, subject: str) -> Sequence[str]:
         """What the eye and its files go by: its subject, and names of files with and without folder and ending."""

@@ -41,7 +41,7 @@ def read_table(path: Path, needed: Iterable[str], *, optional: Iterable[str] = (
 def _require_sure_cells(grid: Grid, columns: Sequence[str], asked: set[str]) -> None:
     for (row, place), why in grid.wrong.items():
         if row in grid.rows and place < len(columns) and columns[place] in asked:
-            raise DataError(f"{grid.place}: row {row}, column {columns[place]}: the cell {why}")
+            raise DataError(f"{grid.cell(row, columns[place])}: the cell {why}")
 
 
 def require_unique(path: Path, subjects: "pd.Series[str]") -> None:

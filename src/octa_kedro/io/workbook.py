@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def _grid(path: Path, values: Any, formulas: Any, *, several: bool) -> Grid:
                 wrong[number, column] = why
         rows.append(texts)
     wrong |= dict(_merged(values))
-    return grid_of(f"{path}: sheet {values.title}" if several else str(path), rows, wrong)
+    grid = grid_of(f"{path}: sheet {values.title}" if several else str(path), rows, wrong)
+    return grid if several else replace(grid, sheet=values.title)
 
 
 def _merged(sheet: Any) -> Iterator[tuple[tuple[int, int], str]]:

@@ -13,6 +13,8 @@ from octa_kedro.messages.words import first_words
 
 WRAPPERS = ("state_dict_ema", "state_dict", "model", "teacher")
 PARALLEL = "module."
+PAGES, BEGIN = (b"<!doctype", b"<html", b"<?xml"), 512
+"""How the page of a server begins that was saved in the place of a file; and how many bytes are looked at."""
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -23,7 +25,13 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; give weights_file the path of a downloaded file")
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise CheckpointError(f"{path}: {what}; give weights_file the path of a downloaded file")
+    with path.open("rb") as file:
+        begin = file.read(BEGIN).lstrip().lower()
+    if not begin or begin.startswith(PAGES):
+        what = "a web page and no weights" if begin else "an empty file"
+        raise CheckpointError(f"{path}: {what}, as a failed download leaves it; download it again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of unusual pickles, which are read or refused below
@@ -36,7 +44,10 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
                 f"{path}: not a file of plain tensors; it may hold code, which is never run: save the network's "
                 "state_dict alone, best as .safetensors"
             ) from error
-        raise CheckpointError(f"{path}: not a file of plain tensors ({first_words(error)})") from error
+        raise CheckpointError(
+            f"{path}: not a file of plain tensors ({first_words(error)}); download it again, or save the network's "
+            "state_dict alone, best as .safetensors"
+        ) from error
     for wrapper in WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]

@@ -6,7 +6,7 @@ estimates the correlation of the two images (Johnson and Lindenstrauss 1984) to 
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -42,6 +42,15 @@ def likeness(views: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]
     `views` of one image; 0 for a sketch of another kind of image or of a flat one."""
     one = np.stack([_read(text) for text in views])
     return (one @ np.stack([_read(text) for text in others]).T).max(0) if len(others) else np.zeros(0)
+
+
+def rank_alike(views: Sequence[str], sketches: Mapping[str, str]) -> list[tuple[str, float]]:
+    """The subjects with these `sketches` and the estimated correlation of their image with that of these `views`, the
+    most alike first; nobody where the image has no views."""
+    if not views or not sketches:
+        return []
+    alike = likeness(views, [*sketches.values()])
+    return [([*sketches][place], float(alike[place])) for place in np.argsort(-alike, kind="stable")]
 
 
 def _sketch(cells: NDArray[np.float64]) -> str:

@@ -97,10 +97,21 @@ def _living(note: Path) -> Iterator[Run]:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            told = json.load(file)
-            yield Run(told["version"], told["process"], tuple(told["writes"]))
+            yield _read(note, file)
         else:
             note.unlink(missing_ok=True)
+
+
+def _read(note: Path, file: IO[str]) -> Run:
+    """The run that has written `note`; ConfigError if it was changed since: what that run saves is not known then."""
+    try:
+        told = json.load(file)
+        return Run(str(told["version"]), str(told["process"]), tuple(map(str, told["writes"])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{note}: damaged, and the run that wrote it is at work, so that what it saves is not known; wait until it "
+            "has ended, or stop it"
+        ) from error
 
 
 def _require_apart(project: Path, other: Run, reads: Mapping[str, Iterable[Path]]) -> None:

@@ -21,7 +21,7 @@ from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
 from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.preprocessing.patch_config import PatchConfig
-from octa_kedro.preprocessing.sketch import likeness
+from octa_kedro.preprocessing.sketch import rank_alike
 from octa_kedro.training.data.config import ViewsConfig
 from octa_kedro.training.familiar import Familiar
 from octa_kedro.training.state.state_file import write_tensors
@@ -81,10 +81,7 @@ class CheckpointCard(Config):
     def learnt_copy_of(self, views: Sequence[str]) -> tuple[str, float]:
         """The subject whose image moved the weights and is most like the image with these sketches, and their estimated
         correlation; no subject and 0 where the card knows no images."""
-        if not views or not self.sketches:
-            return "", 0.0
-        alike = likeness(views, [*self.sketches.values()])
-        return [*self.sketches][int(alike.argmax())], float(alike.max())
+        return next(iter(rank_alike(views, self.sketches)), ("", 0.0))
 
     def seen_table(self) -> pd.DataFrame:
         """What the weights have seen, one row per subject and use: fold, subject, patient, used_for."""

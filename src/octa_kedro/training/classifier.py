@@ -36,6 +36,7 @@ from octa_kedro.training.guard import (
     require_images_unseen,
     require_sound_fold,
     sketches_of,
+    without_learnt_copies,
 )
 from octa_kedro.training.state.run_folders import RunFolders
 
@@ -63,13 +64,16 @@ def fit_classifier(
     require_sound_fold(table)
     names = class_names(table)
     network = network_for(config.model, names)
-    data = {role: _images_of(images, table[table["role"] == role], config) for role in ("train", "validation")}
-    require_input(network, tuple(data["train"][0].array.shape[1:]), config.batch_size)
+    learners = _images_of(images, table[table["role"] == "train"], config)
+    require_input(network, tuple(learners[0].array.shape[1:]), config.batch_size)
     seed_everything(config.seed, "weights", fold)
     model = build_model(network)
     encoder = _start(model, network, table, config, pretrained)
     if encoder is not None:
-        require_images_unseen(images, table, encoder, learner="the pre-training")
+        held_out = table[table["role"] == "held_out"]
+        require_images_unseen(images, held_out, encoder, learner="the pre-training")
+    judges = _images_of(images, without_learnt_copies(images, table, encoder), config)
+    data = {"train": learners, "validation": judges}
     seen, patients = _learnt_from(table, data, encoder)
     run = _training_run(model, data, network.classes, config, fold)
     key = training_key(

@@ -7,15 +7,17 @@ import pandas as pd
 
 from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.errors import LeakError
+from octa_kedro.errors import DataError, LeakError
 from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, COPY, SAME, compare_stored
-from octa_kedro.preprocessing.sketch import SKETCH
+from octa_kedro.preprocessing.sketch import SKETCH, rank_alike
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import CheckpointCard
 
 log = logging.getLogger(__name__)
 
 TRAINING, VALIDATION, PRETRAINING = "training", "validation", "pretraining"
+COMPARED = 8
+"""Images, the most alike by their sketches, that one is compared with as a whole; an eye has hardly more copies."""
 
 
 def patients_in(table: pd.DataFrame) -> dict[str, str]:
@@ -57,22 +59,71 @@ def require_images_unseen(
 
     Names are `require_fold_unseen`'s part: here the image counts. The two eyes of a patient may be alike.
     """
-    fold, patients = int(table["fold"].iloc[0]), {**card.patients, **patients_in(table)}
+    return _learnt_copies(images, table, card.sketches, {**card.patients, **patients_in(table)}, learner=learner)
+
+
+def without_learnt_copies(
+    images: Mapping[str, Stored], table: pd.DataFrame, encoder: CheckpointCard | None
+) -> pd.DataFrame:
+    """The validation rows of a fold table that may choose the epoch and the parameters of its training: no metric
+    counts a near copy of an eye that is learnt from, in training or by the `encoder`, and so no choice does.
+
+    LeakError for an image under two names; DataError if a class of the validation eyes has near copies only.
+    """
+    learnt = sketches_of(images, subjects_of(table, "train"))
+    patients = patients_in(table)
+    if encoder is not None:
+        learnt, patients = {**encoder.sketches, **learnt}, {**encoder.patients, **patients}
+    rows = table[table["role"] == "validation"]
+    copies = _learnt_copies(images, rows, learnt, patients, learner="its own training")
+    kept = rows[~rows["subject"].astype(str).isin(list(copies))]
+    if lost := sorted(set(rows["label"]) - set(kept["label"])):
+        one, other = next(iter(copies.items()))
+        raise DataError(
+            f"fold {int(table['fold'].iloc[0])}: all validation eyes of class {', '.join(map(str, lost))} are near "
+            f"copies of eyes that are learnt from ({one} of {other}), so no epoch can be chosen by them; take one eye "
+            "of each pair out of the table, or put both into one part"
+        )
+    return kept
+
+
+def _learnt_copies(
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    learnt: Mapping[str, str],
+    patients: Mapping[str, str],
+    *,
+    learner: str,
+) -> dict[str, str]:
+    """Validation and held-out eyes that are near copies of those with the sketches `learnt`, with the names of these;
+    see `require_images_unseen`."""
     copies: dict[str, str] = {}
     for subject in (*subjects_of(table, "validation"), *subjects_of(table, "held_out")):
-        other, correlation = card.learnt_copy_of(images[subject].meta.get(SKETCH, ()))
-        if other in images and CANDIDATE <= correlation < SAME:  # the sketch only estimates it, and not of moved copies
-            correlation = max(correlation, compare_stored(images[subject], images[other]))
-        if correlation < ALIKE or patients.get(other, other) == patients.get(subject, subject):
+        other, correlation = _most_alike(images, subject, learnt, patients)
+        if correlation < ALIKE:
             continue
-        words = f"fold {fold}: the image of {subject} is that of {other}, which was seen by {learner}"
+        words = f"fold {int(table['fold'].iloc[0])}: the image of {subject} is that of {other}, which was seen by"
         if correlation >= SAME:
-            raise LeakError(f"{words}; take one of them out of the table, and train again")
+            raise LeakError(f"{words} {learner}; take one of them out of the table, and train again")
         if correlation >= COPY:
             copies[subject] = other
         counts = "no metric counts it" if correlation >= COPY else "it counts, as it may be another eye"
-        log.warning("%s, or nearly so (correlation %.2f); %s", words, correlation, counts)
+        log.warning("%s %s, or nearly so (correlation %.2f); %s", words, learner, correlation, counts)
     return copies
+
+
+def _most_alike(
+    images: Mapping[str, Stored], subject: str, learnt: Mapping[str, str], patients: Mapping[str, str]
+) -> tuple[str, float]:
+    """The eye of another patient whose image is most like that of `subject`, and their correlation; ("", 0) if none is
+    alike. The sketch only estimates it, and not that of moved copies: images that are there are compared as a whole."""
+    own = patients.get(subject, subject)
+    found = ("", 0.0)
+    others = [one for one in rank_alike(images[subject].meta.get(SKETCH, ()), learnt) if one[1] >= CANDIDATE]
+    for other, likely in [one for one in others if patients.get(one[0], one[0]) != own][:COMPARED]:
+        whole = likely if other not in images or likely >= SAME else compare_stored(images[subject], images[other])
+        found = max(found, (other, max(likely, whole)), key=lambda one: one[1])
+    return found
 
 
 def sketches_of(images: Mapping[str, Stored], subjects: Iterable[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from octa_kedro.errors import OctaError
 from octa_kedro.tuning.config import TuningConfig, nest
 from octa_kedro.tuning.space import decode
-from octa_kedro.tuning.study import FAILED, FOLDS, finished
+from octa_kedro.tuning.trials import FAILED, finished, folds_of
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 ENOUGH = 20
@@ -65,7 +65,7 @@ def trial_table(trials: Sequence[FrozenTrial], config: TuningConfig, folds: Sequ
 
 
 def _row(place: int, trial: FrozenTrial, config: TuningConfig, folds: Sequence[int]) -> dict[str, Any]:
-    found: dict[str, dict[str, float]] = trial.user_attrs.get(FOLDS, {})
+    found = folds_of(trial)
     each = {str(fold): found.get(str(fold), {}) for fold in folds}
     drawn = decode(trial.params, config.space)
     return {
@@ -92,7 +92,7 @@ def best_setting(
     place = int((values if config.goal == "maximise" else -values).argmax())
     trial = trials[place]
     drawn = decode(trial.params, config.space)
-    folds: Mapping[str, Mapping[str, float]] = trial.user_attrs[FOLDS]
+    folds = folds_of(trial)
     return {
         "model": model,
         "search": config.name,

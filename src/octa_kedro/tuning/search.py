@@ -27,8 +27,9 @@ from octa_kedro.training.fitted import Fitted
 from octa_kedro.tuning.config import TuningConfig, check_space, nest
 from octa_kedro.tuning.result import SearchResult, collect_result, state_name
 from octa_kedro.tuning.space import decode, distributions
-from octa_kedro.tuning.study import FAILED, FOLDS, StudyFile, finished, make_pruner, make_sampler, revive
+from octa_kedro.tuning.study import StudyFile, make_pruner, make_sampler
 from octa_kedro.tuning.task import Task, development, settings_of
+from octa_kedro.tuning.trials import FAILED, end_trial, finished, folds_of, revive, store_folds
 
 GIVE_UP = 3
 """If so many trials fail before any is complete, the space or the data are at fault, not the settings drawn."""
@@ -107,24 +108,23 @@ def run_trial(study: optuna.Study, task: Task, fit: Fit) -> None:
     """Draw a setting, train every fold with it, and store the result in the study; folds that an interrupted trial had
     finished are not trained again."""
     trial = study.ask(distributions(task.tuning.space))
-    folds: dict[str, dict[str, float]] = dict(trial.user_attrs.get(FOLDS, {}))
+    folds = folds_of(trial)
     values: list[float] = []
     try:
         config = _configured(task, decode(trial.params, task.tuning.space))
         for step, fold in enumerate(task.tables, start=1):
             if str(fold) not in folds:
                 folds[str(fold)] = _train_fold(task, config, fold, fit)
-                trial.set_user_attr(FOLDS, folds)
+                store_folds(trial, folds)
             values.append(folds[str(fold)]["value"])
             trial.report(float(np.mean(values)), step)
             if step < len(task.tables) and trial.should_prune():
-                study.tell(trial, state=TrialState.PRUNED)
+                end_trial(trial, TrialState.PRUNED)
                 return
     except TrialError as error:
-        trial.set_user_attr(FAILED, str(error))
-        study.tell(trial, state=TrialState.FAIL)
+        end_trial(trial, TrialState.FAIL, reason=str(error))
     else:
-        study.tell(trial, float(np.mean(values)))
+        end_trial(trial, TrialState.COMPLETE, float(np.mean(values)))
 
 
 def _configured(task: Task, drawn: Mapping[str, Any]) -> TrainingConfig:

@@ -15,7 +15,6 @@ import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
 
 from octa_kedro.errors import ConfigError, DataError, OctaError, causes
 from octa_kedro.io.boundary import reading
@@ -23,15 +22,14 @@ from octa_kedro.results.changes import code_changes
 from octa_kedro.results.code import Code
 from octa_kedro.training.engine.seeding import derive_seed
 from octa_kedro.tuning.config import TuningConfig
+from octa_kedro.tuning.trials import START_OVER, require_sealed_trials
 
 SETTINGS, CODE = "settings", "code"  # attributes of a study
-FOLDS, FAILED = "folds", "failed"  # attributes of a trial
 PASSING = {
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM),
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN),
 }
 """SQLite's errors of the machine, not of the file."""
-START_OVER = "restore it from a copy, or delete it to start over"
 SHOWN = 3
 LONGEST = 60
 
@@ -50,7 +48,7 @@ class StudyFile:
         """The study of that name, new or to be continued.
 
         ConfigError if it was made with other `settings`, a warning if by other `code`; OctaError while another
-        process has the file open; DataError if the file is not one of Optuna's.
+        process has the file open; DataError if the file is not one of Optuna's, or a trial has been edited.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         verbosity = optuna.logging.get_verbosity()
@@ -65,7 +63,7 @@ class StudyFile:
                         storage=storage, study_name=name, direction=direction, load_if_exists=True
                     )
                     self._require_same(study, json.loads(json.dumps(settings)), code)
-                    study.get_trials(deepcopy=False)  # what is damaged in one of them is found now
+                    require_sealed_trials(self.path, study)  # all are read: what is damaged in one is found now
                 with sqlite_at_hand(self.path):
                     yield study
             finally:
@@ -163,28 +161,6 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def finished(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that count, in the order they were begun: complete, pruned, or failed for a reason of their own."""
-    return [trial for trial in study.get_trials(deepcopy=False) if _counts(trial)]
-
-
-def _counts(trial: FrozenTrial) -> bool:
-    ended = trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
-    return ended or (trial.state == TrialState.FAIL and FAILED in trial.user_attrs)
-
-
-def revive(study: optuna.Study, dimensions: int) -> None:
-    """Mark trials that a killed process left running as failed, and put what they tried, with the folds that they had
-    finished, first in the queue.
-
-    One that was killed before all of its `dimensions` were drawn is not queued: the next draw gives the same.
-    """
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(trial.number, state=TrialState.FAIL)
-        if len(trial.params) == dimensions:
-            study.enqueue_trial(trial.params, user_attrs={FOLDS: trial.user_attrs.get(FOLDS, {})})
 
 
 def make_sampler(config: TuningConfig, trial: int) -> BaseSampler:
