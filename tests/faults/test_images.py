@@ -38,6 +38,11 @@ def no_spacing(project: Path) -> None:
     file.write_bytes(gzip.compress(bytes(data)))
 
 
+def not_compressed(project: Path) -> None:
+    file = project / "eyes/e3.nii.gz"
+    file.write_bytes(gzip.decompress(file.read_bytes()))
+
+
 def disagreeing(image):
     image.set_sform(np.diag([0.25, 0.21, 0.125, 1.0]), 1)
     image.set_qform(np.diag([0.50, 0.21, 0.125, 1.0]), 1)
@@ -60,8 +65,10 @@ IMAGES = [
           "subject e3: ... e3.nii.gz: not a readable NIfTI file ( ... replace it or leave", leaves=EARLIER, quick=True),
     Fault("an image is the error page of a web server", content("eyes/e3.nii.gz", "<html>404 Not Found</html>"),
           "e3.nii.gz: is not compressed, as its name says; let its name end with .nii"),
-    Fault("an image is not compressed, though its name says so", header(3, lambda i: None, "plain.nii"),
-          ends="harmless"),
+    Fault("an image is not compressed, though its name says so", not_compressed,
+          "e3.nii.gz: is not compressed, as its name says; if it is a NIfTI file, let its name end with .nii"),
+    Fault("an image lies there that the table does not name", header(3, lambda i: None, "plain.nii"), "plain.nii",
+          ends="told", shown="nifti_folder/05_model_input/eye_flow.csv/*/eye_flow.csv"),
     Fault("an image holds four volumes", image(3, lambda a: np.repeat(a[..., None], 4, axis=3)),
           "e3.nii.gz: a volume has 3 axes (x, y, z), this file has shape ... keep one volume"),
     Fault("an image is in colours", header(3, lambda i: type(i)(colours(np.asarray(i.dataobj)), i.affine)),
