@@ -10,7 +10,7 @@ import numpy as np
 from octa_kedro.io.hashing import CHUNK
 from octa_kedro.io.source import Source
 from octa_kedro.results.config import OnError
-from octa_kedro.results.guard import put_aside
+from octa_kedro.results.guard import each_eye, put_aside
 
 SAMPLE = 1 << 16
 Scan = tuple[str, str, tuple[Path, ...]]
