@@ -99,7 +99,7 @@ def again(name: str, make: Change, says: str = "", **what) -> Fault:
 
 CHANGED = "its content has changed since it was written (edited, cut short or swapped); restore it, or delete"
 CARD_CHANGED = "damaged (its content has changed since it was written); restore both files of the checkpoint from"
-QUICK = {"predictions are cut inside the last number", "a fold is edited"}
+QUICK = {"predictions are cut inside the last number"}
 
 # fmt: off
 MADE_AGAIN = [
@@ -152,7 +152,7 @@ REFUSED = [
     refused("the card of a checkpoint is cut short", cut(CARD), "checkpoint.json: ", command=PREDICT),
     refused("the card of a checkpoint is gone", removed(CARD),
             "checkpoint.json: no such file; a checkpoint is a .safetensors file with a .json beside it",
-            command=PREDICT, quick=True),
+            command=PREDICT),
     refused("the card of a checkpoint no longer says what was seen", other_card(lambda c: c.update(seen={})),
             "checkpoint.json: " + CARD_CHANGED, command=PREDICT, again=TRAIN, quick=True),
     refused("the card of a checkpoint names another network", other_card(lambda c: c["model"].update(name="resnet18")),

@@ -58,7 +58,7 @@ def tilted(image):
 # fmt: off
 IMAGES = [
     Fault("an image is an empty file", content("eyes/e3.nii.gz", b""),
-          "e3.nii.gz: not a readable NIfTI file (it is empty); replace it or leave it out", quick=True),
+          "e3.nii.gz: not a readable NIfTI file (it is empty); replace it or leave it out"),
     Fault("an image is cut short", cut("eyes/e3.nii.gz"),
           "subject e3: ... e3.nii.gz: not a readable NIfTI file (Compressed file ended ... replace it", leaves=EARLIER),
     Fault("one bit of a compressed image is flipped", flipped("eyes/e3.nii.gz"),

@@ -84,7 +84,7 @@ FAULTS = [
     Fault("a patient is in training and in validation", cell(5, "patient", "p3"),
           "patient p3: e3 is in training and e5 in validation ... put all eyes of a patient into one"),
     Fault("two patients differ only in capitals", cell(7, "patient", "P3"),
-          "patient 'p3' (row 5) and 'P3' (row 9) differ only in capitals ... spell them alike", quick=True),
+          "patient 'p3' (row 5) and 'P3' (row 9) differ only in capitals ... spell them alike"),
     Fault("a test image is that of a training eye under another name", copied("eyes/e3.nii.gz", "eyes/e7.nii.gz"),
           "subjects e3 and e7 have the same scan ... take one row out of the table", quick=True),
     Fault("a test image is that of a training eye, brighter", taken(3, brighter),
