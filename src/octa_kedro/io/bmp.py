@@ -131,7 +131,7 @@ def _is_grey_ramp(data: bytes, header: BitmapHeader) -> bool:
 def _require_levels(path: Path, image: Image.Image) -> None:
     """DataError for a picture without the grey levels of a scan, or that loses them: Pillow cuts 16 bits at 255."""
     with reading(path):
-        opaque = image.mode == "RGBA" and image.getextrema()[3] == (255, 255)
+        opaque = image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
     if not opaque and image.mode not in {"L", "RGB", "P"}:
         kind = {"1": "black and white (1 bit)"}.get(image.mode, f"of Pillow's mode {image.mode}")
         raise DataError(f"{path}: a picture {kind}; B-scans and projection maps have 8 bits of grey: save it as that")
