@@ -205,14 +205,10 @@ def _size(path: Path, modality: Modality | None) -> ScanSize:
     return ScanSize((x, y, z), scan.spacing)
 
 
-def _suffix(path: Path) -> str:
-    return path.suffix.lower()
-
-
 def _reader(path: Path) -> Reader:
-    if _suffix(path) not in READERS:
+    if path.suffix.lower() not in READERS:
         raise DataError(f"{path}: no reader for {path.suffix or 'a file without ending'}; known: {', '.join(READERS)}")
-    return READERS[_suffix(path)]
+    return READERS[path.suffix.lower()]
 
 
 def _warn(path: Path, scan: VendorScan) -> None:
@@ -222,7 +218,7 @@ def _warn(path: Path, scan: VendorScan) -> None:
     if scan.invalid > MUCH_INVALID:
         logger.warning("%s: %.0f %% of its voxels could not be measured and are 0", path, 100 * scan.invalid)
     if scan.unstated:
-        _warn_directions(_suffix(path), scan.unstated)
+        _warn_directions(path.suffix.lower(), scan.unstated)
 
 
 @lru_cache
