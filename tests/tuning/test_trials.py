@@ -82,3 +82,16 @@ def test_a_failed_trial_whose_end_was_not_written_is_not_tried_again(tmp_path: P
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path, FakeFit(fail={8: ODD}))
     pd.testing.assert_frame_equal(same(search(tmp_path).trials), same(whole))
+
+
+def test_a_study_of_another_version_of_optuna_is_not_called_damaged(tmp_path: Path, whole: Path):
+    shutil.copy(whole / "study.db", tmp_path)
+    edit(
+        tmp_path,
+        "UPDATE alembic_version SET version_num = 'v9.9.0.a'",
+        "UPDATE version_info SET library_version = '9.9'",
+    )
+    with pytest.raises(
+        DataError, match=r"study\.db: written by another version of Optuna \(9\.9; .*; install that ver"
+    ):
+        search(tmp_path)
