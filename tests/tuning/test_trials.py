@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from octa_kedro.errors import DataError
-from tests.tuning.test_search import ODD, FakeFit, same, search
+from tests.tuning.searching import ODD, FakeFit, same, search
 
 CHANGED = r"study\.db: trial 2 of the search 'search' has changed since it was written.*; restore it from a copy"
 OF_TRIAL_2 = "WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 2)"
