@@ -1,6 +1,7 @@
 """The errors that are the input's fault: each message names the file, subject or parameter at fault and the remedy."""
 
 import errno
+import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -74,6 +75,7 @@ SMALLER = "free memory on that device, or lower batch_size or processing.grid, o
 LOST_WORKER = ("TerminatedWorkerError", "BrokenProcessPool", "BrokenExecutor")
 LOST_LOADER = ("DataLoader worker", "unable to open shared memory", "unable to allocate shared memory")
 """The errors of pools of processes, by name, and what torch says of its own, where a worker has ended."""
+SHARED = "/dev/shm"
 LOST = "a worker process was ended, or had no memory to share"
 FEWER = (
     "finished work is kept: run again, with fewer processes (execution.workers, workers of the model) if memory or "
@@ -102,11 +104,26 @@ def machine_fault(error: BaseException | None) -> MachineFault | None:
         if lost_worker(one):
             return MachineFault(f"{LOST} ({str(one).partition('. ')[0].partition(chr(10))[0].strip()}); {FEWER}", False)
         if isinstance(one, OSError) and one.errno in PASSING:
-            place = "" if one.filename is None else f"{one.filename}: "
-            return MachineFault(f"{place}{one.strerror}; {PASSING[one.errno]}", one.errno in NO_WRITING)
+            return MachineFault(_passing_words(one), one.errno in NO_WRITING)
         if isinstance(one, TimeoutError):  # some have no number
             return MachineFault(f"{one or 'a time limit was passed'}; {PASSING[errno.ETIMEDOUT]}", False)
     return None
+
+
+def _passing_words(error: OSError) -> str:
+    """The place, if the system names one, what is wrong there, and the remedy."""
+    if error.errno == errno.ENOSPC and error.filename is None and _is_full(SHARED):
+        return f"{SHARED}, by which processes share memory: {error.strerror}; {FEWER}"
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{error.strerror}; {PASSING[error.errno or 0]}"
+
+
+def _is_full(folder: str) -> bool:
+    """Whether no space is left there; False where there is no such folder."""
+    try:
+        return shutil.disk_usage(folder).free < 1 << 16
+    except OSError:
+        return False
 
 
 def lacks_memory(error: BaseException) -> bool:

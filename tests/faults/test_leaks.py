@@ -19,16 +19,17 @@ from tests.faults.test_damage import CARD, EVALUATE, FOLD, SEEN, first_row, last
 
 GROUP = "leaks"
 RUN = "run --env nifti_folder"
+LEARNING = "/(02_intermediate|03_primary|05_model_input|06_models)/|/08_reporting/flow"
 INFER = f"{RUN} --pipelines inference --params source.path=clinic"
 CLINIC = "nifti_folder/inference/clinic/predictions.csv/*/predictions.csv"
 
 
-def taken(index: int, change: Callable[[np.ndarray], np.ndarray]) -> Change:
-    """The image of training eye `index`, changed, as that of test eye 7."""
+def taken(index: int, change: Callable[[np.ndarray], np.ndarray], judged: int = 7) -> Change:
+    """The image of training eye `index`, changed, as that of a test or validation eye."""
 
     def write(project: Path) -> None:
         array = np.ascontiguousarray(change(eye(index)))
-        write_nifti(project / "eyes/e7.nii.gz", array, scan_affine(array.shape, FIELD_MM))
+        write_nifti(project / f"eyes/e{judged}.nii.gz", array, scan_affine(array.shape, FIELD_MM))
 
     return write
 
@@ -100,6 +101,15 @@ FAULTS = [
           ends="told"),
     Fault("a held-out image is that of a training eye, moved by one voxel", taken(3, lambda a: np.roll(a, 1, axis=0)),
           "eyes e3 and e7 (correlation ... nearly the same image; is it one scan under two names?", ends="told"),
+    Fault("all validation images of a class are those of training eyes with noise", taken(3, noisy, 5),
+          "fold 1: all validation eyes of class ill are near copies of eyes that are learnt from (e5 of e3) ... take",
+          command=TRAIN, leaves=LEARNING),
+    Fault("a validation image is that of a training eye with noise, by which an epoch would be chosen", all_of(
+              rows(lambda t: t.assign(split=["train"] * 4 + ["validation"] * 3 + ["test"] * 1)
+                             .pipe(lambda t: t.assign(split=[*t["split"][:2], "test", *t["split"][3:]]))),
+              taken(0, noisy, 4)),
+          "fold 1: the image of e4 is that of e0, which was seen by its own training, or nearly so ... no metric",
+          command=TRAIN, ends="told"),
     Fault("a test eye was moved to training by hand", table_edited(FOLD, last_row("role", "train")),
           "splits_fold_1.csv", command=f"{RUN} --nodes training_3d.fold_1.train"),
     Fault("the network has learnt from a test eye", learnt_from_e7,

@@ -5,6 +5,7 @@ import logging
 import pickle
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from joblib import delayed
@@ -52,6 +53,14 @@ def test_a_fault_of_the_machine_stays_one():
     fault = machine_fault(error.value)
     assert fault is not None
     assert fault.words.startswith("a.vol: Permission denied")
+
+
+@pytest.mark.parametrize(("free", "words"), [(0, "/dev/shm, by which processes share memory"), (1 << 30, "No space")])
+def test_full_shared_memory_is_named_where_the_system_names_nothing(monkeypatch, free: int, words: str):
+    monkeypatch.setattr("octa_kedro.errors.shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    fault = machine_fault(OSError(28, "No space left on device"))
+    assert fault is not None
+    assert fault.words.startswith(words)
 
 
 def test_a_source_can_be_sent_to_other_processes(tmp_path: Path):

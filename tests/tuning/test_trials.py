@@ -12,7 +12,7 @@ import pytest
 from optuna.trial import TrialState
 
 from octa_kedro.errors import DataError
-from tests.tuning.test_search import ODD, FakeFit, same, search
+from tests.tuning.searching import ODD, FakeFit, same, search
 
 CHANGED = r"study\.db: trial 2 of the search 'search' has changed since it was written.*; restore it from a copy"
 OF_TRIAL_2 = "WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 2)"
@@ -82,3 +82,16 @@ def test_a_failed_trial_whose_end_was_not_written_is_not_tried_again(tmp_path: P
         with pytest.raises(KeyboardInterrupt):
             search(tmp_path, FakeFit(fail={8: ODD}))
     pd.testing.assert_frame_equal(same(search(tmp_path).trials), same(whole))
+
+
+def test_a_study_of_another_version_of_optuna_is_not_called_damaged(tmp_path: Path, whole: Path):
+    shutil.copy(whole / "study.db", tmp_path)
+    edit(
+        tmp_path,
+        "UPDATE alembic_version SET version_num = 'v9.9.0.a'",
+        "UPDATE version_info SET library_version = '9.9'",
+    )
+    with pytest.raises(
+        DataError, match=r"study\.db: written by another version of Optuna \(9\.9; .*; install that ver"
+    ):
+        search(tmp_path)

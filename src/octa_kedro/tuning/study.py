@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -30,6 +31,7 @@ PASSING = {
     *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN),
 }
 """SQLite's errors of the machine, not of the file."""
+OTHER_SCHEMA = "no longer compatible with the table schema"  # Optuna's words on a file of another of its versions
 SHOWN = 3
 LONGEST = 60
 
@@ -97,7 +99,16 @@ class StudyFile:
 
     def _storage(self) -> RDBStorage:
         with sqlite_reading(self.path):
-            return RDBStorage(f"sqlite:///{self.path}")
+            try:
+                return RDBStorage(f"sqlite:///{self.path}")
+            except RuntimeError as error:
+                if OTHER_SCHEMA not in str(error):
+                    raise
+                made_by = re.search(r"set up by optuna ([\w.]+)", str(error))
+                raise DataError(
+                    f"{self.path}: written by another version of Optuna ({made_by[1] if made_by else 'unknown'}; here "
+                    f"is {optuna.__version__}); install that version to go on with it, or move the file to start over"
+                ) from error
 
     def _require_same(self, study: optuna.Study, settings: dict[str, Any], code: Code) -> None:
         """Store the settings of a new study, or compare those of an old one with them."""
