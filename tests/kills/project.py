@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,8 +33,8 @@ TEXT = {".json", ".csv", ".md", ".txt", ".html", ".js"}
 SECONDS, MEMORY = "seconds", "memory_gib"
 MEASURED = [SECONDS, MEMORY]
 """Columns of a history that no repetition repeats."""
-HISTORY_SEAL = "history.csv.seal.json"
-"""Has a hash of those columns, too."""
+OF_MEASURED = re.compile(r"(history.*|.*\.html)\.seal\.json")
+"""Seals with a hash of those columns, or of the names of versions that a page links to."""
 STATE, FINGERPRINTS = "state.safetensors", "fingerprints"
 """The state of a training, which holds those columns, and the folder of remembered hashes."""
 
@@ -125,9 +126,9 @@ def _meaning(path: Path, project: Path) -> bytes:
     text = VERSION.sub("VERSION", path.read_text()).replace(str(project), "PROJECT")
     if path.name == "history.csv":
         return pd.read_csv(path).drop(columns=MEASURED).to_csv().encode()
-    if path.suffix == ".json" and (content := json.loads(text)) and content.keys() == {"sha256", "content"}:
-        plain = content["content"]  # its hash is of the version, too
-        if path.name == HISTORY_SEAL:
+    if path.suffix == ".json" and (content := json.loads(text)) and content.keys() >= {"sha256", "content"}:
+        plain = content["content"]  # its own hash is of the version, too
+        if OF_MEASURED.match(path.name):
             plain = {key: value for key, value in plain.items() if key != "sha256"}
         return json.dumps(plain, sort_keys=True).encode()
     return text.encode()
