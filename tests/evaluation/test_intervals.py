@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.intervals import bootstrap_intervals, mean_interval, wilson_interval
-from octa_kedro.evaluation.metrics import METRICS
+from octa_kedro.evaluation.scores import METRICS
 
 from .builders import gaussian_rows, prediction_rows
 

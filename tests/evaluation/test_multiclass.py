@@ -11,7 +11,8 @@ from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.floor import linear_floor
 from octa_kedro.evaluation.intervals import bootstrap_intervals
-from octa_kedro.evaluation.multiclass import multiclass_counts, multiclass_metrics
+from octa_kedro.evaluation.metrics import multiclass_counts
+from octa_kedro.evaluation.scores import PER_CLASS, SHARED, multiclass_metrics
 from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from octa_kedro.evaluation.predictions import class_columns, detection, pool_predictions
 from octa_kedro.evaluation.tables import format_metric_table, metric_table
@@ -79,8 +80,7 @@ def test_intervals_surround_the_values_and_are_drawn_by_patient():
     table = rows(90)
     intervals = bootstrap_intervals(table, 0.5, resamples=200, seed=0).set_index("metric")
     values = multiclass_metrics(table["target"], table[class_columns(table)], NAMES)
-    shared = ["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc"]
-    assert list(intervals.index) == [*shared, *(f"sensitivity_{name}" for name in NAMES)] == list(values)
+    assert list(intervals.index) == [*SHARED, *(f"sensitivity_{name}" for name in NAMES)] == list(values)
     for name, metric in values.items():
         assert intervals.loc[name, "low"] < metric.value < intervals.loc[name, "high"]
     # The same eye three times over is no more evidence than once.

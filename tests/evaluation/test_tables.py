@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.metrics import METRICS
+from octa_kedro.evaluation.scores import METRICS
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import format_interval, format_metric_table, metric_table
 
