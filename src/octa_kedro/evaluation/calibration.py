@@ -36,6 +36,8 @@ def fit_temperature(target: IntArray, shares: FloatArray) -> Temperature:
     """
     if len(set(target.tolist())) < 2:
         return Temperature(math.nan, "no temperature can be fitted: the out-of-fold eyes are of one class")
+    if (shares.argmax(axis=1) == target).all():
+        return Temperature(math.nan, "no temperature can be fitted: every out-of-fold eye is told right")
     rows, widest = np.arange(len(target)), math.log(HOTTEST)
 
     def loss(log_temperature: float) -> float:
@@ -44,7 +46,10 @@ def fit_temperature(target: IntArray, shares: FloatArray) -> Temperature:
 
     found = float(minimize_scalar(loss, bounds=(-widest, widest), method="bounded", options={"xatol": 1e-8}).x)
     if abs(found) > 0.999 * widest:
-        return Temperature(math.exp(found), "the temperature is at its bound: the out-of-fold eyes determine none")
+        return Temperature(
+            math.exp(found),
+            "the temperature is at its bound: this is no better than chance",
+        )
     return Temperature(math.exp(found))
 
 

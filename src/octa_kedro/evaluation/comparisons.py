@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
@@ -48,7 +47,7 @@ def compare_models(pooled: pd.DataFrame, by_fold: pd.DataFrame, config: Evaluati
     """Return the paired difference of every pair of models, one row per part, pair and metric.
 
     Input: the result of `pool_predictions`, and the same predictions before they were pooled. Columns: part, first,
-    second, metric, first_value, second_value, difference (first less second), low, high, test, p, p_holm (Holm 1979,
+    second, metric, first_value, second_value, difference (first less second), low, high, test, p, p_holm (`holm`,
     over all pairs of a part and metric), non_inferior (of AUROCs: which of the two is not inferior to the other by
     `config.margin`: first, second, both or neither, by the interval), eyes_needed (of AUROCs: about how many eyes
     would show this difference with a power of `POWER` in one comparison at `config.level`, by the normal
@@ -71,12 +70,10 @@ def compare_models(pooled: pd.DataFrame, by_fold: pd.DataFrame, config: Evaluati
 
 
 def holm(p: "pd.Series[float]") -> "pd.Series[float]":
-    """Holm's correction of those p that are not NaN."""
-    known = p.notna()
-    corrected = p.copy()
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
-    return corrected
+    """Holm's correction (1979, Scandinavian Journal of Statistics 6, 65) of those p that are not NaN."""
+    known = p.dropna().sort_values(kind="stable")
+    corrected = (known * np.arange(len(known), 0, -1)).cummax().clip(upper=1)
+    return corrected.reindex(p.index)
 
 
 def eyes_needed(n: int, difference: float, error: float, level: float) -> float:

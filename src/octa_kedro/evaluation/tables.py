@@ -159,7 +159,7 @@ def _auroc_interval(
         if by_delong[0] < by_delong[1]:
             return *by_delong, ""
     if low < high:
-        return low, high, "bootstrap interval" if config.auroc_interval == "delong" else ""
+        return low, high, f"{TOO_FEW}; bootstrap interval" if config.auroc_interval == "delong" else ""
     return math.nan, math.nan, TOO_FEW
 
 

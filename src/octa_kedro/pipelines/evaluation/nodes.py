@@ -34,7 +34,8 @@ def score_floor(images: Mapping[str, Stored], splits: pd.DataFrame) -> pd.DataFr
 @node_function
 def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All models' predictions, one per eye and one per fold and eye, once they agree with the splits and with what the
-    networks have seen; keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects seen."""
+    networks have seen; keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects
+    seen."""
     from octa_kedro.evaluation.agreement import pool_agreed
 
     seen = {key.removeprefix(SEEN): table for key, table in tables.items() if key.startswith(SEEN)}
