@@ -1,12 +1,14 @@
 """Pairs of models on the same eyes, and the words for what was found."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm, ttest_1samp
 
+from octa_kedro.datasets.table import TableDataset
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.comparisons import (
     BOOTSTRAP,
@@ -126,7 +128,35 @@ def test_one_eye_a_class_has_a_difference_and_no_p():
     found = row(compared(rows), "auroc")
     assert found["difference"] == 1
     assert math.isnan(found["p"])
-    assert "not shown that a exceeds b" in pair_verdict(found.to_dict(), CONFIG)
+    sentence = pair_verdict(found.to_dict(), CONFIG)
+    assert sentence.startswith("not shown that a exceeds b")
+    assert sentence.endswith("these are too few eyes to test it")
+
+
+def test_few_eyes_without_a_wrong_pair_show_nothing():
+    rows = pd.concat([prediction_rows([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], model=model) for model in ("a", "b")])
+    found = row(compared(rows), "auroc")
+    assert (found["difference"], found["low"], found["high"], found["p"]) == (0, 0, 0, 1)
+    assert found["non_inferior"] == ""
+    assert pair_verdict(found.to_dict(), CONFIG).endswith(
+        "interval .00 to .00; no number of eyes can be named that would show it"
+    )
+
+
+def test_two_floors_take_nothing_from_the_networks_correction():
+    table = compared(cohort(a=1.0, floor_b=0.5, floor_c=0.2))
+    aurocs = table[table["metric"] == "auroc"].set_index(["first", "second"])
+    assert math.isnan(aurocs.loc[("floor_b", "floor_c"), "p_holm"])
+    assert aurocs.loc[("a", "floor_b"), "p_holm"] == pytest.approx(
+        max(aurocs.loc[("a", "floor_b"), "p"], min(1, 2 * aurocs["p"].drop(("floor_b", "floor_c")).min()))
+    )
+
+
+def test_a_comparison_comes_back_from_its_file(tmp_path: Path):
+    for number, table in enumerate((compared(cohort(a=1.0, b=0.5)), compared(cohort(a=1.0)))):
+        dataset = TableDataset(filepath=str(tmp_path / f"{number}.csv"))
+        dataset.save(table)
+        assert verdict_text(dataset.load(), CONFIG) == verdict_text(table, CONFIG)
 
 
 def test_one_model_has_nobody_to_be_compared_with():

@@ -16,7 +16,13 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.delong import Aurocs, delong, difference_test
 from octa_kedro.evaluation.intervals import percentiles, resample_weights
 from octa_kedro.evaluation.metrics import FloatArray, Ranking, count_metrics, weighted_confusion
-from octa_kedro.evaluation.predictions import OUT_OF_FOLD, class_columns, patients_behind, require_same_eyes
+from octa_kedro.evaluation.predictions import (
+    FLOOR_MARK,
+    OUT_OF_FOLD,
+    class_columns,
+    patients_behind,
+    require_same_eyes,
+)
 from octa_kedro.evaluation.probabilities import brier_losses
 from octa_kedro.evaluation.repeated_folds import corrected_test, fold_aurocs
 from octa_kedro.evaluation.scores import Judged, judge_rows
@@ -47,11 +53,12 @@ def compare_models(pooled: pd.DataFrame, by_fold: pd.DataFrame, config: Evaluati
     """Return the paired difference of every pair of models, one row per part, pair and metric.
 
     Input: the result of `pool_predictions`, and the same predictions before they were pooled. Columns: part, first,
-    second, metric, first_value, second_value, difference (first less second), low, high, test, p, p_holm (`holm`,
-    over all pairs of a part and metric), non_inferior (of AUROCs: which of the two is not inferior to the other by
-    `config.margin`: first, second, both or neither, by the interval), eyes_needed (of AUROCs: about how many eyes
-    would show this difference with a power of `POWER` in one comparison at `config.level`, by the normal
-    approximation, in the same mix of classes), n_patients, n_eyes, reason.
+    second, metric, first_value, second_value, difference (first less second), low, high, test, p, p_holm (`holm`, over
+    all pairs of a part and metric but those of two floors, of which nothing is claimed), non_inferior, eyes_needed,
+    n_patients, n_eyes, reason. Two columns are of AUROCs alone: non_inferior says which of the two is not inferior to
+    the other by `config.margin` (first, second, both or neither, by the interval and by DeLong's; empty where there is
+    none); eyes_needed about how many eyes would show this difference with a power of `POWER` in one comparison at
+    `config.level`, by the normal approximation, in the same mix of classes.
 
     Metrics are those of `COMPARED`, with intervals of a bootstrap over patients that draws the same for both models
     (macro AUROC with more than two classes), and the mean of `BY_FOLD`, the AUROC of each fold's validation eyes, where
@@ -65,7 +72,8 @@ def compare_models(pooled: pd.DataFrame, by_fold: pd.DataFrame, config: Evaluati
             rows += [_compared(part, (first, second), metric, config) for metric in COMPARED]
     rows += _by_fold(by_fold, config)
     table = pd.DataFrame(rows, columns=_COLUMNS)
-    table["p_holm"] = table.groupby(["part", "metric"])["p"].transform(holm)
+    claimed = ~(table["first"].astype(str).str.startswith(FLOOR_MARK) & table["second"].str.startswith(FLOOR_MARK))
+    table["p_holm"] = table["p"].where(claimed).groupby([table["part"], table["metric"]]).transform(holm)
     return table
 
 
@@ -94,6 +102,15 @@ def non_inferior(low: float, high: float, margin: float) -> str:
         return ""
     first, second = low > -margin, high < margin
     return {(1, 1): "both", (1, 0): "first", (0, 1): "second", (0, 0): "neither"}[first, second]
+
+
+def _non_inferior(difference: float, interval: tuple[float, float], error: float, config: EvaluationConfig) -> str:
+    """By the bootstrap's interval and the normal one, since the first is too narrow with few eyes; an interval without
+    width says nothing."""
+    if not error > 0:
+        return ""
+    half = norm.ppf((1 + config.level) / 2) * error
+    return non_inferior(min(interval[0], difference - half), max(interval[1], difference + half), config.margin)
 
 
 _COLUMNS = (
@@ -148,7 +165,7 @@ def _compared(part: _Part, pair: tuple[str, str], metric: str, config: Evaluatio
         **{"part": part.name, "first": pair[0], "second": pair[1], "metric": metric},
         **{"first_value": first, "second_value": second, "difference": first - second, "low": low, "high": high},
         **{"test": test, "p": p},
-        "non_inferior": non_inferior(low, high, config.margin) if judged_by_auroc else "",
+        "non_inferior": _non_inferior(first - second, (low, high), error, config) if judged_by_auroc else "",
         "eyes_needed": eyes_needed(len(part.patients), first - second, error, config.level)
         if judged_by_auroc
         else math.nan,

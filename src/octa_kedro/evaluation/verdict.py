@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import PART_TITLES, as_text
 
-FLOOR_MARK = "floor_"
-"""The names of models that are floors begin so."""
 MANY = 100_000
 Row = Mapping[Hashable, Any]
 
@@ -38,7 +37,8 @@ def pair_verdict(row: Row, config: EvaluationConfig) -> str:
     interval = f"{100 * config.level:g} % interval {_number(low)} to {_number(high)}"
     if exceeds(row, config):
         return as_text(f"{first} exceeds {second} by {_number(difference)} AUROC, {interval}")
-    text = f"not shown that {first} exceeds {second}: difference {_number(difference)} AUROC, {interval}"
+    what = f"{first} exceeds {second}" if round(difference, 2) else f"{first} and {second} differ"
+    text = f"not shown that {what}: difference {_number(difference)} AUROC, {interval}"
     return as_text(f"{text}; {_what_would_show_it(row)}{_not_inferior(row, config)}")
 
 
@@ -80,6 +80,8 @@ def _names(row: Row) -> set[Any]:
 
 
 def _what_would_show_it(row: Row) -> str:
+    if math.isnan(row["p_holm"]):
+        return "these are too few eyes to test it"
     if row["low"] > 0 or row["high"] < 0:
         return "the interval alone would, but not after the correction for all pairs"
     needed = row["eyes_needed"]
