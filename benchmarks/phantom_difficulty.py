@@ -22,7 +22,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from octa_kedro.evaluation.floor import linear_floor
 from octa_kedro.evaluation.intervals import bootstrap_intervals
-from octa_kedro.evaluation.metrics import binary_metrics
+from octa_kedro.evaluation.scores import binary_metrics
 from octa_kedro.io.release import SURFACES
 from octa_kedro.io.volume import PlaneStack, Volume, scan_affine
 from octa_kedro.phantom.config import PhantomConfig

@@ -4,8 +4,8 @@ import pytest
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.floor import depth_profile_floor, linear_floor
-from octa_kedro.evaluation.metrics import binary_metrics
 from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.scores import binary_metrics
 
 N = 100
 

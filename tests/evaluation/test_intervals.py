@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.intervals import bootstrap_intervals, mean_interval, wilson_interval
-from octa_kedro.evaluation.metrics import METRICS
+from octa_kedro.evaluation.scores import METRICS
 
 from .builders import gaussian_rows, prediction_rows
 
@@ -54,7 +54,7 @@ def test_auroc_is_defined_in_every_resample_of_few_positives():
 @pytest.mark.parametrize("target", [0, 1])
 def test_subjects_with_both_targets_are_a_stratum_of_their_own(target: int):
     table = prediction_rows([target, 0, 1], [0.6, 0.3, 0.7]).assign(subject=["pure", "mixed", "mixed"])
-    found = intervals(table)
+    found = intervals(table).drop(index="calibration_slope")  # these few are separated
     # Each stratum has one subject, so every resample is the cohort; one shared stratum would lose a class.
     assert (found["defined"] == 500).all()
     assert (found["low"] == found["high"]).all()

@@ -11,9 +11,10 @@ from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.floor import linear_floor
 from octa_kedro.evaluation.intervals import bootstrap_intervals
-from octa_kedro.evaluation.multiclass import multiclass_counts, multiclass_metrics
+from octa_kedro.evaluation.metrics import multiclass_counts
 from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from octa_kedro.evaluation.predictions import class_columns, detection, pool_predictions
+from octa_kedro.evaluation.scores import PER_CLASS, SHARED, multiclass_metrics
 from octa_kedro.evaluation.tables import format_metric_table, metric_table
 from tests.evaluation.test_plots import render
 
@@ -61,7 +62,7 @@ def test_a_class_without_eyes_leaves_macro_means_undefined_with_the_reason():
     table = rows(30).query("target < 2")
     values = multiclass_metrics(table["target"], table[class_columns(table)], NAMES)
     assert not math.isnan(values["accuracy"].value)
-    for name in ("balanced_accuracy", "macro_f1", "macro_auroc", "sensitivity_AMD"):
+    for name in ("balanced_accuracy", "macro_f1", "macro_auroc", "macro_auprc", "sensitivity_AMD", "auroc_AMD"):
         assert math.isnan(values[name].value)
         assert values[name].reason == "no eye is of class AMD"
     nothing = multiclass_metrics([], np.empty((0, 3)), NAMES)
@@ -79,8 +80,7 @@ def test_intervals_surround_the_values_and_are_drawn_by_patient():
     table = rows(90)
     intervals = bootstrap_intervals(table, 0.5, resamples=200, seed=0).set_index("metric")
     values = multiclass_metrics(table["target"], table[class_columns(table)], NAMES)
-    shared = ["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc"]
-    assert list(intervals.index) == [*shared, *(f"sensitivity_{name}" for name in NAMES)] == list(values)
+    assert list(intervals.index) == [*SHARED, *(f"{m}_{name}" for m in PER_CLASS for name in NAMES)] == list(values)
     for name, metric in values.items():
         assert intervals.loc[name, "low"] < metric.value < intervals.loc[name, "high"]
     # The same eye three times over is no more evidence than once.
@@ -124,6 +124,8 @@ def test_bad_probabilities_are_named():
         pool_predictions(rows().assign(target=3))
     with pytest.raises(DataError, match="3 probabilities per eye, but classes A, B"):
         multiclass_metrics([0], [[0.2, 0.3, 0.5]], ("A", "B"))
+    with pytest.raises(DataError, match=r"the probabilities of eye 2 add up to 0\.9, not to 1"):
+        multiclass_metrics([0, 1], [[0.2, 0.3, 0.5], [0.3, 0.3, 0.3]], NAMES)
 
 
 def test_the_floor_tells_three_classes_and_repeats():

@@ -5,9 +5,11 @@ import pytest
 from pydantic import ValidationError
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.metrics import METRICS
+from octa_kedro.evaluation.delong import TOO_FEW, delong, logit_interval
+from octa_kedro.evaluation.intervals import bootstrap_intervals
 from octa_kedro.evaluation.predictions import pool_predictions
-from octa_kedro.evaluation.tables import format_interval, format_metric_table, metric_table
+from octa_kedro.evaluation.scores import METRICS
+from octa_kedro.evaluation.tables import PERFECT, format_interval, format_metric_table, metric_table
 
 from .builders import gaussian_rows, held_out_rows, prediction_rows
 
@@ -23,7 +25,7 @@ def pooled() -> pd.DataFrame:
 
 def test_table_is_long_and_counts_what_it_rests_on(pooled: pd.DataFrame):
     table = metric_table(pooled, CONFIG)
-    columns = "model part metric value low high n_patients n_eyes n_positive threshold reason"
+    columns = "model part metric value low high n_patients n_eyes n_positive threshold rule reason"
     assert " ".join(table.columns) == columns
     groups = list(table.groupby(["model", "part"], sort=False).groups)
     expected = [("training_3d", "out_of_fold"), ("training_2d", "out_of_fold"), ("training_3d", "held_out")]
@@ -49,18 +51,42 @@ def test_undefined_metric_carries_its_reason():
 
 def test_perfect_score_is_not_sold_as_certain():
     table = pool_predictions(prediction_rows([1] * 10 + [0] * 10, [0.9] * 10 + [0.1] * 10))
-    reasons = metric_table(table, CONFIG).set_index("metric")["reason"]
+    metrics = metric_table(table, CONFIG).set_index("metric")
+    reasons = metrics["reason"]
     # Wilson for 10 of 10 is 10 / (10 + 1.96^2) = 0.72, for 20 of 20 it is 0.84.
     assert reasons["sensitivity"].endswith("no width; Wilson interval [0.72, 1.00]")
     assert reasons["accuracy"].endswith("no width; Wilson interval [0.84, 1.00]")
-    assert reasons["auroc"].endswith("no width")
+    assert reasons["auroc"] == PERFECT
+    assert metrics.loc["auroc", ["value", "low", "high"]].tolist() == pytest.approx([1, 0.05 ** (1 / 10), 1])
     eyes = pd.concat([table.assign(eye=eye) for eye in ("OD", "OS")])
     assert metric_table(eyes, CONFIG).set_index("metric")["reason"]["sensitivity"].endswith("no width")
 
 
+def test_the_interval_of_an_auroc_is_delongs_unless_the_bootstrap_is_asked_for(pooled: pd.DataFrame):
+    one = pooled[(pooled["model"] == "training_3d") & (pooled["part"] == "out_of_fold")]
+    found = delong(one["target"], one["probability"])
+    expected = logit_interval(float(found.value[0]), float(found.covariance[0, 0]))
+    row = metric_table(one, CONFIG).set_index("metric").loc["auroc"]
+    assert row[["low", "high"]].tolist() == pytest.approx(expected)
+    other = (
+        metric_table(one, CONFIG.model_copy(update={"auroc_interval": "bootstrap"})).set_index("metric").loc["auroc"]
+    )
+    interval = bootstrap_intervals(one, 0.5, resamples=200, seed=1).set_index("metric").loc["auroc"]
+    assert other[["low", "high"]].tolist() == interval[["low", "high"]].tolist()
+
+
+def test_one_eye_of_each_class_has_an_auroc_without_an_interval():
+    table = metric_table(pool_predictions(prediction_rows([1, 0, 0], [0.4, 0.2, 0.6])), CONFIG)
+    row = table.set_index("metric").loc["auroc"]
+    assert row["value"] == 0.5
+    assert row["reason"] == f"{TOO_FEW}; bootstrap interval"
+    row = metric_table(pool_predictions(prediction_rows([1, 0], [0.4, 0.4])), CONFIG).set_index("metric").loc["auroc"]
+    assert (row["value"], math.isnan(row["low"]), row["reason"]) == (0.5, True, TOO_FEW)
+
+
 @pytest.mark.parametrize(
     ("name", "successes_and_trials"),
-    [("accuracy", "5 8"), ("sensitivity", "2 3"), ("specificity", "3 5"), ("precision", "2 4")],
+    [("accuracy", "5 8"), ("sensitivity", "2 3"), ("specificity", "3 5"), ("precision", "2 4"), ("npv", "3 4")],
 )
 def test_proportions_pick_the_right_counts(name: str, successes_and_trials: str):
     from octa_kedro.evaluation.tables import _PROPORTIONS
@@ -97,7 +123,7 @@ def test_text_explains_undefined_cells_below_the_block():
     table = metric_table(pool_predictions(prediction_rows([1, 1, 0], [0.4, 0.2, 0.1])), CONFIG)
     text = format_metric_table(table)
     assert "| n/a *" in text
-    assert "- training_3d, precision: no eye is predicted positive" in text
+    assert "- training_3d, precision, mcc: no eye is predicted positive" in text
 
 
 def test_text_marks_a_metric_that_one_model_lacks(pooled: pd.DataFrame):
@@ -130,6 +156,9 @@ def test_config_names_the_wrong_key(key: str, value: float):
 
 def test_config_is_frozen_and_has_the_stated_defaults():
     config = EvaluationConfig()
-    assert config.model_dump() == {"threshold": 0.5, "resamples": 1000, "level": 0.95, "seed": 0}
+    assert config.model_dump() == {
+        **{"threshold": 0.5, "threshold_rule": "fixed", "target_sensitivity": 0.9, "cost_ratio": 1.0},
+        **{"prevalence": None, "resamples": 1000, "level": 0.95, "seed": 0, "auroc_interval": "delong", "margin": 0.05},
+    }
     with pytest.raises(ValidationError, match="frozen"):
         config.seed = 1

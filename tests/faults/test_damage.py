@@ -12,7 +12,8 @@ from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
 GROUP = "damage"
-EVALUATE = "run --env nifti_folder --nodes evaluation.pool_models,evaluation.tabulate_metrics"
+STEPS = ("pool_models", "compare_models", "calibrate_models", "tabulate_metrics")
+EVALUATE = f"run --env nifti_folder --nodes {','.join(f'evaluation.{step}' for step in STEPS)}"
 LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 PREDICT = "run --env nifti_folder --nodes training_3d.fold_1.predict"
 MODEL = f"{DATA}/06_models/training_3d/fold_1"

@@ -96,6 +96,9 @@ def test_metrics_have_intervals_and_figures_exist(mission):
     auroc = metrics[metrics["metric"] == "auroc"]
     assert len(auroc) == 2 * 4
     assert (auroc["low"] <= auroc["high"]).all()
+    assert catalog(project).load("evaluation.comparisons").groupby("metric").size()["auroc"] == 2 * 6  # of all pairs
+    assert set(catalog(project).load("evaluation.calibration")["model"]) == {*MODELS, "floor_depth_profile"}
+    assert catalog(project).load("evaluation.report").startswith("# What the comparison shows")
     reporting = project / "data" / "test" / "08_reporting"
     for name in ("roc", "confusion", "history_training_3d", "history_training_2d"):
         assert (reporting / f"{name}.png" / version / f"{name}.png").stat().st_size > 10_000

@@ -106,8 +106,10 @@ def _words(part: str) -> str:
 Named = Sequence[tuple[str, pd.DataFrame]]
 
 
-def pool_agreed(floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, seen: Named) -> pd.DataFrame:
-    """One row per model and eye (`predictions.pool_predictions`), once all tables agree.
+def pool_agreed(
+    floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, seen: Named
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row per model and eye (`predictions.pool_predictions`), and one per model, fold and eye, once all agree.
 
     `predicted` are (model, predictions of a fold), `seen` are (model, what that fold's network has seen), `floor` is
     the linear model's predictions. DataError if predictions and splits name other eyes, LeakError if a network was
@@ -118,17 +120,23 @@ def pool_agreed(floor: pd.DataFrame, splits: pd.DataFrame, predicted: Named, see
     everything = pd.concat([networks, floor], ignore_index=True)
     require_agreement(everything, splits)
     require_unseen(networks, pd.concat([table.assign(model=m) for m, table in seen], ignore_index=True), splits)
-    pooled = pool_predictions(everything.drop(columns=LEARNT_COPY, errors="ignore"), count_repeats(splits))
+    by_fold = everything.drop(columns=LEARNT_COPY, errors="ignore")
+    pooled = pool_predictions(by_fold, count_repeats(splits))
     require_same_eyes(pooled)
-    return _without_copies(pooled, networks)
+    copies = _copies(networks)
+    return _without(copies, pooled), _without(copies, by_fold)
 
 
-def _without_copies(pooled: pd.DataFrame, networks: pd.DataFrame) -> pd.DataFrame:
-    """The rows of eyes whose image no network has learnt from under another name."""
+def _copies(networks: pd.DataFrame) -> set[str]:
+    """The eyes whose image a network has learnt under another name, each with a warning."""
     if LEARNT_COPY not in networks:
-        return pooled
+        return set()
     marked = networks[networks[LEARNT_COPY].fillna("") != ""]
     copies = dict(zip(marked["subject"].astype(str), marked[LEARNT_COPY].astype(str), strict=True))
     for subject, other in sorted(copies.items()):
         log.warning("eye %s is in no metric: its image is nearly that of %s, which was learnt", subject, other)
-    return pooled[~pooled["subject"].astype(str).isin(list(copies))].reset_index(drop=True)
+    return set(copies)
+
+
+def _without(eyes: set[str], table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table["subject"].astype(str).isin(eyes)].reset_index(drop=True)

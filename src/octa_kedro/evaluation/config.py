@@ -1,15 +1,23 @@
 """The frozen configuration of an evaluation."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from octa_kedro.config import Config
 
 
 class EvaluationConfig(Config):
-    """Decision threshold and bootstrap settings; an unknown key or a value out of bounds is an error."""
+    """Decision threshold, bootstrap and comparisons; an unknown key or a value out of bounds is an error."""
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    threshold_rule: Literal["fixed", "youden", "sensitivity", "cost"] = "fixed"
+    target_sensitivity: float = Field(default=0.9, gt=0, le=1)
+    cost_ratio: float = Field(default=1.0, gt=0)
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
     # A resample holds one number per eye, so the upper bound also bounds the memory.
     resamples: int = Field(default=1000, ge=100, le=10_000)
     level: float = Field(default=0.95, gt=0.5, lt=1)
     seed: int = Field(default=0, ge=0)
+    auroc_interval: Literal["bootstrap", "delong"] = "delong"
+    margin: float = Field(default=0.05, gt=0, lt=0.5)

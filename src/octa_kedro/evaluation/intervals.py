@@ -6,19 +6,19 @@ import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
 from octa_kedro.errors import DataError
-from octa_kedro.evaluation.metrics import (
-    METRICS,
-    FloatArray,
-    count_metrics,
-    predict_positive,
-    weighted_auroc,
-)
-from octa_kedro.evaluation.multiclass import weighted_multiclass
-from octa_kedro.evaluation.predictions import CLASS_MARK, class_columns, patients_behind, require_columns
+from octa_kedro.evaluation.metrics import FloatArray, IntArray
+from octa_kedro.evaluation.predictions import patients_behind, require_columns
+from octa_kedro.evaluation.scores import judge_rows, weighted_metrics
 
 
 def bootstrap_intervals(
-    table: pd.DataFrame, threshold: float, *, resamples: int, seed: int, level: float = 0.95
+    table: pd.DataFrame,
+    threshold: float,
+    *,
+    resamples: int,
+    seed: int,
+    level: float = 0.95,
+    prevalence: float | None = None,
 ) -> pd.DataFrame:
     """Return the percentile interval of every metric for the rows of one model and one part.
 
@@ -31,24 +31,18 @@ def bootstrap_intervals(
 
     Columns: metric, low, high, defined (the number of resamples in which the metric exists; the interval is
     over those). A patient is drawn with all their eyes; without a column `patient` every eye is a patient of its own.
-    With more than two classes (`predictions.class_columns`) the metrics are those of `multiclass`, and `threshold` is
-    not used.
+    With more than two classes (`predictions.class_columns`) the metrics are other ones (`scores.SHARED`), and
+    `threshold` and `prevalence` are not used.
     Efron and Tibshirani 1993, chapter 13. Raises DataError for rows of several models or parts.
     """
     require_columns(table, ("subject", "target", "probability"), "predictions")
     for column in ("model", "part"):
         if column in table and table[column].nunique() > 1:
             raise DataError(f"an interval is over one {column}, not {sorted(set(table[column]))}")
-    target = table["target"].to_numpy(dtype=np.int64)
-    weights = _resample_weights(patients_behind(table), target, resamples, seed)
-    if columns := class_columns(table):
-        shares = table[columns].to_numpy(dtype=np.float64)
-        names = [column.removeprefix(CLASS_MARK) for column in columns]
-        values = weighted_multiclass(weights, target, shares, names)
-    else:
-        resampled = _resampled_metrics(weights, target, table["probability"].to_numpy(dtype=np.float64), threshold)
-        values = {name: resampled[name] for name in METRICS}
-    rows = [(name, *_percentiles(value, level)) for name, value in values.items()]
+    judged = judge_rows(table, threshold, prevalence)
+    weights = resample_weights(patients_behind(table), judged.target, resamples, seed)
+    values = weighted_metrics(weights, judged)
+    rows = [(name, *percentiles(value, level)) for name, value in values.items()]
     return pd.DataFrame(rows, columns=["metric", "low", "high", "defined"])
 
 
@@ -82,13 +76,13 @@ def mean_interval(
     mean = float(numbers.mean())
     if owners.nunique() < 2:
         return mean, float("nan"), float("nan")
-    weights = _resample_weights(owners, np.zeros(len(numbers), dtype=np.int64), resamples, seed)
-    low, high, _ = _percentiles((weights @ numbers) / weights.sum(axis=1), level)
+    weights = resample_weights(owners, np.zeros(len(numbers), dtype=np.int64), resamples, seed)
+    low, high, _ = percentiles((weights @ numbers) / weights.sum(axis=1), level)
     return mean, low, high
 
 
-def _resample_weights(patients: pd.Series, target: npt.NDArray[np.int64], resamples: int, seed: int) -> FloatArray:
-    """Return how often each of N rows is drawn in each of R resamples, (R, N)."""
+def resample_weights(patients: pd.Series, target: IntArray, resamples: int, seed: int) -> FloatArray:
+    """Return how often each of N rows is drawn in each of R resamples, (R, N); see `bootstrap_intervals`."""
     names, row_patient = np.unique(patients.to_numpy(dtype=str), return_inverse=True)
     mixed = int(target.max()) + 1  # the stratum of those whose eyes differ in class
     lowest = np.full(len(names), mixed)
@@ -106,22 +100,8 @@ def _resample_weights(patients: pd.Series, target: npt.NDArray[np.int64], resamp
     return drawn[:, row_patient]
 
 
-def _resampled_metrics(
-    weights: FloatArray, target: npt.NDArray[np.int64], probability: FloatArray, threshold: float
-) -> dict[str, FloatArray]:
-    """Return each metric (R,) in each resample, NaN where it is undefined."""
-    truth = target == 1
-    called = predict_positive(probability, threshold)
-    counts = count_metrics(
-        tp=weights @ (truth & called).astype(float),
-        fp=weights @ (~truth & called).astype(float),
-        fn=weights @ (truth & ~called).astype(float),
-        tn=weights @ (~truth & ~called).astype(float),
-    )
-    return {**counts, "auroc": weighted_auroc(weights, target, probability)}
-
-
-def _percentiles(values: FloatArray, level: float) -> tuple[float, float, int]:
+def percentiles(values: FloatArray, level: float) -> tuple[float, float, int]:
+    """Low and high of the middle `level` of resampled values (R,), and how many are defined; NaN of none."""
     defined = values[~np.isnan(values)]
     if defined.size == 0:
         return float("nan"), float("nan"), 0

@@ -14,8 +14,7 @@ from sklearn.metrics import roc_curve
 
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.metrics import FloatArray, confusion_counts
-from octa_kedro.evaluation.multiclass import multiclass_counts
+from octa_kedro.evaluation.metrics import FloatArray, confusion_counts, multiclass_counts
 from octa_kedro.evaluation.predictions import (
     CLASS_MARK,
     PARTS,
@@ -25,6 +24,7 @@ from octa_kedro.evaluation.predictions import (
     require_columns,
 )
 from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
+from octa_kedro.evaluation.thresholds import thresholds_of
 from octa_kedro.panels import Margins, figure_of_panels, plain
 
 # Okabe and Ito 2008, without the yellow that vanishes on white; readable with every colour vision.
@@ -63,7 +63,8 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
     classes = max(2, len(class_columns(pooled)))
     if len(class_names) != classes:
         raise ConfigError(f"class_names {list(class_names)} are not the {classes} classes of the predictions")
-    models = list(dict.fromkeys(pooled["model"]))
+    thresholds = thresholds_of(pooled, config)
+    models = list(thresholds)
     parts = _present_parts(pooled)
     wider = 0.7 * (classes - 2)
     figure = _figure((3.7 + wider) * len(models), (3.9 + wider) * len(parts) + 0.5)
@@ -71,10 +72,10 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
     for row, part in enumerate(parts):
         for column, model in enumerate(models):
             chosen = pooled[(pooled["model"] == model) & (pooled["part"] == part)]
-            _draw_confusion(grid[row, column], chosen, config.threshold, class_names)
+            _draw_confusion(grid[row, column], chosen, thresholds[model].value, class_names)
             grid[row, column].set_title(f"{plain(model)}\n{PART_TITLES[part]}, {len(chosen)} eyes", fontsize=11)
-    rule = f"at threshold {config.threshold:g}" if classes == 2 else "by highest probability"
-    figure.suptitle(f"Confusion {rule}", fontsize=13)
+    rules = list(dict.fromkeys(map(str, thresholds.values())))
+    figure.suptitle(f"Confusion ({', '.join(rules)})", fontsize=13)
     return figure
 
 

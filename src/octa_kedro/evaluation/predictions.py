@@ -11,6 +11,8 @@ OUT_OF_FOLD = "out_of_fold"
 HELD_OUT = "held_out"
 PARTS = (OUT_OF_FOLD, HELD_OUT)
 CLASS_MARK = "probability_"
+FLOOR_MARK = "floor_"
+"""The names of models that are floors begin so."""
 SUM_TOLERANCE = 1e-3
 REQUIRED_COLUMNS = ("model", "subject", "part", "fold", "target", "probability")
 

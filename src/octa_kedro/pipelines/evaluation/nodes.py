@@ -32,9 +32,10 @@ def score_floor(images: Mapping[str, Stored], splits: pd.DataFrame) -> pd.DataFr
 
 
 @node_function
-def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFrame) -> pd.DataFrame:
-    """All models' predictions in one table, once they agree with the splits and with what the networks have seen;
-    keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects seen."""
+def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All models' predictions, one per eye and one per fold and eye, once they agree with the splits and with what the
+    networks have seen; keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects
+    seen."""
     from octa_kedro.evaluation.agreement import pool_agreed
 
     seen = {key.removeprefix(SEEN): table for key, table in tables.items() if key.startswith(SEEN)}
@@ -45,15 +46,37 @@ def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFram
 
 
 @node_function
-def tabulate_metrics(predictions: pd.DataFrame, config: EvaluationConfig) -> tuple[pd.DataFrame, str]:
-    """Every metric with its interval, as a table and as text, which also says what the predictions were made from; the
-    text goes to the log too."""
+def compare_models(predictions: pd.DataFrame, by_fold: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """Paired differences and tests of every pair of models."""
+    from octa_kedro.evaluation import comparisons
+
+    return comparisons.compare_models(predictions, by_fold, config)
+
+
+@node_function
+def calibrate_models(predictions: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """How good the probabilities are, before and after a temperature fitted out of fold."""
+    from octa_kedro.evaluation.calibration import calibration_table
+
+    return calibration_table(predictions, config)
+
+
+@node_function
+def tabulate_metrics(
+    predictions: pd.DataFrame, comparisons: pd.DataFrame, calibration: pd.DataFrame, config: EvaluationConfig
+) -> tuple[pd.DataFrame, str]:
+    """Every metric with its interval, as a table and as text; the text begins with the verdict, ends with what the
+    predictions were made from, and goes to the log too."""
+    from octa_kedro.evaluation.calibration import format_calibration
     from octa_kedro.evaluation.origin import describe_origin
     from octa_kedro.evaluation.tables import format_metric_table, metric_table
+    from octa_kedro.evaluation.verdict import verdict_text
 
     made = predictions.attrs.get("made")
     table = metric_table(predictions, config)
-    text = format_metric_table(table) + (describe_origin(made.made_from) if made else "")
+    blocks = [verdict_text(comparisons, config), "# Metrics\n", format_metric_table(table)]
+    blocks.append(format_calibration(calibration))
+    text = "\n".join(block for block in blocks if block) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)
     return table, text
 

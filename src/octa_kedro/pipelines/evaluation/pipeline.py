@@ -19,12 +19,19 @@ def create_pipeline(structure: Structure) -> Pipeline:
             Node(
                 nodes.pool_models,
                 {"floor": "floor", "splits": "splits", **tables, **seen},
-                "predictions",
+                ["predictions", "fold_predictions"],
                 name="pool_models",
             ),
             Node(
+                nodes.compare_models,
+                ["predictions", "fold_predictions", PARAMETERS],
+                "comparisons",
+                name="compare_models",
+            ),
+            Node(nodes.calibrate_models, ["predictions", PARAMETERS], "calibration", name="calibrate_models"),
+            Node(
                 nodes.tabulate_metrics,
-                ["predictions", PARAMETERS],
+                ["predictions", "comparisons", "calibration", PARAMETERS],
                 ["metrics", "report"],
                 name="tabulate_metrics",
             ),

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 
-from octa_kedro.evaluation.metrics import FloatArray, binary_metrics
-from octa_kedro.evaluation.multiclass import multiclass_metrics
+from octa_kedro.evaluation.metrics import (
+    FloatArray,
+    Ranking,
+    count_metrics,
+    predict_positive,
+    weighted_confusion,
+)
 
 NAMES = ("auroc", "accuracy", "balanced_accuracy", "f1", "brier")
 HALF = 0.5
@@ -28,14 +32,17 @@ def epoch_metrics(logits: torch.Tensor, targets: torch.Tensor) -> dict[str, floa
     truth = targets.cpu().numpy().astype(np.int64)
     shares = torch.softmax(logits.detach().cpu().double(), dim=1).numpy()
     classes = shares.shape[1]
-    if classes == 2:
-        found = {name: metric.value for name, metric in binary_metrics(truth, shares[:, 1], HALF).items()}
+    two = classes == 2
+    called = predict_positive(shares[:, 1], HALF).astype(np.int64) if two else shares.argmax(axis=1)
+    counts = count_metrics(weighted_confusion(np.ones((1, len(truth))), truth, called, classes))
+    f1 = counts.each["f1"][:, 1] if two else counts.shared["macro_f1"]
+    found = {name: float(counts.shared[name][0]) for name in ("accuracy", "balanced_accuracy")} | {"f1": float(f1[0])}
+    if two:
         # by logits: probabilities near 1 are all 1, and ties would be counted
-        found["auroc"] = _auroc(truth, (logits[:, 1].double() - logits[:, 0].double()).detach().cpu().numpy())
+        found["auroc"] = _auroc(truth == 1, (logits[:, 1].double() - logits[:, 0].double()).detach().cpu().numpy())
         squares = (shares[:, 1] - truth) ** 2
     else:
-        several = multiclass_metrics(truth, shares, [str(k) for k in range(classes)])
-        found = {name.removeprefix("macro_"): metric.value for name, metric in several.items()}
+        found["auroc"] = float(np.mean([_auroc(truth == k, shares[:, k]) for k in range(classes)]))
         squares = ((shares - np.eye(classes)[truth]) ** 2).sum(axis=1)
     found["brier"] = float(squares.mean())
     return {f"val_{name}": found[name] for name in NAMES}
@@ -55,5 +62,5 @@ def memory_gib(device: torch.device) -> float:
     return int(kibibytes) * 1024 / GIB
 
 
-def _auroc(truth: np.ndarray, scores: FloatArray) -> float:
-    return float(roc_auc_score(truth, scores)) if len(set(truth.tolist())) == 2 else math.nan
+def _auroc(positive: np.ndarray, scores: FloatArray) -> float:
+    return float(Ranking(positive, scores).auroc(np.ones((1, len(scores))))[0])
