@@ -50,7 +50,7 @@ DEFINITIONS = (
     Definition("relative_flow", "1", PLEXUSES, REGIONS[1:], "mean grey level, divided by that of the whole map", JIA),
     Definition(
         "nonperfused_area", "mm2", (*PLEXUSES, INNER), (),
-        "area outside the FAZ, in patches of at least 0.02 mm2, with less than half the flow round about", ZHANG,
+        "area outside the FAZ, in patches of at least 0.02 mm2, with less than 60 % of the flow round about", ZHANG,
     ),
     Definition("faz_area", "mm2", (), (), "area of the foveal avascular zone of the inner retina", SHIIHARA),
     Definition("faz_perimeter", "mm", (), (), "length of its outline", SHIIHARA),

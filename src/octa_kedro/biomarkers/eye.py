@@ -33,8 +33,8 @@ Mask = NDArray[np.bool_]
 
 @dataclass
 class Measured:
-    """The `values` of `definitions.COLUMNS`; `reasons` says why one of them is NaN. `masks` ``[x, y]`` by name show what
-    was measured, `facts` where."""
+    """The `values` of `definitions.COLUMNS`; `reasons` says why one of them is NaN. `masks` ``[x, y]`` by name show
+    what was measured, `facts` where."""
 
     values: dict[str, float] = field(default_factory=lambda: dict.fromkeys(COLUMNS, float("nan")))
     reasons: dict[str, str] = field(default_factory=dict)
@@ -113,9 +113,7 @@ def _faz(found: Measured, plane: NDArray | None, spacing: tuple[float, float]) -
     return faz
 
 
-def _fovea(
-    found: Measured, surfaces: PlaneStack, spacing: tuple[float, float], faz: Faz | None
-) -> tuple[float, float]:
+def _fovea(found: Measured, surfaces: PlaneStack, spacing: tuple[float, float], faz: Faz | None) -> tuple[float, float]:
     """Where the ETDRS grid is centred: on the pit, without one on the FAZ, else on the scan."""
     place, by = (0.0, 0.0), "the scan's middle"
     lower = "OPL_ONL" if "OPL_ONL" in surfaces.names else "BM"

@@ -7,11 +7,11 @@ from skimage.morphology import remove_small_objects
 
 Mask = NDArray[np.bool_]
 
-SIGMA_UM = 60.0
+SIGMA_UM = 50.0
 """Of the smoothing that bridges the spaces between capillaries."""
 ROUND_UM = 450.0
-LOSS = 0.5
-"""A patch has less than this share of the flow round about."""
+LOSS = 0.6
+"""A patch has less than this share of the flow round about; chosen, with SIGMA_UM, on 32 phantom eyes of seed 5."""
 MIN_MM2 = 0.02
 BRIGHT_PERCENT = 80.0
 """Brighter pixels, which lie in large vessels, are capped."""
@@ -38,4 +38,4 @@ def nonperfused(grey: NDArray[np.float32], pixel_um: float, faz: Mask | None = N
 def _mean(plane: NDArray[np.float32], valid: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
     """Weighted mean of what is valid round each pixel."""
     weight = gaussian_filter(valid, sigma, mode="nearest")
-    return gaussian_filter(plane, sigma, mode="nearest") / np.maximum(weight, 1e-6)
+    return (gaussian_filter(plane, sigma, mode="nearest") / np.maximum(weight, 1e-6)).astype(np.float32)

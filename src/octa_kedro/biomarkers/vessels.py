@@ -12,9 +12,9 @@ RESOLVED_UM = 20.0
 """With coarser pixels neighbouring capillaries (30 to 40 um apart) run together, and no vessel is measured."""
 SIGMAS_UM = (12.0, 18.0, 27.0, 40.0)
 RIDGE = 0.14
-"""Contrast of a ridge, in units of the mean grey within ROUND_UM: dim parts have capillaries too. Chosen so that 20 real
-maps show the published density of centre lines (18 to 20 per mm, 3 mm scans); the noise inside a FAZ makes a tenth of
-its pixels ridges (`benchmarks/biomarkers.py`)."""
+"""Contrast of a ridge, in units of the mean grey within ROUND_UM: dim parts have capillaries too. Chosen so that 10
+real maps, 3 mm wide, show the published density of centre lines (18 to 20 per mm); the noise inside a FAZ makes a tenth
+of its pixels ridges."""
 ROUND_UM = 100.0
 LOCAL_UM = 40.0
 """Deviations of the Gaussian weights of the local means that a ridge and a pixel are compared with."""
