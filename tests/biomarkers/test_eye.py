@@ -93,6 +93,25 @@ def test_coarse_scans_have_no_vessels_but_a_faz():
     assert thin.values["faz_area"] == pytest.approx(np.pi * 0.09, abs=0.03)
 
 
+def test_without_a_faz_its_area_does_not_pass_for_a_patch_without_flow():
+    flow, surfaces = eye()
+    bright = measure_eye(flow.with_array(np.where(flow.array > 0, 60, 0).astype(np.uint8)), surfaces)
+    assert bright.reasons["faz_area"] == "no dark region with a closed border lies at the fovea"
+    assert bright.reasons["nonperfused_area_SVP"] == "the FAZ, which does not count, was not found"
+
+
+def test_very_coarse_scans_have_thickness_and_relative_flow_alone():
+    flow, surfaces = eye()
+    affine = scan_affine((32, 32, 64), (3.0, 3.0, 2.0))
+    few = measure_eye(
+        replace(flow, array=flow.array[::5, ::5], grid_affine=affine),
+        replace(surfaces, array=surfaces.array[::5, ::5], grid_affine=affine),
+    )
+    finite = {name.split("_")[0] for name, value in few.values.items() if np.isfinite(value)}
+    assert finite == {"relative", "thickness"}
+    assert few.reasons["faz_area"] == "A-scans 94 um apart are too far apart for an avascular zone"
+
+
 def test_a_layer_with_unknown_depths_is_nan_in_the_regions_it_lacks():
     flow, surfaces = eye()
     array = surfaces.array.copy()

@@ -32,7 +32,8 @@ def test_every_eye_has_its_biomarkers_and_every_model_its_null(mission):
     assert sorted(table["subject"]) == sorted(splits["subject"])
     assert table["thickness_retina_inner_nasal"].between(200, 450).all()
     assert table["vessel_density_SVP_whole"].isna().all()
-    assert table["reasons"].str.contains("do not resolve capillaries: vessel_density_SVP_whole").all()
+    assert table["reasons"].str.contains("apart do not resolve capillaries").all()
+    assert table["reasons"].str.contains("too far apart for an avascular zone").all()
     for subject, stored in loaded.load("biomarker_masks").items():
         raw = loaded.load("source").volume(subject, "OCTA")
         np.testing.assert_allclose(np.abs(nib.load(stored.path).affine[:2, :2]), np.abs(raw.affine[:2, :2]), atol=1e-6)

@@ -106,7 +106,7 @@ def graph() -> grimp.ImportGraph:
 
 def _makers(kind: str) -> set[str]:
     names = {getattr(maker, "func", maker).__module__ for maker in KINDS[kind]}
-    return names | ({"octa_kedro.io.release"} if kind in EYES | {"conversion"} else set())
+    return names | ({"octa_kedro.io.release"} if kind in EYES | {"conversion", "biomarkers"} else set())
 
 
 def test_comments_docstrings_and_lines_change_nothing(root: Path, before: dict[str, str]):

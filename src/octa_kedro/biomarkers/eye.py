@@ -26,6 +26,9 @@ from octa_kedro.preprocessing.projection import project
 from octa_kedro.preprocessing.slab_names import find_slab
 from octa_kedro.preprocessing.slabs import slab_edges
 
+COARSEST_UM = 65.0
+"""With A-scans farther apart no FAZ and no patch is measured: it would be a few pixels wide. At 60 um the area of a FAZ
+is 0.03 mm2 off on average (`benchmarks/biomarkers.py`)."""
 KNOWN = 0.8
 """Share of a region's A-scans whose layer must be known for a mean thickness."""
 Mask = NDArray[np.bool_]
@@ -64,7 +67,8 @@ def measure_eye(flow: Volume | None, surfaces: PlaneStack) -> Measured:
         raise DataError(f"{flow.source}: {flow.array.shape[:2]} A-scans, but its surfaces have {shape}")
     found = Measured()
     maps = {} if flow is None else _maps(flow, surfaces)
-    faz = _faz(found, maps.get(INNER), spacing)
+    coarse = 1000 * max(spacing) > COARSEST_UM
+    faz = _faz(found, None if coarse else maps.get(INNER), spacing)
     fovea = _fovea(found, surfaces, spacing, faz)
     regions = etdrs_regions(shape, spacing, fovea, surfaces.laterality)
     found.facts |= {"field_x_mm": shape[0] * spacing[0], "field_y_mm": shape[1] * spacing[1]}
@@ -76,6 +80,9 @@ def measure_eye(flow: Volume | None, surfaces: PlaneStack) -> Measured:
             _flow(found, slab, maps[slab], spacing, regions=regions, faz=faz)
         else:
             found.miss([name for name in COLUMNS if f"_{slab}_" in f"{name}_"], why)
+    if coarse and flow is not None:
+        zone = [name for name in COLUMNS if name.startswith(("faz_", "nonperfused_"))]
+        found.miss(zone, f"A-scans {1000 * max(spacing):.0f} um apart are too far apart for an avascular zone")
     return found
 
 
@@ -153,10 +160,14 @@ def _flow(
     pixel, shape = square_pixel(spacing_um), (plane.shape[0], plane.shape[1])
     grey = resample(plane, spacing_um, pixel)
     zone = None if faz is None else like(faz.mask, (grey.shape[0], grey.shape[1]))
-    dark = nonperfused(grey, pixel, zone)
-    field_mm2 = shape[0] * spacing[0] * shape[1] * spacing[1]
-    found.values[column("nonperfused_area", slab)] = float(dark.mean()) * field_mm2
-    found.masks[f"nonperfused_{slab}"] = like(dark, shape)
+    area = column("nonperfused_area", slab)
+    if zone is None:
+        found.miss([area], "the FAZ, which does not count, was not found")
+    else:
+        dark = nonperfused(grey, pixel, zone)
+        field_mm2 = shape[0] * spacing[0] * shape[1] * spacing[1]
+        found.values[area] = float(dark.mean()) * field_mm2
+        found.masks[f"nonperfused_{slab}"] = like(dark, shape)
     if slab not in PLEXUSES:
         return
     relative = plane / plane.mean()
