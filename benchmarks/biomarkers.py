@@ -115,6 +115,7 @@ def phantom_figures(config: PhantomConfig) -> str:
 
 def non_perfused_words(name: str, well: pd.DataFrame, ill: pd.DataFrame) -> str:
     """Non-perfused area of healthy and DR eyes, beside the area of closed capillaries."""
+    well, ill = well[well[name].notna()], ill[ill[name].notna()]
     truth = [False] * len(well) + [True] * len(ill)
     auroc = roc_auc_score(truth, [*well[name], *ill[name]])
     return (
