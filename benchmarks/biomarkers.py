@@ -40,6 +40,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("OCTA_SHARED_DATA", ROOT.parent / "shared" / "data"))
 NATIVE = {"3mm": (304, 304, 320), "6mm": (400, 400, 320)}  # lateral sampling of OCTA-500, half its depth's
 SLABS = ("SVP", "DVP", "ILM_OPL")
+FEWEST = 6  # eyes for which a correlation is shown
 PUBLISHED = {
     "FAZ area, mm2": "0.257 +- 0.104 (doi 10.1167/tvst.6.3.16)",
     "FAZ circularity": "0.69 (doi 10.1136/bjophthalmol-2017-311149)",
@@ -101,7 +102,7 @@ def phantom_figures(config: PhantomConfig) -> str:
         lines += [
             f"{field:g} mm, {len(well)} healthy and {len(ill)} DR eyes",
             f"  FAZ area off by {off.mean():+.3f} mm2 on average, {off.abs().mean():.3f} absolutely, r = "
-            f"{well['faz_area'].corr(well['true FAZ']):.2f}, not found in {int(off.isna().sum())}",
+            f"{well['faz_area'].corr(well['true FAZ'], min_periods=FEWEST):.2f}, not found in {int(off.isna().sum())}",
             f"  fovea off by {rows['fovea off, um'].median():.0f} um (median)",
             f"  thickness off by at most {thickness.median():.2f} um (median over eyes; worst {thickness.max():.2f})",
             *(non_perfused_words(f"nonperfused_area_{slab}", well, ill) for slab in SLABS),
@@ -120,7 +121,7 @@ def non_perfused_words(name: str, well: pd.DataFrame, ill: pd.DataFrame) -> str:
     auroc = roc_auc_score(truth, [*well[name], *ill[name]])
     return (
         f"  {name}: {well[name].median():.2f} mm2 healthy, {ill[name].median():.2f} DR (closed there: "
-        f"{ill['closed'].median():.2f}), AUROC {auroc:.2f}, r with closed area {ill[name].corr(ill['closed']):.2f}"
+        f"{ill['closed'].median():.2f}), AUROC {auroc:.2f}, r with it {ill[name].corr(ill['closed'], min_periods=FEWEST):.2f}"
     )
 
 
