@@ -119,9 +119,10 @@ def non_perfused_words(name: str, well: pd.DataFrame, ill: pd.DataFrame) -> str:
     well, ill = well[well[name].notna()], ill[ill[name].notna()]
     truth = [False] * len(well) + [True] * len(ill)
     auroc = roc_auc_score(truth, [*well[name], *ill[name]])
+    together = ill[name].corr(ill["closed"], min_periods=FEWEST)
     return (
         f"  {name}: {well[name].median():.2f} mm2 healthy, {ill[name].median():.2f} DR (closed there: "
-        f"{ill['closed'].median():.2f}), AUROC {auroc:.2f}, r with it {ill[name].corr(ill['closed'], min_periods=FEWEST):.2f}"
+        f"{ill['closed'].median():.2f}), AUROC {auroc:.2f}, r with it {together:.2f}"
     )
 
 
