@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 
 HEAVY = (
     "torch", "torchvision", "monai", "timm", "sklearn", "scipy", "matplotlib", "SimpleITK", "nibabel", "cv2", "numba",
-    "pytorch_grad_cam", "optuna", "lightning_fabric",
+    "pytorch_grad_cam", "optuna", "lightning_fabric", "skimage",
 )  # fmt: skip
 PROJECT = """
 from kedro.framework.session import KedroSession

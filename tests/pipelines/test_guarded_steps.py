@@ -77,6 +77,11 @@ def process_eyes(at: Project, how: ExecutionConfig) -> Iterable[str]:
     return do(nodes.process_eyes(at.source, at.cohort, at.surfaces, {}, PROCESSING, how)[0], at.made / "processed")
 
 
+def measure_biomarkers(at: Project, how: ExecutionConfig) -> Iterable[str]:
+    job = nodes.measure_biomarkers(at.source, at.cohort, at.surfaces, PROCESSING, how)
+    return nodes.tabulate_biomarkers(do(job, at.made / "biomarkers"))["subject"]
+
+
 def draw_steps(at: Project, how: ExecutionConfig) -> Iterable[str]:
     assert nodes.draw_steps(at.source, at.cohort, at.surfaces, {}, PROCESSING, how).keys() == {"3mm.png"}
     return ()
@@ -87,7 +92,7 @@ def convert(at: Project, how: ExecutionConfig) -> Iterable[str]:
     return [name.removesuffix("-OCTA") for name in converted if name.endswith("-OCTA")]
 
 
-STEPS = (read_cohort, inspect_eyes, settle_processing, process_eyes, draw_steps, convert)
+STEPS = (read_cohort, inspect_eyes, settle_processing, process_eyes, measure_biomarkers, draw_steps, convert)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -11,18 +11,35 @@ from tests.pipelines.conftest import catalog
 from tests.report.links import links_of, target
 
 MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
+FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
 
 
 def test_every_model_predicts_every_eye_once(mission):
     project, _ = mission
     predictions = catalog(project).load("evaluation.predictions")
     splits = catalog(project).load("splits")
-    assert set(predictions["model"]) == {*MODELS, "floor_depth_profile"}
+    assert set(predictions["model"]) == {*MODELS, *(f"floor_{name}" for name in FLOORS)}
     for _, rows in predictions.groupby("model"):
         assert sorted(rows["subject"]) == sorted(splits["subject"])
         held_out = set(splits.loc[splits["held_out"], "subject"])
         assert set(rows.loc[rows["part"] == "held_out", "subject"]) == held_out
     assert predictions["probability"].between(0, 1).all()
+
+
+def test_every_eye_has_its_biomarkers_and_every_model_its_null(mission):
+    loaded = catalog(mission[0])
+    table, splits = loaded.load("biomarkers"), loaded.load("splits")
+    assert sorted(table["subject"]) == sorted(splits["subject"])
+    assert table["thickness_retina_inner_nasal"].between(200, 450).all()
+    assert table["vessel_density_SVP_whole"].isna().all()
+    assert table["reasons"].str.contains("apart do not resolve capillaries").all()
+    assert table["reasons"].str.contains("too far apart for an avascular zone").all()
+    for subject, stored in loaded.load("biomarker_masks").items():
+        raw = loaded.load("source").volume(subject, "OCTA")
+        np.testing.assert_allclose(np.abs(nib.load(stored.path).affine[:2, :2]), np.abs(raw.affine[:2, :2]), atol=1e-6)
+    null = loaded.load("evaluation.label_permutation")
+    assert len(null) == 2 * (len(MODELS) + len(FLOORS))
+    assert null["p_value"].between(0, 1).all()
 
 
 def test_no_network_has_seen_what_it_is_judged_on(mission):

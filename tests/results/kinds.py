@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from octa_kedro.biomarkers.making import biomarker_parts
 from octa_kedro.explain.making import map_parts, slab_parts
 from octa_kedro.explain.predicted import predicted_map_parts, predicted_slab_parts
 from octa_kedro.inference.making import reading_parts
@@ -26,6 +27,7 @@ KINDS: dict[str, tuple[object, ...]] = {
     "inspection": (partial(inspect_eye, SOURCE, "10001", ("OCT",)), write_result),
     "reference": (partial(reference_parts, SOURCE, "10001"), write_result),
     "processed": (partial(processed_parts, SOURCE, "10001"), write_result),
+    "biomarkers": (partial(biomarker_parts, SOURCE, "10001"), write_result),
     "phantom": (make_eye, write_release),
     "classifier": (fit_classifier,),
     "autoencoder": (fit_autoencoder,),

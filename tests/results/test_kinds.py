@@ -30,7 +30,8 @@ TRIAL = {
     "resampling": ("preprocessing.resampling", "def ", TRAININGS | EYES | MAPS),
     "registration": ("preprocessing.registration", "def ", {"reference", "processed"}),
     "quality measures": ("preprocessing.quality", "def ", {"inspection"}),
-    "the reader": ("io.release", "def ", EYES | {"conversion"}),
+    "the reader": ("io.release", "def ", EYES | {"conversion", "biomarkers"}),
+    "how vessels are found": ("biomarkers.vessels", "def ", {"biomarkers"}),
     "how files are written": ("io.nifti", "def write_nifti", set(KINDS) - {"phantom"}),
     "drawing vessels": ("phantom.vessels", "def ", {"phantom"}),
     "drawing of parameters": ("tuning.space", "def ", {"study"}),
@@ -105,7 +106,7 @@ def graph() -> grimp.ImportGraph:
 
 def _makers(kind: str) -> set[str]:
     names = {getattr(maker, "func", maker).__module__ for maker in KINDS[kind]}
-    return names | ({"octa_kedro.io.release"} if kind in EYES | {"conversion"} else set())
+    return names | ({"octa_kedro.io.release"} if kind in EYES | {"conversion", "biomarkers"} else set())
 
 
 def test_comments_docstrings_and_lines_change_nothing(root: Path, before: dict[str, str]):

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 KINDS = {
     *("surfaces/thumbnail", "volume/enface/surfaces/lesion/oct/flatten", "volume", "image/surfaces"),
-    *("map", "slab_values", "map_over_scan", "reading"),
+    *("biomarkers", "map", "slab_values", "map_over_scan", "reading"),
     *("phantom", "fit_autoencoder", "fit_classifier", "study", "folder"),
 }
 ONLY_SHOWN = {

@@ -1,18 +1,24 @@
-"""The floor: what a linear model scores on features so plain that a network has to beat it."""
+"""Floors: what plain models score on features so plain that a network has to beat them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import ClassifierMixin
+from sklearn.compose import make_column_transformer
+from sklearn.dummy import DummyClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from octa_kedro.cohort.splits import fold_columns
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.metrics import FloatArray
 from octa_kedro.evaluation.predictions import CLASS_MARK, HELD_OUT, OUT_OF_FOLD, require_columns
+
+Fit = Callable[[npt.NDArray[np.bool_]], ClassifierMixin]
 
 
 def depth_profile_floor(profiles: Mapping[str, npt.ArrayLike], splits: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +44,47 @@ def linear_floor(features: Mapping[str, npt.ArrayLike], splits: pd.DataFrame, na
     in length, a `held_out` that is not boolean, no fold, and a fold whose training subjects lack a class.
     """
     rows = _checked_splits(splits)
-    matrix = _feature_matrix(features, list(rows["subject"]))
+    matrix = pd.DataFrame(_feature_matrix(features, list(rows["subject"])))
+    target = rows["target"].to_numpy(dtype=np.int64)
+    return _every_fold(rows, matrix, name, lambda training: _linear(matrix).fit(matrix[training], target[training]))
+
+
+def table_floor(features: pd.DataFrame, splits: pd.DataFrame, name: str) -> pd.DataFrame:
+    """As `linear_floor`, on a table with one row per subject (its index) that may have gaps and words.
+
+    A gap in a number is filled by the median of the fold's training subjects, and a column of its own says where it
+    was; words become one column each, as far as training subjects have them. A subject without a row has gaps alone.
+    """
+    if not features.index.is_unique:
+        raise DataError(f"subject '{features.index[features.index.duplicated()][0]}' has two rows of features")
+    rows = _checked_splits(splits)
+    matrix = features.reindex(rows["subject"].tolist()).reset_index(drop=True)
+    numbers = matrix.select_dtypes("number")
+    infinite = numbers.columns[np.isinf(numbers.to_numpy(dtype=float)).any(axis=0)]
+    if len(infinite):
+        raise DataError(f"the feature {infinite[0]} of '{name}' is infinite in some eye")
+    words = matrix.columns.difference(numbers.columns, sort=False)
+    matrix[words] = matrix[words].astype(object).where(matrix[words].notna(), "").astype(str)
+    target = rows["target"].to_numpy(dtype=np.int64)
+    return _every_fold(rows, matrix, name, lambda training: _linear(matrix).fit(matrix[training], target[training]))
+
+
+def majority_floor(splits: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions of "floor_majority", which sees nothing: the share of each class, for every eye alike.
+
+    The shares are those of all development subjects. Shares of the training subjects of each fold would be lower the
+    more of a class lie in the fold itself, and so would put its eyes in the wrong order (AUROC below .5).
+    """
+    rows = _checked_splits(splits)
+    target = rows["target"].to_numpy(dtype=np.int64)
+    nothing = pd.DataFrame({"nothing": np.zeros(len(rows))})
+    development = ~rows["held_out"].to_numpy(dtype=bool)
+    model = DummyClassifier(strategy="prior").fit(nothing[development], target[development])
+    return _every_fold(rows, nothing, "floor_majority", lambda _: model)
+
+
+def _every_fold(rows: pd.DataFrame, matrix: pd.DataFrame, name: str, fit: Fit) -> pd.DataFrame:
+    """The predictions of the model that `fit` gives for the training subjects (a mask over `rows`) of each fold."""
     target = rows["target"].to_numpy(dtype=np.int64)
     held_out = rows["held_out"].to_numpy(dtype=bool)
     names = list(rows.sort_values("target")["label"].unique()) if target.max() > 1 else ["", ""]
@@ -49,7 +95,7 @@ def linear_floor(features: Mapping[str, npt.ArrayLike], splits: pd.DataFrame, na
             training = ~held_out & (folds != fold)
             if np.unique(target[training]).size < len(names):
                 raise DataError(f"the training subjects of fold {fold} lack a class; '{name}' cannot be fitted")
-            model = _fit(matrix[training], target[training])
+            model = fit(training)
             for part, chosen in ((OUT_OF_FOLD, ~held_out & (folds == fold)), (HELD_OUT, held_out)):
                 if chosen.any():
                     predicted = _predict(model, matrix[chosen], rows[chosen], names)
@@ -59,12 +105,19 @@ def linear_floor(features: Mapping[str, npt.ArrayLike], splits: pd.DataFrame, na
     return table
 
 
-def _fit(matrix: FloatArray, target: npt.NDArray[np.int64]) -> Pipeline:
-    regression = LogisticRegression(C=1.0, class_weight="balanced", max_iter=10_000)
-    return make_pipeline(StandardScaler(), regression).fit(matrix, target)
+def _linear(matrix: pd.DataFrame) -> ClassifierMixin:
+    """A logistic regression on scaled numbers without gaps and on words."""
+    numbers = list(matrix.select_dtypes("number").columns)
+    words = [column for column in matrix.columns if column not in set(numbers)]
+    filled = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    plain = make_column_transformer(
+        (make_pipeline(filled, StandardScaler()), numbers),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words),
+    )
+    return make_pipeline(plain, LogisticRegression(C=1.0, class_weight="balanced", max_iter=10_000))
 
 
-def _predict(model: Pipeline, matrix: FloatArray, rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _predict(model: ClassifierMixin, matrix: pd.DataFrame, rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     passed_on = [column for column in ("patient", "eye", "disease") if column in rows]
     shares = model.predict_proba(matrix)
     each = {f"{CLASS_MARK}{name}": shares[:, index] for index, name in enumerate(names) if len(names) > 2}

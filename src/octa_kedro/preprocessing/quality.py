@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.io.volume import PlaneStack, Volume
+from octa_kedro.preprocessing.fovea import find_pit, places_mm
 from octa_kedro.preprocessing.geometry import apply_weights, axis_weights
 from octa_kedro.preprocessing.motion import axial_jitter_um, motion_line_share, saccade_share
 from octa_kedro.preprocessing.projection import project
@@ -27,9 +28,6 @@ UNITS = {"_um_per_mm2": " um/mm2", "_deg": " deg", "_db": " dB", "_um": " um", "
 COLUMNS = 32  # A-scans along each axis that are looked at where all would be slow
 ABOVE_ILM_MM = 0.06  # what lies nearer than this above the ILM does not count as vitreous
 SMOOTH_MM = 0.08
-PIT_SURROUND_MM = 0.6
-PIT_BORDER_MM = 0.4
-PIT_UM = 20.0  # a shallower dip of the retina is no fovea to centre on
 BORDER_MM = 0.02
 DARK = 0.5  # of the scan's median signal
 THUMBNAIL = 128
@@ -71,7 +69,7 @@ def measure_quality(oct_volume: Volume, octa: Volume | None, surfaces: PlaneStac
     vitreous, noise = _vitreous(oct_volume, ilm)
     signal = float(np.median(retina)) - vitreous
     flow = np.nan if octa is None else float(np.percentile(map_, 75)) - np.nan_to_num(_vitreous(octa, ilm)[0])
-    pit_um, decentration = _fovea((middle - ilm) * oct_volume.spacing[2], oct_volume)
+    pit = find_pit((middle - ilm) * oct_volume.spacing[2], oct_volume.spacing[:2])
     tilt, curvature = _shape(bm * oct_volume.spacing[2], oct_volume)
     values = (
         20 * np.log10(max(signal, 1e-6) / noise),
@@ -81,8 +79,8 @@ def measure_quality(oct_volume: Volume, octa: Volume | None, surfaces: PlaneStac
         saccade_share(map_, oct_volume),
         tilt,
         curvature,
-        pit_um,
-        decentration if pit_um >= PIT_UM else np.nan,
+        pit.depth_um,
+        pit.decentration_mm if pit.found else np.nan,
         _cut_off(oct_volume, ilm, bm),
         _saturated(oct_volume, ilm, bm),
         _dark(retina - vitreous, oct_volume),
@@ -161,12 +159,6 @@ def _middle(volume: Volume, surfaces: PlaneStack) -> NDArray:
     return (_index(volume, surfaces, "ILM") + _index(volume, surfaces, "BM")) / 2
 
 
-def _places(volume: Volume) -> tuple[NDArray, NDArray]:
-    """Millimetres (x, y) of each A-scan from the scan's centre."""
-    x, y = ((np.arange(n) - (n - 1) / 2) * s for n, s in zip(volume.array.shape[:2], volume.spacing[:2], strict=True))
-    return np.meshgrid(x, y, indexing="ij")
-
-
 def _smooth(plane: NDArray, volume: Volume, deviation_mm: float) -> NDArray:
     deviation = [deviation_mm / spacing for spacing in volume.spacing[:2]]
     return gaussian_filter(plane, deviation, mode="nearest")
@@ -184,27 +176,13 @@ def _vitreous(volume: Volume, ilm: NDArray) -> tuple[float, float]:
 
 def _shape(bm_mm: NDArray, volume: Volume) -> tuple[float, float]:
     """Tilt in degrees and curvature in um/mm2 of a paraboloid through BM; of the bowl's middle, not of its rim."""
-    x, y = (plane.ravel() for plane in _places(volume))
+    x, y = (plane.ravel() for plane in places_mm(volume.array.shape, volume.spacing[:2]))
     known = np.isfinite(bm_mm).ravel()
     if known.sum() < 10:
         return np.nan, np.nan
     design = np.stack([x, y, x**2 + y**2, np.ones_like(x)], axis=1)[known]
     along_x, along_y, bowl, _ = np.linalg.lstsq(design, bm_mm.ravel()[known], rcond=None)[0]
     return float(np.degrees(np.arctan(np.hypot(along_x, along_y)))), float(-1000 * bowl)
-
-
-def _fovea(inner_mm: NDArray, volume: Volume) -> tuple[float, float]:
-    """Depth in um of the deepest dip of the inner retina, and its distance in mm from the scan's centre."""
-    thickness = np.nan_to_num(inner_mm, nan=float(np.nanmedian(inner_mm)))
-    dip = _smooth(thickness, volume, PIT_SURROUND_MM) - _smooth(thickness, volume, SMOOTH_MM)
-    x, y = _places(volume)
-    width, height, _ = volume.extent_mm
-    # at the border there are no surroundings to be deeper than
-    within = (np.abs(x) <= width / 2 - PIT_BORDER_MM) & (np.abs(y) <= height / 2 - PIT_BORDER_MM)
-    if not within.any():
-        return np.nan, np.nan
-    at = np.unravel_index(int(np.where(within, dip, -np.inf).argmax()), dip.shape)
-    return float(1000 * dip[at]), float(np.hypot(x[at], y[at]))
 
 
 def _cut_off(volume: Volume, ilm: NDArray, bm: NDArray) -> float:

@@ -41,6 +41,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "pytorch_grad_cam": "grad-cam",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
 }
 """Under another name than they are imported by, for speed: asking the metadata of every package takes a second."""

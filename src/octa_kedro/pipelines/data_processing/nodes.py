@@ -163,6 +163,27 @@ def process_eyes(
 
 
 @node_function
+def measure_biomarkers(
+    source: Source, cohort: pd.DataFrame, surfaces: Manifest, config: ProcessingConfig, execution: ExecutionConfig
+) -> Job:
+    """Scans at their own sampling -> each eye's biomarkers, with masks of what was measured."""
+    from octa_kedro.biomarkers.making import MASKS, biomarker_recipes
+    from octa_kedro.results.recipe import Job
+
+    eyes = cohort["subject"].astype(str).tolist()
+    recipes = biomarker_recipes(source, eyes, surfaces, config, on_error=execution.on_error)
+    return Job(recipes, MASKS, execution)
+
+
+@node_function
+def tabulate_biomarkers(measured: Manifest) -> pd.DataFrame:
+    """One row per eye, a column for each biomarker, and the reasons for which some are empty."""
+    from octa_kedro.biomarkers.making import tabulate_biomarkers
+
+    return tabulate_biomarkers(measured)
+
+
+@node_function
 def collect_transforms(images: Mapping[str, Stored]) -> dict[str, Any]:
     """How each eye was placed: its transform and how well it was registered."""
     from octa_kedro.preprocessing.placement_record import read_placement

@@ -75,6 +75,13 @@ def _what() -> list[Node]:
             PROCESSED,
             name="process_eyes",
         ),
+        Node(
+            nodes.measure_biomarkers,
+            ["source", "screened_cohort", "surfaces", CONFIG, EXECUTION],
+            "biomarker_masks",
+            name="measure_biomarkers",
+        ),
+        Node(nodes.tabulate_biomarkers, "biomarker_masks", "biomarkers", name="tabulate_biomarkers"),
         Node(nodes.collect_transforms, "processed_volumes", "transforms", name="collect_transforms"),
     ]
 
@@ -85,7 +92,7 @@ def _shown(structure: Structure) -> list[Node]:
     return [
         Node(
             nodes.admit_eyes,
-            ["drawn_splits", "eye_flow_quality", *PROCESSED],
+            ["drawn_splits", "eye_flow_quality", *PROCESSED, "biomarker_masks"],
             ["splits", "eye_flow", "flow_table", "flow_report"],
             name="admit_eyes",
         ),

@@ -22,13 +22,17 @@ log = logging.getLogger(__name__)
 
 
 @node_function
-def score_floor(images: Mapping[str, Stored], splits: pd.DataFrame) -> pd.DataFrame:
-    """What a linear model scores on mean depth profiles: a network has to beat this."""
-    from octa_kedro.evaluation.floor import depth_profile_floor
+def score_floors(
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    biomarkers: pd.DataFrame,
+    quality: pd.DataFrame,
+    splits: pd.DataFrame,
+) -> pd.DataFrame:
+    """What plain models score on plain features: a network has to beat the best of them."""
+    from octa_kedro.evaluation.plain_features import all_floors
 
-    wanted = set(splits["subject"].astype(str))
-    profiles = {subject: stored().array.mean(axis=(0, 1)) for subject, stored in images.items() if subject in wanted}
-    return depth_profile_floor(profiles, splits)
+    return all_floors(images, maps, biomarkers, quality, splits)
 
 
 @node_function
@@ -79,6 +83,14 @@ def tabulate_metrics(
     text = "\n".join(block for block in blocks if block) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)
     return table, text
+
+
+@node_function
+def permute_labels(predictions: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
+    """What AUROC chance gives each model, and how likely chance is to give what was found."""
+    from octa_kedro.evaluation.permutation import label_permutation
+
+    return label_permutation(predictions, permutations=config.resamples, level=config.level, seed=config.seed)
 
 
 @node_function

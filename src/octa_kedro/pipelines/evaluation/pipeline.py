@@ -5,6 +5,7 @@ from octa_kedro.pipelines.evaluation import nodes
 from octa_kedro.pipelines.naming import keyword
 
 PARAMETERS = "params:evaluation"
+FEATURES = ["processed_volumes", "enface_maps", "biomarkers", "quality_table"]  # of the floors
 
 
 def create_pipeline(structure: Structure) -> Pipeline:
@@ -15,7 +16,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
     histories = {m: [f"{m}.fold_{fold}.history" for fold in structure.fold_numbers] for m in structure.models}
     template = Pipeline(
         [
-            Node(nodes.score_floor, ["processed_volumes", "splits"], "floor", name="score_floor"),
+            Node(nodes.score_floors, [*FEATURES, "splits"], "floor", name="score_floors"),
             Node(
                 nodes.pool_models,
                 {"floor": "floor", "splits": "splits", **tables, **seen},
@@ -35,6 +36,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
                 ["metrics", "report"],
                 name="tabulate_metrics",
             ),
+            Node(nodes.permute_labels, ["predictions", PARAMETERS], "label_permutation", name="permute_labels"),
             Node(
                 nodes.draw_metrics,
                 ["predictions", "splits", PARAMETERS],
@@ -52,7 +54,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
         template,
         namespace="evaluation",
         inputs={
-            "processed_volumes",
+            *FEATURES,
             "splits",
             *tables.values(),
             *seen.values(),
