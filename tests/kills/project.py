@@ -129,7 +129,8 @@ def _meaning(path: Path, project: Path) -> bytes:
     if path.suffix == ".json" and (content := json.loads(text)) and content.keys() >= {"sha256", "content"}:
         plain = content["content"]  # its own hash is of the version, too
         if OF_MEASURED.match(path.name):
-            plain = {key: value for key, value in plain.items() if key != "sha256"}
+            made_from = {name: sha for name, sha in plain["made_from"].items() if not name.endswith(".history")}
+            plain = {key: value for key, value in plain.items() if key != "sha256"} | {"made_from": made_from}
         return json.dumps(plain, sort_keys=True).encode()
     return text.encode()
 
