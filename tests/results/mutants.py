@@ -15,8 +15,9 @@ from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-import joblib
 import pytest
+import torch
+from joblib.hashing import NumpyHasher
 from kedro.pipeline.node import Node
 
 from octa_kedro.results.recipe import Job, Recipe
@@ -27,6 +28,13 @@ SWAPPED: dict[type, type] = {
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
 }  # fmt: skip
+
+
+class _Hasher(NumpyHasher):
+    """Hashes the numbers of a tensor; what torch writes of one holds its place in memory."""
+
+    def save(self, obj: Any) -> None:
+        super().save(obj.detach().numpy() if isinstance(obj, torch.Tensor) else obj)
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Maker:
 
     def given(self) -> dict[tuple[str, str, str], tuple[str, str]]:
         """Of every recipe the name of its files, and a hash of all that its maker is given."""
-        return {key: (one.name(key[2]), str(joblib.hash(one.make))) for key, one in self.recipes().items()}
+        return {key: (one.name(key[2]), _Hasher("md5").hash(one.make)) for key, one in self.recipes().items()}
 
 
 def kept_makers(patch: pytest.MonkeyPatch) -> dict[str, Maker]:
