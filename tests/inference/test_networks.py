@@ -49,7 +49,8 @@ def test_a_version_can_be_asked_for(trained: Path):
 
 
 def test_a_missing_fold_is_named(trained: Path):
-    with pytest.raises(CheckpointError, match=r"fold_4: no checkpoint there, .*all folds of training_3d; train it"):
+    with pytest.raises(CheckpointError, match=r"fold_4: no checkpoint there, .*all folds and seeds of training_3d; train
+    it"):
         models(trained, folds=4).take(InferenceConfig())
 
 

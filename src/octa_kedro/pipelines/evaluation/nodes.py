@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.pipelines.naming import model_of
+from octa_kedro.pipelines.naming import model_of, seed_of
 from octa_kedro.pipelines.node_function import node_function
 
 if TYPE_CHECKING:
@@ -37,15 +37,21 @@ def score_floors(
 
 @node_function
 def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All models' predictions, one per eye and one per fold and eye, once they agree with the splits and with what the
-    networks have seen; keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects
+    """All models' predictions, one per eye and one per network and eye, once they agree with the splits and with what
+    the networks have seen; keywords are those of `keyword` for predictions, with ``seen__`` before them for subjects
     seen."""
     from octa_kedro.evaluation.agreement import pool_agreed
 
     seen = {key.removeprefix(SEEN): table for key, table in tables.items() if key.startswith(SEEN)}
     predicted = {key: table for key, table in tables.items() if not key.startswith(SEEN)}
+    numbers = sorted((seed_of(key), model_of(key)) for key in predicted)
+    seeds = {model: number for number, model in numbers}  # the highest is the last
     return pool_agreed(
-        floor, splits, [(model_of(k), t) for k, t in predicted.items()], [(model_of(k), t) for k, t in seen.items()]
+        floor,
+        splits,
+        [(model_of(k), t) for k, t in predicted.items()],
+        [(model_of(k), t) for k, t in seen.items()],
+        seeds,
     )
 
 
