@@ -72,20 +72,36 @@ def calibrate_models(predictions: pd.DataFrame, config: EvaluationConfig) -> pd.
 
 
 @node_function
+def tabulate_variation(
+    predictions: pd.DataFrame, by_network: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig
+) -> pd.DataFrame:
+    """What single trainings reach, and how much eyes, division into folds and seed have to do with it."""
+    from octa_kedro.cohort.splits import repeats_of_folds
+    from octa_kedro.evaluation.variation import variation_table
+
+    return variation_table(predictions, by_network, repeats_of_folds(splits), config)
+
+
+@node_function
 def tabulate_metrics(
-    predictions: pd.DataFrame, comparisons: pd.DataFrame, calibration: pd.DataFrame, config: EvaluationConfig
+    predictions: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    calibration: pd.DataFrame,
+    variation: pd.DataFrame,
+    config: EvaluationConfig,
 ) -> tuple[pd.DataFrame, str]:
     """Every metric with its interval, as a table and as text; the text begins with the verdict, ends with what the
     predictions were made from, and goes to the log too."""
     from octa_kedro.evaluation.calibration import format_calibration
     from octa_kedro.evaluation.origin import describe_origin
     from octa_kedro.evaluation.tables import format_metric_table, metric_table
+    from octa_kedro.evaluation.variation import format_variation
     from octa_kedro.evaluation.verdict import verdict_text
 
     made = predictions.attrs.get("made")
     table = metric_table(predictions, config)
     blocks = [verdict_text(comparisons, config), "# Metrics\n", format_metric_table(table)]
-    blocks.append(format_calibration(calibration))
+    blocks += [format_variation(variation), format_calibration(calibration)]
     text = "\n".join(block for block in blocks if block) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)
     return table, text

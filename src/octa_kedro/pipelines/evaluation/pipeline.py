@@ -32,8 +32,14 @@ def create_pipeline(structure: Structure) -> Pipeline:
             ),
             Node(nodes.calibrate_models, ["predictions", PARAMETERS], "calibration", name="calibrate_models"),
             Node(
+                nodes.tabulate_variation,
+                ["predictions", "fold_predictions", "splits", PARAMETERS],
+                "variation",
+                name="tabulate_variation",
+            ),
+            Node(
                 nodes.tabulate_metrics,
-                ["predictions", "comparisons", "calibration", PARAMETERS],
+                ["predictions", "comparisons", "calibration", "variation", PARAMETERS],
                 ["metrics", "report"],
                 name="tabulate_metrics",
             ),
