@@ -168,7 +168,8 @@ def test_one_seed_and_one_division_are_told_in_table_and_text():
     reasons = found.query("part == 'held_out' and metric == 'auroc'").set_index("what")["reason"]
     assert reasons[SEED] == ONE_SEED
     text = format_variation(found)
-    assert f"- seed: {ONE_SEED}" in text
+    assert f"- net, seed: {ONE_SEED}" in text
+    assert format_variation(found.assign(reason=found["reason"].replace("", np.nan))) == text  # as a file gives it back
     assert "## What the AUROC depends on, held out" in text
     line = next(line for line in text.splitlines() if line.startswith("| net"))
     assert line.count("n/a") == 3  # out of fold there is one training: no division, no seed, not both

@@ -108,17 +108,19 @@ def variation_table(
 
 def format_variation(table: pd.DataFrame) -> str:
     """Return the AUROCs of the variation table as Markdown: a block per part, a line per model, and what is unknown."""
-    blocks = []
+    table, blocks = table.assign(reason=table["reason"].fillna("")), []  # an empty cell of a file is a missing value
     for part, rows in table[table["metric"] == "auroc"].groupby("part", sort=False):
         lines = [["model", "single trainings: median [lowest, highest]", *(f"sd by {name}" for name in COMPONENTS)]]
-        notes: dict[str, None] = {}
+        notes: list[str] = []
         for model, own in rows.groupby("model", sort=False):
             values = own.loc[own["what"] == TRAINING, "value"]
             deviations, reasons = (dict(zip(own["what"], own[name], strict=True)) for name in ("value", "reason"))
             span = f"{len(values)}: {values.median():.2f} [{values.min():.2f}, {values.max():.2f}]"
             cells = [span, *(f"{deviations[name]:.3f}" for name in COMPONENTS)]
             lines.append([as_text(str(model)), *(cell.replace("nan", "n/a") for cell in cells)])
-            notes |= {f"- {name}: {reasons[name]}": None for name in COMPONENTS if reasons[name]}
+            for reason in dict.fromkeys(reasons[name] for name in COMPONENTS if reasons[name]):
+                of = [name for name in COMPONENTS if reasons[name] == reason]
+                notes.append(f"- {model}, {', '.join(of)}: {reason}")
         title = f"## What the AUROC depends on, {PART_TITLES.get(str(part), str(part)).lower()} (standard deviations)"
         blocks.append("\n".join([title, "", markdown_table(lines), *(["", *map(as_text, notes)] if notes else []), ""]))
     return "\n".join(blocks)
