@@ -149,6 +149,36 @@ def test_a_repeat_that_is_missing_is_named(repeated: pd.DataFrame):
         pool_predictions(short[short["part"] == "out_of_fold"], 2)
 
 
+def test_every_seed_of_every_fold_is_asked_for(splits: pd.DataFrame):
+    table = pd.concat([predicted(splits).assign(seed=seed) for seed in (1, 2)], ignore_index=True)
+    require_agreement(table, splits, {"net": 2})
+    lost = (table["subject"] == "c") & (table["seed"] == 2)
+    with pytest.raises(DataError, match="net: fold 2, seed 2, has no out of fold prediction of subject c"):
+        require_agreement(table[~lost], splits, {"net": 2})
+    with pytest.raises(DataError, match=r"predictions of fold 1, seed 2, but it is trained with 1 seeds"):
+        require_agreement(table, splits)
+    seen = seen_by(splits)
+    with pytest.raises(DataError, match="net, fold 1, seed 2: what its network has seen is not known"):
+        require_unseen(table, seen, splits)
+    leaky = pd.concat([seen, planted(splits, "h", "training").assign(seed=2)], ignore_index=True)
+    with pytest.raises(LeakError, match="net, fold 1, seed 2: 1 subject"):
+        require_unseen(table, leaky, splits)
+
+
+def test_the_node_takes_seeds_from_the_names_of_its_inputs(splits: pd.DataFrame):
+    table, seen = predicted(splits).drop(columns="model"), seen_by(splits).drop(columns="model")
+    places = {f"net__fold_{k}{mark}": (k, s) for k in (1, 2) for s, mark in ((1, ""), (2, "__seed_2"))}
+    parts = {name: table[table["fold"] == k].assign(seed=s) for name, (k, s) in places.items()}
+    known = {f"seen__{name}": seen[seen["fold"] == k].assign(seed=s) for name, (k, s) in places.items()}
+    pooled, by_network = pool_models(table.assign(model="floor"), splits, **parts, **known)
+    assert pooled.groupby("model")["networks"].max().to_dict() == {"floor": 2, "net": 4}
+    assert by_network.groupby("model")["seed"].max().to_dict() == {"floor": 1, "net": 2}
+    assert not by_network.duplicated(["model", "fold", "seed", "subject"]).any()
+    stray = parts | {"net__fold_1__seed_2": parts["net__fold_1"]}
+    with pytest.raises(DataError, match="net: fold 1, seed 2, has no"):
+        pool_models(table.assign(model="floor"), splits, **stray, **known)
+
+
 def test_the_node_checks_both(splits: pd.DataFrame):
     table, seen = predicted(splits), seen_by(splits)
     floor = table.assign(model="floor")

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from octa_kedro.errors import DataError, LeakError
-from octa_kedro.evaluation.predictions import pool_predictions, require_same_eyes
+from octa_kedro.evaluation.predictions import mean_over_seeds, pool_predictions, require_same_eyes
 
 from .builders import held_out_rows, prediction_rows
 
@@ -11,7 +11,8 @@ def test_out_of_fold_rows_are_kept_as_they_are():
     table = prediction_rows([0, 1, 1], [0.1, 0.8, 0.4])
     pooled = pool_predictions(table)
     pd.testing.assert_frame_equal(pooled[table.columns], table)
-    assert pooled["folds"].tolist() == [1, 1, 1]
+    assert pooled["folds"].tolist() == pooled["networks"].tolist() == [1, 1, 1]
+    assert pooled["seed"].tolist() == [1, 1, 1]
     assert pooled["spread"].isna().all()
 
 
@@ -113,3 +114,53 @@ def test_models_judged_on_different_eyes_are_named():
     other = pd.DataFrame([{"model": "a", "subject": "s1"} | rows, {"model": "b", "subject": "s2"} | rows])
     with pytest.raises(DataError, match=r"a and b were judged on different eyes \(first s1, held_out\)"):
         require_same_eyes(other)
+
+
+def seeded_rows() -> pd.DataFrame:
+    """Two development eyes in two folds and a held-out eye, by two seeds of each fold."""
+    out_of_fold = [prediction_rows([0, 1], [0.1 + s / 10, 0.5 + s / 10]).assign(seed=s) for s in (1, 2)]
+    held_out = [held_out_rows("7", [0.2, 0.6 + s / 10]).assign(seed=s) for s in (1, 2)]
+    return pd.concat([*out_of_fold, *held_out], ignore_index=True)
+
+
+def test_seeds_are_averaged_with_their_spread():
+    pooled = pool_predictions(seeded_rows(), 1, {"training_3d": 2}).set_index("subject")
+    assert pooled["probability"].to_dict() == pytest.approx(
+        {"1000": 0.25, "1001": 0.65, "7": (0.2 + 0.7 + 0.2 + 0.8) / 4}
+    )
+    assert pooled["networks"].to_dict() == {"1000": 2, "1001": 2, "7": 4}
+    assert pooled["folds"].to_dict() == {"1000": 1, "1001": 1, "7": 2}
+    assert pooled[["fold", "seed"]].to_numpy().tolist() == [[1, 0], [2, 0], [0, 0]]
+    assert pooled.loc["1000", "spread"] == pytest.approx(0.1 / 2**0.5)
+
+
+def test_a_model_that_is_fitted_once_stands_beside_one_with_seeds():
+    floor = prediction_rows([0, 1], [0.3, 0.7], model="floor_depth_profile")
+    pooled = pool_predictions(pd.concat([seeded_rows().query("part == 'out_of_fold'"), floor]), 1, {"training_3d": 2})
+    assert pooled.groupby("model")["networks"].first().to_dict() == {"floor_depth_profile": 1, "training_3d": 2}
+    pd.testing.assert_series_equal(
+        pooled.query("model != 'training_3d'")["probability"], floor["probability"], check_index=False
+    )
+
+
+@pytest.mark.parametrize(("subject", "fold"), [("1001", 2), ("7", 1)])
+def test_a_missing_seed_is_named(subject: str, fold: int):
+    table = seeded_rows()
+    short = table[(table["subject"] != subject) | (table["fold"] != fold) | (table["seed"] == 1)]
+    with pytest.raises(DataError, match=rf"subject '{subject}' has no prediction of fold {fold}, seed 2; .*structure"):
+        pool_predictions(short, 1, {"training_3d": 2})
+
+
+def test_a_seed_twice_and_one_too_many_are_named():
+    table = seeded_rows()
+    with pytest.raises(DataError, match=r"subject '1000' is predicted more than once out of fold \(fold 1, seed 2\)"):
+        pool_predictions(pd.concat([table, table.query("seed == 2 and subject == '1000'")]), 1, {"training_3d": 2})
+    with pytest.raises(DataError, match="subject '1000' has a prediction of seed 2, but there is none"):
+        pool_predictions(table)
+
+
+def test_the_mean_over_seeds_leaves_folds_apart():
+    table = mean_over_seeds(seeded_rows())
+    assert table.columns.tolist() == seeded_rows().columns.tolist()
+    assert table.query("subject == '7'")["probability"].tolist() == pytest.approx([0.2, 0.75])
+    assert table.query("subject == '7'")["fold"].tolist() == [1, 2]

@@ -12,7 +12,7 @@ from tests.faults.judge import Bench
 from tests.faults.making import Change, content, cut, edited, flipped, found, removed, table_edited
 
 GROUP = "damage"
-STEPS = ("pool_models", "compare_models", "calibrate_models", "tabulate_metrics")
+STEPS = ("pool_models", "compare_models", "calibrate_models", "tabulate_variation", "tabulate_metrics")
 EVALUATE = f"run --env nifti_folder --nodes {','.join(f'evaluation.{step}' for step in STEPS)}"
 LEARN = "run --env nifti_folder --nodes training_3d.fold_1.train"
 PREDICT = "run --env nifti_folder --nodes training_3d.fold_1.predict"

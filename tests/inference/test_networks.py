@@ -19,7 +19,7 @@ from tests.explain.test_patches import checkpoint
 
 def put(path: Path, **changes: Any) -> Path:
     card = checkpoint(**changes).card
-    save_checkpoint(path, Checkpoint({"weight": torch.full((2,), float(card.fold))}, card))
+    save_checkpoint(path, Checkpoint({"weight": torch.full((2,), card.fold + card.seed / 10)}, card))
     return path
 
 
@@ -49,8 +49,34 @@ def test_a_version_can_be_asked_for(trained: Path):
 
 
 def test_a_missing_fold_is_named(trained: Path):
-    with pytest.raises(CheckpointError, match=r"fold_4: no checkpoint there, .*all folds of training_3d; train it"):
+    with pytest.raises(
+        CheckpointError, match=r"fold_4: no checkpoint there, .*all folds and seeds of training_3d; train"
+    ):
         models(trained, folds=4).take(InferenceConfig())
+
+
+def test_all_seeds_of_all_folds_are_taken(trained: Path):
+    root, folder = trained / "models", trained / "models" / "training_3d"
+    for fold in (1, 2):
+        put(folder / f"fold_{fold}.seed_2" / FILE / "v2" / FILE, fold=fold, seed=2)
+    for folds in (2, None):
+        seeded = ModelFolder(root, trained, folds, "test", seeds=2)
+        if folds is None:
+            with pytest.raises(CheckpointError, match=r"fold_3\.seed_2: no checkpoint there, .*all folds and seeds"):
+                seeded.take(InferenceConfig())
+            continue
+        found = seeded.take(InferenceConfig())
+        assert [(n.card.fold, n.card.seed) for n in found] == [(1, 1), (2, 1), (1, 2), (2, 2)]
+    once = models(trained).take(InferenceConfig())  # seeds of an earlier structure are left out
+    assert [n.card.seed for n in once] == [1, 1]
+
+
+def test_the_network_of_another_seed_is_refused(trained: Path):
+    folder = trained / "models" / "training_3d"
+    put(folder / "fold_1.seed_2" / FILE / "v2" / FILE, fold=1, seed=3)
+    put(folder / "fold_2.seed_2" / FILE / "v2" / FILE, fold=2, seed=2)
+    with pytest.raises(CheckpointError, match=r"is the network of fold_1\.seed_3, not of fold_1\.seed_2"):
+        ModelFolder(trained / "models", trained, 2, "test", seeds=2).take(InferenceConfig())
 
 
 def test_where_their_number_follows_from_the_data_all_folds_are_taken(trained: Path):

@@ -59,6 +59,7 @@ OTHER_CARD = {
     "views": {"flip_x": True},
     "classes": ("NORMAL", "AMD"),
     "fold": 2,
+    "seed": 2,
     "epoch": 4,
     "metrics": {},
     "seen": {"training": ("b",)},

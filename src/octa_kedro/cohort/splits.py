@@ -23,6 +23,12 @@ def fold_columns(splits: pd.DataFrame) -> list[str]:
     return ["fold", *sorted(repeats, key=lambda name: int(name.removeprefix(REPEAT_MARK)))]
 
 
+def repeats_of_folds(splits: pd.DataFrame) -> dict[int, int]:
+    """The repeat (1, 2, ...) that each fold belongs to."""
+    columns = enumerate(fold_columns(splits), start=1)
+    return {int(fold): repeat for repeat, name in columns for fold in sorted(set(splits[name]) - {0})}
+
+
 def make_splits(cohort: pd.DataFrame, config: SplitConfig) -> pd.DataFrame:
     """The cohort with the columns held_out (bool) and fold.
 

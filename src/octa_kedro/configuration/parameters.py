@@ -45,6 +45,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "inference": InferenceConfig,
     "tuning": TuningConfig,
 }
+STRUCTURAL = Structure.model_fields.keys() - GROUPS.keys()
 assert GROUPS.keys() == PARAMETER_GROUPS
 
 
@@ -60,6 +61,11 @@ def check_parameters(
     models = [*structure.models, *base_models]
     classes: dict[str, type[BaseModel]] = {**dict.fromkeys(models, TrainingConfig), **GROUPS}
     for group, values in parameters.items():
+        if group in STRUCTURAL:
+            raise ConfigError(
+                f"parameter {group!r} is structural, since pipelines are built from it; set it in "
+                "conf/<env>/structure.yml or conf/local/structure.yml"
+            )
         if group not in classes:
             near = get_close_matches(group, classes, n=1)
             guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(classes))}"

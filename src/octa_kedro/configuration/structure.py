@@ -1,4 +1,4 @@
-"""What the pipelines are built from: the number of folds and repeats, the models to compare, the kind of source.
+"""What the pipelines are built from: the number of folds, repeats and seeds, the models to compare, the kind of source.
 
 Kedro builds pipelines before it loads parameters, so these few facts live in ``conf/<env>/structure.yml``.
 """
@@ -42,16 +42,17 @@ PARAMETER_GROUPS = frozenset(
 class Structure(Config):
     """The facts of ``structure.yml``, with its `folds` in numbers (see `parse_structure`).
 
-    `source` is the layout that scans are read in; only the phantom is also written. With `repeats` the
-    division into `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. `models`
-    maps the namespace (and parameter group) of each model to its number of spatial dimensions; `explain`
-    lists those that get maps, `tune` those with a search for parameters. With `pretraining` there is an autoencoder
-    per fold.
+    `source` is the layout that scans are read in; only the phantom is also written. With `repeats` the division into
+    `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. Every fold of every classifier is
+    trained `seeds` times; there is one pre-training per fold. `models` maps the namespace (and parameter group) of each
+    model to its number of spatial dimensions; `explain` lists those that get maps, `tune` those with a search for
+    parameters. With `pretraining` there is an autoencoder per fold.
     """
 
     source: Literal["phantom", "octa500", "nifti_folder", "vendor"]
     folds: int = Field(ge=1)
     repeats: int = Field(1, ge=1)
+    seeds: int = Field(1, ge=1)
     pretraining: bool
     models: dict[str, Literal[2, 3]] = Field(min_length=1)
     explain: tuple[str, ...] = ()
@@ -77,6 +78,11 @@ class Structure(Config):
     def fold_numbers(self) -> range:
         """1 .. folds x repeats."""
         return range(1, self.folds * self.repeats + 1)
+
+    @property
+    def trainings(self) -> tuple[tuple[int, int], ...]:
+        """Fold and seed of every training of a model: all folds with the first seed, then all with the second, ..."""
+        return tuple((fold, seed) for seed in range(1, self.seeds + 1) for fold in self.fold_numbers)
 
     def check_splits(self, splits: Mapping[str, Any]) -> None:
         """ConfigError if the parameters `splits` say other folds or repeats than these."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
     """The folder of an environment's models, from which an inference takes its networks; there is nothing to save.
 
-    `folds` x `repeats` networks belong to a model (``auto``: as many as are there), the newest of each unless a load
-    version is asked for. Paths that a run names are relative to the folder `relative_to`. Versions newer than `until`,
-    which a run sets to its own, are not taken.
+    `folds` x `repeats` folds (``auto``: as many as are there) with `seeds` networks each belong to a model, the newest
+    of each unless a load version is asked for. Paths that a run names are relative to the folder `relative_to`.
+    Versions newer than `until`, which a run sets to its own, are not taken.
     """
 
     until: str | None = None
@@ -38,6 +38,7 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         relative_to: Mapping[str, str],
         folds: int | Literal["auto"],
         repeats: int = 1,
+        seeds: int = 1,
         environment: str = "",
         version: Version | None = None,
         metadata: dict[str, Any] | None = None,
@@ -46,6 +47,7 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         # Kedro makes a nested `path` relative to the project, and no other key
         self._base = Path(relative_to["path"])
         self._folds = None if folds == "auto" else folds * repeats
+        self._seeds = seeds
         self._environment = environment
         self.metadata = metadata
 
@@ -54,7 +56,9 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         from octa_kedro.inference.networks import ModelFolder
 
         version = self._version.load if self._version else None
-        return ModelFolder(Path(self._filepath), self._base, self._folds, self._environment, version, self.until)
+        return ModelFolder(
+            Path(self._filepath), self._base, self._folds, self._environment, version, self.until, self._seeds
+        )
 
     def save(self, data: NoReturn) -> None:
         """Refused: ConfigError."""
@@ -64,7 +68,7 @@ class ModelFolderDataset(AbstractVersionedDataset["NoReturn", "ModelFolder"]):
         return True
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "folds": self._folds, "version": self._version}
+        return {"filepath": str(self._filepath), "folds": self._folds, "seeds": self._seeds, "version": self._version}
 
 
 class CheckpointDataset(VersionedFile["Checkpoint", "Checkpoint | None"]):

@@ -20,6 +20,7 @@ from octa_kedro.evaluation.predictions import (
     FLOOR_MARK,
     OUT_OF_FOLD,
     class_columns,
+    mean_over_seeds,
     patients_behind,
     require_same_eyes,
 )
@@ -209,7 +210,7 @@ def _reason(part: _Part, difference: float, has_width: bool, some_undefined: boo
 
 def _by_fold(by_fold: pd.DataFrame, config: EvaluationConfig) -> list[Row]:
     """Pairs of models by the AUROCs of each fold's validation eyes."""
-    rows = by_fold[by_fold["part"] == OUT_OF_FOLD]
+    rows = mean_over_seeds(by_fold[by_fold["part"] == OUT_OF_FOLD])
     folds: Sequence[Any] = sorted(set(rows["fold"]))
     eyes = rows["subject"].nunique()
     validated = rows.groupby(["model", "fold"])["subject"].nunique().mean()

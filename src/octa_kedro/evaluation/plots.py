@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_curve
 
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.metrics import FloatArray, confusion_counts, multiclass_counts
@@ -80,9 +81,9 @@ def confusion_figure(pooled: pd.DataFrame, config: EvaluationConfig, class_names
 
 
 def history_figure(history: pd.DataFrame) -> Figure:
-    """Return loss and validation AUROC over epochs, a column per fold, the best epoch marked.
+    """Return loss and validation AUROC over epochs, a column per fold and seed, the best epoch marked.
 
-    Columns: fold, epoch, train_loss, best (bool; where several epochs of a fold are marked, the last counts) and
+    Columns: fold, seed (1 where there is none), epoch, train_loss, best (bool; of several the last counts) and
     val_loss, val_auroc; an autoencoder's history has no column of validation, and no row of AUROC. With
     val_balanced_accuracy that is drawn too; with lr and seconds there is one more row, the learning rate, headed by
     the median duration of an epoch and, with memory_gib, the most memory.
@@ -90,14 +91,14 @@ def history_figure(history: pd.DataFrame) -> Figure:
     judged = any(str(name).startswith("val_") for name in history.columns)
     columns = ("fold", "epoch", "train_loss", "best", *(("val_loss", "val_auroc") if judged else ()))
     require_columns(history, columns, "history")
-    folds = sorted(set(history["fold"]))
-    width = min(max(16 / len(folds), 2.2), 5.0)
+    history = history if "seed" in history else history.assign(seed=1)
+    trainings = [rows.sort_values("epoch") for _, rows in history.groupby(["seed", "fold"])]
+    width = min(max(16 / len(trainings), 2.2), 5.0)
     costs = {"lr", "seconds"} <= {*history.columns}
     n = 1 + judged + costs
-    size = (max(width * len(folds), 4.5) + 0.45, 1.4 + 2.2 * n)
-    figure, grid = figure_of_panels(size, n, len(folds), HISTORY_MARGINS, sharex=True, sharey="row")
-    for panels, fold in zip(grid.T, folds, strict=True):
-        rows = history[history["fold"] == fold].sort_values("epoch")
+    size = (max(width * len(trainings), 4.5) + 0.45, 1.4 + 2.2 * n)
+    figure, grid = figure_of_panels(size, n, len(trainings), HISTORY_MARGINS, sharex=True, sharey="row")
+    for panels, rows in zip(grid.T, trainings, strict=True):
         _draw_losses(panels[0], rows)
         if judged:
             _draw_aurocs(panels[1], rows)
@@ -105,20 +106,18 @@ def history_figure(history: pd.DataFrame) -> Figure:
             _draw_costs(panels[-1], rows)
         panels[-1].set_xlabel("Epoch")
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-    grid[0, 0].set_ylabel("Loss (log scale)")
-    grid[0, 0].set_yscale("log")  # one wild epoch would flatten all others
+    grid[0, 0].set(ylabel="Loss (log scale)", yscale="log")  # one wild epoch would flatten all others
     handles, labels = grid[0, 0].get_legend_handles_labels()
     if judged:
-        grid[1, 0].set_ylabel("Validation AUROC")
-        grid[1, 0].set_ylim(-0.03, 1.03)
+        grid[1, 0].set(ylabel="Validation AUROC", ylim=(-0.03, 1.03))
         more_handles, more_labels = grid[1, 0].get_legend_handles_labels()
-        handles, labels = handles + more_handles, labels + more_labels
+        handles, labels = [*handles, *more_handles], [*labels, *more_labels]
     if costs:
         grid[-1, 0].set_ylabel("Learning rate (log scale)")
         if (history["lr"] > 0).any():  # nothing else has a place on it
             grid[-1, 0].set_yscale("log")
-    ncols = 2 if len(labels) > 3 and len(folds) == 1 else len(labels)
-    figure.legend(handles, labels, loc="lower center", ncols=ncols, frameon=False)
+    narrow = len(labels) > 3 and len(trainings) == 1
+    figure.legend(handles, labels, loc="lower center", ncols=2 if narrow else len(labels), frameon=False)
     return figure
 
 
@@ -211,7 +210,8 @@ def _draw_losses(axes: Axes, rows: pd.DataFrame) -> None:
     judged = "val_loss" in rows
     if judged:
         axes.plot(rows["epoch"], rows["val_loss"], marker=marker, color=COLOURS[1], linestyle="--", label="validation")
-    title = f"Fold {rows['fold'].iloc[0]}: {len(rows)} epoch{'s' if len(rows) > 1 else ''}"
+    called = training_words(*rows[["fold", "seed"]].iloc[0]).capitalize()
+    title = f"{called}: {len(rows)} epoch{'s' if len(rows) > 1 else ''}"
     best = _mark_best(axes, rows, "val_loss" if judged else "train_loss", label="best epoch")
     if len(best):
         title += f"\nbest {best['epoch'].iloc[0]}"

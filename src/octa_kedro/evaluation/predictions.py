@@ -1,10 +1,11 @@
 """The predictions table: checked, and pooled into one row per model and eye."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.errors import DataError, LeakError
 
 OUT_OF_FOLD = "out_of_fold"
@@ -17,42 +18,70 @@ SUM_TOLERANCE = 1e-3
 REQUIRED_COLUMNS = ("model", "subject", "part", "fold", "target", "probability")
 
 
-def pool_predictions(table: pd.DataFrame, repeats: int = 1) -> pd.DataFrame:
+def pool_predictions(table: pd.DataFrame, repeats: int = 1, seeds: Mapping[str, int] | None = None) -> pd.DataFrame:
     """Return one row per model and eye: the mean probability of the networks that had not learnt from it.
 
-    An eye is a subject, and its `eye` where the table has that column. Held-out rows are averaged over all
-    folds, out-of-fold rows over the `repeats` of the folds, each of which validated the eye once; with one
-    repeat they stay as they are. Every column whose name starts with `probability` is averaged; an averaged row
-    has fold 0. `folds` is the number of rows averaged, `spread` the standard deviation of their `probability` (of a
-    sample, divided by n - 1; NaN of a single row). With more than two classes there is a column probability_<class> for
-    each, in the order of the class index.
+    An eye is a subject, and its `eye` where the table has that column. Each fold was trained with as many `seeds` as
+    are stated of its model (1 where nothing is; rows without a column `seed` are of the first). Held-out rows are
+    averaged over all folds and seeds, out-of-fold rows over the seeds of the folds, of which each of the `repeats`
+    validated the eye once. Every column whose name starts with `probability` is averaged. `fold` and `seed` are 0 where
+    an average is over several; `folds` is how many folds it is over, `networks` how many networks, and `spread` the
+    standard deviation of their `probability` (of a sample, divided by n - 1; NaN of a single network). With more than
+    two classes there is a column probability_<class> for each, in the order of the class index.
 
     Raises DataError for a missing column, an unknown part, a target that is no class index, a probability that
-    is not in [0, 1], an eye predicted twice where it may be predicted once, an eye with two targets, and
-    eyes of a model that were not all predicted as often as they must be; LeakError for a subject that a
-    model has in both parts.
+    is not in [0, 1], an eye that a network predicts twice, an eye with two targets, a seed that there should not be,
+    and eyes that were not predicted by every fold and seed that must; LeakError for a subject that a model has in both
+    parts.
     """
     rows = _normalised(table)
     keys = ["model", "subject", "eye"] if "eye" in rows else ["model", "subject"]
     _check_values(rows)
     _check_unique(rows, keys, repeats)
-    out_of_fold = rows[rows["part"] == OUT_OF_FOLD]
-    out_of_fold = (
-        _average_repeats(out_of_fold, keys, repeats) if repeats > 1 else out_of_fold.assign(folds=1, spread=np.nan)
-    )
-    held_out = _average_folds(rows[rows["part"] == HELD_OUT], keys)
-    pooled = pd.concat([part for part in (out_of_fold, held_out) if len(part)], ignore_index=True)
-    return pooled[[*rows.columns, "folds", "spread"]]
+    wanted = rows["model"].map(dict(seeds or {})).fillna(1).astype(int)
+    if len(odd := rows[(rows["seed"] < 1) | (rows["seed"] > wanted)]):
+        raise DataError(f"{_who(odd)} has a prediction of seed {odd['seed'].iloc[0]}, but there is none; {_SEEDS}")
+    pooled = [
+        _pooled(rows[rows["part"] == part], keys, repeats if part == OUT_OF_FOLD else None, seeds or {})
+        for part in PARTS
+        if (rows["part"] == part).any()
+    ]
+    return pd.concat(pooled, ignore_index=True)[[*rows.columns, "folds", "networks", "spread"]]
+
+
+_SEEDS = "`seeds` in structure.yml says how many there are; train and evaluate with the same"
 
 
 def mean_of_networks(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """One row per eye (`keys`) with the mean of every column whose name starts with `probability`; `folds` is how many
-    rows it had, `spread` the standard deviation of their `probability`, and `fold` is 0."""
+    """One row per eye (`keys`) with the mean of every column whose name starts with `probability`; `networks` is how
+    many rows it had, `folds` of how many folds, `spread` the standard deviation of their `probability`. `fold` and
+    `seed` are 0 if the rows were of several."""
     averaged = set(_probability_columns(rows))
     rules = {name: "mean" if name in averaged else "first" for name in rows.columns if name not in keys}
     grouped = rows.groupby(keys, sort=False)
-    pooled = grouped.agg(rules).assign(folds=grouped.size(), spread=grouped["probability"].std())
-    return pooled.reset_index().assign(fold=0)
+    pooled = grouped.agg(rules).assign(networks=grouped.size(), spread=grouped["probability"].std())
+    for name in {"fold", "seed"} & {*rules}:
+        several = grouped[name].nunique()
+        pooled[name] = pooled[name].where(several == 1, 0)
+        if name == "fold":
+            pooled["folds"] = several
+    return pooled.reset_index()
+
+
+def with_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column `seed` behind `fold`: 1 where it has none, as of a floor, which is fitted once."""
+    if "seed" not in table:
+        table = table.assign(seed=1)
+    table = table.assign(seed=table["seed"].fillna(1).astype(int))
+    others = [name for name in table.columns if name != "seed"]
+    place = others.index("fold") + 1
+    return table[[*others[:place], "seed", *others[place:]]]
+
+
+def mean_over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of every network, as one row per model, part, fold and eye: the mean over the fold's seeds."""
+    keys = ["model", "part", "fold", "subject", *(["eye"] if "eye" in table else [])]
+    return mean_of_networks(table, keys)[[*table.columns]]
 
 
 def class_columns(table: pd.DataFrame) -> list[str]:
@@ -97,7 +126,7 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], name: str) -> N
 
 def _normalised(table: pd.DataFrame) -> pd.DataFrame:
     require_columns(table, REQUIRED_COLUMNS, "predictions")
-    rows = table.assign(subject=table["subject"].astype(str))
+    rows = with_seed(table.assign(subject=table["subject"].astype(str)))
     if "eye" in rows:
         # A missing eye would otherwise be dropped by groupby, and its prediction with it.
         rows["eye"] = rows["eye"].astype(object).where(rows["eye"].notna(), "").astype(str)
@@ -126,15 +155,15 @@ def _check_values(rows: pd.DataFrame) -> None:
 
 
 def _check_unique(rows: pd.DataFrame, keys: list[str], repeats: int) -> None:
-    once = keys if repeats == 1 else [*keys, "fold"]
-    for part, columns in ((OUT_OF_FOLD, once), (HELD_OUT, [*keys, "fold"])):
+    once = [*keys, "seed"] if repeats == 1 else [*keys, "fold", "seed"]
+    for part, columns in ((OUT_OF_FOLD, once), (HELD_OUT, [*keys, "fold", "seed"])):
         chosen = rows[rows["part"] == part]
         repeated = chosen[chosen.duplicated(columns)]
         if len(repeated):
-            where = "out of fold" if part == OUT_OF_FOLD else "by one fold of the held-out part"
+            where = "out of fold" if part == OUT_OF_FOLD else "by one network of the held-out part"
             raise DataError(
-                f"{_who(repeated)} is predicted more than once {where}; the folds must be disjoint, and two "
-                "eyes of one subject need the column 'eye'"
+                f"{_who(repeated)} is predicted more than once {where} ({_training(repeated)}); the folds must be "
+                "disjoint, and two eyes of one subject need the column 'eye'"
             )
     parts = rows.groupby(["model", "subject"])["part"].transform("nunique")
     if (parts > 1).any():
@@ -146,31 +175,35 @@ def _check_unique(rows: pd.DataFrame, keys: list[str], repeats: int) -> None:
         raise DataError(f"{_who(who)} has rows with target {' and rows with target '.join(map(str, found))}")
 
 
-def _average_repeats(rows: pd.DataFrame, keys: list[str], repeats: int) -> pd.DataFrame:
-    if rows.empty:
-        return rows
+def _pooled(rows: pd.DataFrame, keys: list[str], repeats: int | None, seeds: Mapping[str, int]) -> pd.DataFrame:
+    """The mean of one part's rows; DataError unless each eye has all seeds of its folds, which are `repeats` many, or
+    where that is None as many as the other eyes'."""
     pooled = mean_of_networks(rows, keys)
-    odd = pooled[pooled["folds"] != repeats]
-    if len(odd):
+    if repeats is None:
+        most = pooled.groupby("model")["folds"].transform("max")
+        if len(fewer := pooled[pooled["folds"] < most]):
+            raise DataError(
+                f"{_who(fewer)} is predicted by {fewer['folds'].iloc[0]} folds where other held-out eyes have "
+                f"{most[fewer.index[0]]}; predict every held-out eye with every fold"
+            )
+    elif len(odd := pooled[pooled["folds"] != repeats]):
         raise DataError(
             f"{_who(odd)} is predicted out of fold {odd['folds'].iloc[0]} times, but there are {repeats} repeats of "
             "the folds, each of which validates it once"
         )
+    of_fold = rows.groupby([*keys, "fold"], sort=False)["seed"]
+    asked = of_fold.first().index.get_level_values("model").map(lambda model: seeds.get(model, 1))
+    if (short := of_fold.nunique() < asked).any():
+        model, subject, fold = (short[short].index.to_frame().iloc[0][name] for name in ("model", "subject", "fold"))
+        chosen = (rows[["model", "subject", "fold"]] == [model, subject, fold]).all(axis=1)
+        lost = min({*range(1, seeds[model] + 1)} - {*rows.loc[chosen, "seed"]})
+        raise DataError(f"{_who(rows[chosen])} has no prediction of fold {fold}, seed {lost}; {_SEEDS}")
     return pooled
 
 
-def _average_folds(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    if rows.empty:
-        return rows
-    pooled = mean_of_networks(rows, keys)
-    most = pooled.groupby("model")["folds"].transform("max")
-    fewer = pooled[pooled["folds"] < most]
-    if len(fewer):
-        raise DataError(
-            f"{_who(fewer)} is predicted by {fewer['folds'].iloc[0]} folds where other held-out eyes have "
-            f"{most[fewer.index[0]]}; predict every held-out eye with every fold"
-        )
-    return pooled
+def _training(rows: pd.DataFrame) -> str:
+    """The training of the first row, in words."""
+    return training_words(int(rows["fold"].iloc[0]), int(rows["seed"].iloc[0]))
 
 
 def _probability_columns(rows: pd.DataFrame) -> list[str]:

@@ -28,14 +28,15 @@ from octa_kedro.explain.similarity import MEASURES, Mask
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.models.axes import to_tensor
 from octa_kedro.results.stored import Stored
-from octa_kedro.training.checkpoint import Checkpoint
+from octa_kedro.training.checkpoint import Checkpoint, CheckpointCard
 
 BRIGHTNESS = "brightness"
 CASCADE, EYES, NETWORKS, EYES_AND_NETWORKS = "random weights", "different eyes", "networks", "different eyes, networks"
 """What is compared: a network's map with those of ever more random weights, and its null, maps of different eyes; maps
 of one eye by several networks, and its null, maps of different eyes by different networks."""
 OF_EYE = ("subject", "patient", "disease", "probability")
-SANITY_COLUMNS = ("comparison", *OF_EYE, "method", "level", "layer", "other", "first", "second", *MEASURES)
+PAIR = ("first", "first_seed", "second", "second_seed")
+SANITY_COLUMNS = ("comparison", *OF_EYE, "method", "level", "layer", "other", *PAIR, *MEASURES)
 MOST_NETWORKS, PAIRS = 3, 20
 """Networks whose maps are compared with each other, pairs of eyes in a null."""
 Heats = list[dict[str, NDArray[np.float32]]]
@@ -93,9 +94,10 @@ def check_maps(
     """Faithfulness and sanity of the maps of `eyes` (rows of predictions), whom no network has learnt from.
 
     Faithfulness is that of the first network and its own map, beside BRIGHTNESS and random rankings; its columns are
-    OF_EYE and FAITHFULNESS_COLUMNS. Sanity compares two maps a row (SANITY_COLUMNS; `comparison` says which):
-    the first network's with that of randomised weights, those of up to MOST_NETWORKS networks of one eye (`first`,
-    `second`: their folds), and maps of different eyes, `subject` and `other`. Without eyes both tables are empty.
+    OF_EYE and FAITHFULNESS_COLUMNS. Sanity compares two maps a row (SANITY_COLUMNS; `comparison` says which): the first
+    network's with that of randomised weights, those of up to MOST_NETWORKS networks of one eye (`first`, `second`:
+    their folds; `first_seed`, `second_seed`), and maps of different eyes, `subject` and `other`. Without eyes both
+    tables are empty.
     """
     chosen, explainers = effort or Effort(), [Explainer(one, config) for one in checkpoints[:MOST_NETWORKS]]
     contexts = CheckedContexts(images, surfaces, splits, explainers[0])
@@ -114,7 +116,7 @@ def check_maps(
         compared.append(cascade(explainers[0], eye, own, chosen))
     if not masks:
         return pd.DataFrame(columns=[*OF_EYE, *FAITHFULNESS_COLUMNS]), pd.DataFrame(columns=list(SANITY_COLUMNS))
-    compared += _between_eyes_and_networks(heats, masks, [e.checkpoint.card.fold for e in explainers])
+    compared += _between_eyes_and_networks(heats, masks, [e.checkpoint.card for e in explainers])
     return (
         _of_eyes(pd.concat(faithfulness, ignore_index=True), eyes, (*OF_EYE, *FAITHFULNESS_COLUMNS)),
         _of_eyes(pd.concat(compared, ignore_index=True), eyes, SANITY_COLUMNS),
@@ -131,12 +133,16 @@ def cascade(explainer: Explainer, eye: CheckedEye, known: sanity.Maps, effort: E
     return curve.assign(comparison=CASCADE, subject=eye.subject)
 
 
-def _between_eyes_and_networks(heats: Heats, masks: sanity.Masks, folds: Sequence[int]) -> list[pd.DataFrame]:
+def _between_eyes_and_networks(
+    heats: Heats, masks: sanity.Masks, cards: Sequence[CheckpointCard]
+) -> list[pd.DataFrame]:
     tables = []
     if len(heats) > 1:
         tables.append(sanity.repeatability(heats, masks, kind=NETWORKS))
         for name in ("first", "second"):
-            tables[0][name] = tables[0][name].map(dict(enumerate(folds)))
+            places = tables[0][name]
+            tables[0][name] = places.map({n: card.fold for n, card in enumerate(cards)})
+            tables[0][f"{name}_seed"] = places.map({n: card.seed for n, card in enumerate(cards)})
     nulls = {EYES: None, EYES_AND_NETWORKS: heats[1] if len(heats) > 1 else None}
     for kind, others in nulls.items():
         if kind == EYES or others is not None:

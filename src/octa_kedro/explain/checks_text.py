@@ -138,8 +138,8 @@ def _weights_sentence(end: Triple, null: Triple, gain: Triple, beside: str) -> s
 def _networks_sentence(own: Triple, null: Triple, gain: Triple) -> str:
     figures = f"rank correlation {format_interval(*own)}; maps of different eyes have {format_interval(*null)}"
     if gain[1] > 0:
-        return f"Other folds: networks of different folds mark the same places of an eye ({figures})."
-    return f"Other folds: networks of different folds agree on an eye no more than on different eyes ({figures})."
+        return f"Other networks: those of other folds or seeds mark the same places of an eye ({figures})."
+    return f"Other networks: those of other folds or seeds agree on an eye no more than on different eyes ({figures})."
 
 
 def _too_few(sentence: str, patients: int) -> str:

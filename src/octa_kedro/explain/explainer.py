@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.errors import CheckpointError, DataError
 from octa_kedro.explain.anatomy import Anatomy
 from octa_kedro.explain.config import ExplainConfig
@@ -25,6 +26,7 @@ from octa_kedro.preprocessing.patches import join_patches
 from octa_kedro.training.checkpoint import Checkpoint, restore_model
 from octa_kedro.training.data.patches import cut_patches
 from octa_kedro.training.engine.devices import pick_device
+from octa_kedro.training.engine.seeding import derive_seed
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,8 @@ class Explainer:
         card = self.checkpoint.card
         masked = card.processing.mask_slab is not None
         layers = self._chosen(image)[0]
-        return MapRequest(self.model, self.config, spacing, layers, masked, target, anatomy, card.fold)
+        draw = card.fold if card.seed == 1 else derive_seed(card.fold, "seed", card.seed)  # every network has its own
+        return MapRequest(self.model, self.config, spacing, layers, masked, target, anatomy, draw)
 
     def _size(self, image: Volume | PlaneStack) -> tuple[tuple[int, ...], tuple[float, ...]]:
         """Shape ``(C, [D,] H, W)`` and voxel size in millimetres ``([D,] H, W)`` of what the network sees."""
@@ -127,9 +130,10 @@ class Explainer:
         more of the `anatomy` than is known; nothing is computed then.
         """
         self._require_anatomy(image, anatomy)
-        request, method, slabs = self.request(image, target, anatomy), self._method(image), self.checkpoint.card.slabs
+        card = self.checkpoint.card
+        request, method, slabs = self.request(image, target, anatomy), self._method(image), card.slabs
         device = next(self.model.parameters()).device
-        who = f"{image.source or 'an image'}, network of fold {self.checkpoint.card.fold}"
+        who = f"{image.source or 'an image'}, network of {training_words(card.fold, card.seed)}"
         try:
             maps = [method(request, to_tensor(seen, slabs)[None].to(device)) for seen in self._seen(image)]
         except CheckpointError as error:

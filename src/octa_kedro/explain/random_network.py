@@ -24,7 +24,16 @@ def random_checkpoint(checkpoint: Checkpoint, *, seed: int = 0) -> Checkpoint:
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         randomise(module, generator)
-    nothing = {"fold": 0, "epoch": 0, "metrics": {}, "seen": {}, "patients": {}, "familiar": None, "parameters": {}}
+    nothing = {
+        "fold": 0,
+        "seed": 1,
+        "epoch": 0,
+        "metrics": {},
+        "seen": {},
+        "patients": {},
+        "familiar": None,
+        "parameters": {},
+    }
     weights = model.state_dict()
     card = checkpoint.card.model_copy(update={**nothing, "weights_sha256": hash_tensors(weights)})
     return Checkpoint(weights, card)

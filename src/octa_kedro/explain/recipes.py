@@ -35,8 +35,8 @@ NOT_OF_NETWORKS = {
     "code_version": "tells which release trained the network",
     "made_from": "tells what the training read; other data that lead to the same weights lead to the same maps",
 }
-"""What a checkpoint's card says that changes no map. Its weights are in the card by their hash; its fold numbers the
-noise of methods that add some (`MapRequest.draw`)."""
+"""What a checkpoint's card says that changes no map. Its weights are in the card by their hash; its fold and
+its seed number the noise of methods that add some (`MapRequest.draw`)."""
 
 
 def settle_method(
@@ -103,9 +103,9 @@ def map_recipes(
     """A raw map (part `making.MAP`) for every subject that some checkpoint has not learnt from.
 
     An eye is explained by all checkpoints whose weights were not moved by an eye of its patient: a held-out eye by
-    every fold's, a development eye by that of the fold that validated it. `threshold` is the probability from which an
-    eye is called diseased, where the predicted class is explained. LeakError if a held-out subject was learnt from;
-    ConfigError for a method that needs more than `surfaces` and the development eyes give.
+    every fold's and seed's, a development eye by those of the fold that validated it. `threshold` is the probability
+    from which an eye is called diseased, where the predicted class is explained. LeakError if a held-out subject was
+    learnt from; ConfigError for a method that needs more than `surfaces` and the development eyes give.
     """
     config = config.settled(donors=False)
     contexts, recipes = _contexts(images, splits, checkpoints, config, surfaces), {}

@@ -9,10 +9,10 @@ from octa_kedro.identifiers import Given, unfit_for_files
 class InferenceConfig(Config):
     """Which eyes are read, and by which networks.
 
-    `subject` restricts a source to one of its eyes. The networks are those of all folds of `model`, the newest of each,
-    as this environment has trained them; or the one file `checkpoint` (.safetensors); or `checkpoints`: a folder with
-    subfolders fold_1, fold_2, ..., a list of files, or a text file with one a line. Paths are relative to the project.
-    `name` is the folder of the results (`data_root`).
+    `subject` restricts a source to one of its eyes. The networks are those of all folds and seeds of `model`, the
+    newest of each, as this environment has trained them; or the one file `checkpoint` (.safetensors); or `checkpoints`:
+    a folder with subfolders fold_1, fold_2, ..., a list of files, or a text file with one a line. Paths are relative to
+    the project. `name` is the folder of the results (`data_root`).
     """
 
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*$")

@@ -1,12 +1,12 @@
 """The networks of an inference: found, loaded with where they come from, and in agreement with each other."""
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from octa_kedro.cohort.trainings import numbers_in, place_of
 from octa_kedro.errors import CheckpointError
 from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.io.hiding import relative_to
@@ -42,6 +42,7 @@ class Network:
             "version": self.version,
             "weights_sha256": card.weights_sha256,
             "fold": card.fold,
+            "seed": card.seed,
             "epoch": card.epoch,
             "trained_with": card.code_version,
         }
@@ -50,10 +51,10 @@ class Network:
 @dataclass(frozen=True)
 class ModelFolder:
     """The folder in which an `environment` keeps its models, ``<model>/fold_<n>`` with n from 1 to `folds`, or as many
-    as there are where that follows from the data (None).
+    as there are where that follows from the data (None); each fold was trained with `seeds` seeds (`place_of`).
 
-    Paths that a parameter names are relative to `base`. With a `version` that one of each fold is taken instead of the
-    newest; those newer than `until` are left out.
+    Paths that a parameter names are relative to `base`. With a `version` that one of each training is taken instead of
+    the newest; those newer than `until` are left out.
     """
 
     folder: Path
@@ -62,6 +63,7 @@ class ModelFolder:
     environment: str
     version: str | None = None
     until: str | None = None
+    seeds: int = 1
 
     def take(self, config: InferenceConfig) -> list[Network]:
         """The networks that `config` asks for, which agree with each other; CheckpointError says what is missing."""
@@ -83,19 +85,21 @@ class ModelFolder:
             return [self.base / path for path in config.checkpoints]
         named = self.base / config.checkpoints
         if named.is_dir():
-            return _all_folds(named, self.version, self.until)
+            return _all_trainings(named, self.version, self.until)
         return [self.base / path for path in _listed(named)]
 
     def _of_model(self, model: str) -> list[Path]:
-        """One file per fold of the environment's structure, for more may lie there from a run with more folds."""
-        if self.folds is None and (self.folder / model).is_dir():
-            return _all_folds(self.folder / model, self.version, self.until)
-        folders = [self.folder / model / f"fold_{number}" for number in range(1, (self.folds or 1) + 1)]
+        """One file per training of the environment's structure, for more may lie there from a run with more of them."""
+        place, folds = self.folder / model, set(range(1, (self.folds or 1) + 1))
+        if self.folds is None and place.is_dir():
+            there = (_training_of(path) for path in _all_trainings(place, self.version, self.until))
+            folds = {numbers[0] for numbers in map(numbers_in, there) if numbers}
+        folders = [place / place_of(fold, seed) for seed in range(1, self.seeds + 1) for fold in sorted(folds)]
         found = [_newest(folder, self.version, self.until) for folder in folders]
         if missing := [folder for folder, path in zip(folders, found, strict=True) if path is None]:
             raise CheckpointError(
                 f"{missing[0]}: no checkpoint there{f' of version {self.version}' if self.version else ''}, but "
-                f"inference reads with all folds of {model}; train it in this environment first (kedro "
+                f"inference reads with all folds and seeds of {model}; train it in this environment first (kedro "
                 "run), or name others by --params inference.checkpoint=FILE.safetensors or inference.checkpoints=FOLDER"
             )
         return [path for path in found if path is not None]
@@ -128,8 +132,8 @@ def require_agreement(networks: Sequence[Network]) -> None:
 
 
 def require_one_training(networks: Sequence[Network]) -> None:
-    """CheckpointError if the networks of a model's folder, one a fold, were trained with different splits, images or
-    parameters: of those that were trained again only some are new."""
+    """CheckpointError if the networks of a model's folder, one a fold and seed, were trained with different splits,
+    images or parameters: of those that were trained again only some are new."""
     first, *others = networks
     wanted = _trained_with(first.card)
     for other in others:
@@ -141,20 +145,20 @@ def require_one_training(networks: Sequence[Network]) -> None:
                 "a file of parameters (inference.checkpoints) if they are to speak together all the same"
             )
     for network in networks:
-        own = f"fold_{network.card.fold}"
-        if (place := _fold_of(network.path)) not in {"", own}:
+        own = place_of(network.card.fold, network.card.seed)
+        if (place := _training_of(network.path)) not in {"", own}:
             raise CheckpointError(f"{network.path}: is the network of {own}, not of {place}; restore its own files")
 
 
 def _trained_with(card: CheckpointCard) -> dict[str, str]:
-    """Hashes of what all folds of a training share."""
+    """Hashes of what all trainings of a model share."""
     shared = ("splits", "processed_volumes", "enface_maps")
     return {name: sha for name, sha in card.made_from.items() if name in shared or name.startswith(PARAMETERS)}
 
 
-def _fold_of(path: Path) -> str:
-    """The folder ``fold_<n>`` that a checkpoint of a model's folder lies in; empty where it lies elsewhere."""
-    return next((part for part in reversed(path.parts) if re.fullmatch(r"fold_\d+", part)), "")
+def _training_of(path: Path) -> str:
+    """The folder (`place_of`) that a checkpoint of a model's folder lies in; empty where it lies elsewhere."""
+    return next((part for part in reversed(path.parts) if numbers_in(part)), "")
 
 
 def processing_of(networks: Sequence[Network]) -> ProcessingConfig:
@@ -172,20 +176,20 @@ def _facts_of(card: CheckpointCard) -> dict[str, Any]:
     }
 
 
-def _all_folds(folder: Path, version: str | None, until: str | None = None) -> list[Path]:
-    """The newest checkpoint of every fold below a model's folder."""
+def _all_trainings(folder: Path, version: str | None, until: str | None = None) -> list[Path]:
+    """The newest checkpoint of every fold and seed below a model's folder."""
     numbered = sorted(folder.glob("fold_*"), key=lambda path: (len(path.name), path.name))
     found = {path: _newest(path, version, until) for path in numbered}
     if not any(found.values()):
         raise CheckpointError(f"{folder}: no fold_*/{FILE} below it; give a model's folder or a list of files")
     if without := [path.name for path, newest in found.items() if newest is None]:
-        log.warning("%s: no checkpoint in %s, inference goes on with the other folds", folder, ", ".join(without))
+        log.warning("%s: no checkpoint in %s, inference goes on with the others", folder, ", ".join(without))
     return [path for path in found.values() if path is not None]
 
 
-def _newest(fold: Path, version: str | None, until: str | None = None) -> Path | None:
-    """The checkpoint of one fold: a file, or the newest (or that) version of one, no newer than `until`."""
-    plain = fold / FILE
+def _newest(training: Path, version: str | None, until: str | None = None) -> Path | None:
+    """The checkpoint of one training: a file, or the newest (or that) version of one, no newer than `until`."""
+    plain = training / FILE
     if plain.is_file():
         return plain
     versions = sorted(path for path in plain.glob(f"{version or '*'}/{FILE}") if path.is_file())

@@ -32,13 +32,14 @@ REMEDY = "restore both files of the checkpoint from a copy, or train again"
 class CheckpointCard(Config):
     """Everything needed to use the weights, and to know which subjects they have learnt from.
 
-    `seen` lists subjects by what they were used for (training, validation, pretraining); `patients` says whose
-    eyes they are, for those that are not patients of their own. With `patches` the network sees pieces of maps; over
-    `views` its probabilities are averaged. `familiar` says what its training eyes looked like; None, as in cards of
-    earlier versions, that this is not known. `sketches` (`preprocessing.sketch`) are those of the images that moved the
-    weights, by subject, to know such an image again under another name. `made_from` has the hashes of the datasets
-    that the training read, of what they were made from, and of its parameters, by name; `saved_as` is the checkpoint's
-    own name in the catalog.
+    `fold` and `seed` (1, 2, ...) say which training of its model it is; `parameters` are those that all of them share,
+    so that the random numbers were drawn with ``parameters.seed + seed - 1``. `seen` lists subjects by what they were
+    used for (training, validation, pretraining); `patients` says whose eyes they are, for those that are not patients
+    of their own. With `patches` the network sees pieces of maps; over `views` its probabilities are averaged.
+    `familiar` says what its training eyes looked like; None, as in cards of earlier versions, that this is not known.
+    `sketches` (`preprocessing.sketch`) are those of the images that moved the weights, by subject, to know such an
+    image again under another name. `made_from` has the hashes of the datasets that the training read, of what they were
+    made from, and of its parameters, by name; `saved_as` is the checkpoint's own name in the catalog.
     """
 
     kind: Literal["classifier", "encoder"]
@@ -49,6 +50,7 @@ class CheckpointCard(Config):
     views: ViewsConfig = ViewsConfig()
     classes: tuple[str, ...] = ()
     fold: int
+    seed: int = Field(1, ge=1)
     epoch: int
     metrics: dict[str, float]
     seen: dict[str, tuple[str, ...]]
@@ -84,13 +86,13 @@ class CheckpointCard(Config):
         return next(iter(rank_alike(views, self.sketches)), ("", 0.0))
 
     def seen_table(self) -> pd.DataFrame:
-        """What the weights have seen, one row per subject and use: fold, subject, patient, used_for."""
+        """What the weights have seen, one row per subject and use: fold, seed, subject, patient, used_for."""
         rows = [
-            (self.fold, subject, self.patients.get(subject, subject), used_for)
+            (self.fold, self.seed, subject, self.patients.get(subject, subject), used_for)
             for used_for, subjects in self.seen.items()
             for subject in subjects
         ]
-        return pd.DataFrame(rows, columns=["fold", "subject", "patient", "used_for"])
+        return pd.DataFrame(rows, columns=["fold", "seed", "subject", "patient", "used_for"])
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from torch import nn
 
 from octa_kedro import __version__
 from octa_kedro.cohort.columns import class_names
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.models.config import ModelConfig
 from octa_kedro.models.factory import build_model
@@ -49,18 +50,19 @@ def fit_classifier(
     pretrained: Checkpoint | None = None,
     *,
     run_folders: RunFolders | None = None,
+    seed: int = 1,
 ) -> Fitted:
     """Train on the fold's training subjects, validate after each epoch, keep the best epoch.
 
     `table` is a fold table (`cohort.splits.fold_table`). With ``start.weights: pretraining`` the network starts from
-    `pretrained`. With `run_folders` an interrupted training resumes, and ends with the same bits as one that was not
-    interrupted. LeakError if a patient is in two parts of the fold, or the pre-training has learnt from a patient of
-    the validation or held-out part.
+    `pretrained`. `seed` counts the trainings of the fold (`TrainingConfig.with_seed`). With `run_folders` an
+    interrupted training resumes, and ends with the same bits as one that was not interrupted. LeakError if a patient is
+    in two parts of the fold, or the pre-training has learnt from a patient of the validation or held-out part.
     """
     if table.empty:
         raise DataError("the splits hold no subject to train on; the cohort is empty or unlabelled (cohort.labelled)")
     processing = require_processed_as(images, processing, who="params:processing")
-    fold = int(table["fold"].iloc[0])
+    fold, given, config = int(table["fold"].iloc[0]), config, config.with_seed(seed)
     require_sound_fold(table)
     names = class_names(table)
     network = network_for(config.model, names)
@@ -75,7 +77,7 @@ def fit_classifier(
     judges = _images_of(images, without_learnt_copies(images, table, encoder), config)
     data = {"train": learners, "validation": judges}
     seen, patients = _learnt_from(table, data, encoder)
-    run = _training_run(model, data, network.classes, config, fold)
+    run = _training_run(model, data, network.classes, config, fold=fold, seed=seed)
     key = training_key(
         run,
         fit_classifier,
@@ -94,16 +96,19 @@ def fit_classifier(
         views=config.views,
         classes=names,
         fold=fold,
+        seed=seed,
         epoch=row["epoch"],
         metrics={name: row[name] for name in HISTORY_METRICS if math.isfinite(row[name])},
         seen=seen,
         patients=patients,
         familiar=familiar_from([images[subject].meta for subject in data["train"].subjects], config.slabs),
         sketches={**(encoder.sketches if encoder else {}), **sketches_of(images, data["train"].subjects)},
-        parameters=config.model_dump(mode="json"),
+        parameters=given.model_dump(mode="json"),
         code_version=__version__,
     )
-    return Fitted(Checkpoint(weights, made), pd.DataFrame(rows))
+    history = pd.DataFrame(rows)
+    history.insert(1, "seed", seed)
+    return Fitted(Checkpoint(weights, made), history)
 
 
 def _start(
@@ -131,9 +136,9 @@ def _learnt_from(
 
 
 def _training_run(
-    model: nn.Module, data: Mapping[str, EyeDataset], classes: int, config: TrainingConfig, fold: int
+    model: nn.Module, data: Mapping[str, EyeDataset], classes: int, config: TrainingConfig, *, fold: int, seed: int
 ) -> TrainingRun:
-    """The training run of a fold, validated on its validation eyes."""
+    """The training run of a fold with one of its seeds, validated on its validation eyes."""
     loss = make_loss(config.loss, data["train"].targets, classes)
     return TrainingRun(
         model=model,
@@ -144,7 +149,7 @@ def _training_run(
         stop=config.stop,
         purpose=("fold", fold),
         fold=fold,
-        title=f"{config.model.spatial_dims}D fold {fold}",
+        title=f"{config.model.spatial_dims}D {training_words(fold, seed)}",
     )
 
 

@@ -63,6 +63,11 @@ class TrainingConfig(FittingConfig):
     mixup: float = Field(0.0, ge=0)
     views: ViewsConfig = ViewsConfig()
 
+    def with_seed(self, number: int) -> "TrainingConfig":
+        """The parameters of a fold's training with its seed of this `number` (1, 2, ...): `seed` itself for the first,
+        one more for each further one. The only place that says so."""
+        return self.model_copy(update={"seed": self.seed + number - 1})
+
     @model_validator(mode="before")
     @classmethod
     def _moved(cls, given: Any) -> Any:

@@ -26,7 +26,7 @@ def predict_fold(
 ) -> pd.DataFrame:
     """Predictions for the validation and held-out subjects of a fold table.
 
-    Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, disease, target,
+    Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, seed, disease, target,
     probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
     for each; and learnt_from_copy, the training eye whose image is nearly that of the eye (empty for none; see
     `guard.require_images_unseen`). The probability of an eye seen in patches is the mean over its patches, and over the
@@ -50,6 +50,7 @@ def predict_fold(
             **{name: rows[name].to_numpy() for name in kept},
             "part": rows["role"].map(PART_OF_ROLE).to_numpy(),
             "fold": card.fold,
+            "seed": card.seed,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),
             LEARNT_COPY: [copies.get(subject, "") for subject in subjects],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.pipelines.naming import model_of
+from octa_kedro.pipelines.naming import model_of, seed_of
 from octa_kedro.pipelines.node_function import node_function
 
 if TYPE_CHECKING:
@@ -37,15 +37,21 @@ def score_floors(
 
 @node_function
 def pool_models(floor: pd.DataFrame, splits: pd.DataFrame, **tables: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All models' predictions, one per eye and one per fold and eye, once they agree with the splits and with what the
-    networks have seen; keywords are ``<model>__fold_<k>`` for predictions and ``seen__<model>__fold_<k>`` for subjects
+    """All models' predictions, one per eye and one per network and eye, once they agree with the splits and with what
+    the networks have seen; keywords are those of `keyword` for predictions, with ``seen__`` before them for subjects
     seen."""
     from octa_kedro.evaluation.agreement import pool_agreed
 
     seen = {key.removeprefix(SEEN): table for key, table in tables.items() if key.startswith(SEEN)}
     predicted = {key: table for key, table in tables.items() if not key.startswith(SEEN)}
+    numbers = sorted((seed_of(key), model_of(key)) for key in predicted)
+    seeds = {model: number for number, model in numbers}  # the highest is the last
     return pool_agreed(
-        floor, splits, [(model_of(k), t) for k, t in predicted.items()], [(model_of(k), t) for k, t in seen.items()]
+        floor,
+        splits,
+        [(model_of(k), t) for k, t in predicted.items()],
+        [(model_of(k), t) for k, t in seen.items()],
+        seeds,
     )
 
 
@@ -66,20 +72,36 @@ def calibrate_models(predictions: pd.DataFrame, config: EvaluationConfig) -> pd.
 
 
 @node_function
+def tabulate_variation(
+    predictions: pd.DataFrame, by_network: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig
+) -> pd.DataFrame:
+    """What single trainings reach, and how much eyes, division into folds and seed have to do with it."""
+    from octa_kedro.cohort.splits import repeats_of_folds
+    from octa_kedro.evaluation.variation import variation_table
+
+    return variation_table(predictions, by_network, repeats_of_folds(splits), config)
+
+
+@node_function
 def tabulate_metrics(
-    predictions: pd.DataFrame, comparisons: pd.DataFrame, calibration: pd.DataFrame, config: EvaluationConfig
+    predictions: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    calibration: pd.DataFrame,
+    variation: pd.DataFrame,
+    config: EvaluationConfig,
 ) -> tuple[pd.DataFrame, str]:
     """Every metric with its interval, as a table and as text; the text begins with the verdict, ends with what the
     predictions were made from, and goes to the log too."""
     from octa_kedro.evaluation.calibration import format_calibration
     from octa_kedro.evaluation.origin import describe_origin
     from octa_kedro.evaluation.tables import format_metric_table, metric_table
+    from octa_kedro.evaluation.variation import format_variation
     from octa_kedro.evaluation.verdict import verdict_text
 
     made = predictions.attrs.get("made")
     table = metric_table(predictions, config)
     blocks = [verdict_text(comparisons, config), "# Metrics\n", format_metric_table(table)]
-    blocks.append(format_calibration(calibration))
+    blocks += [format_variation(variation), format_calibration(calibration)]
     text = "\n".join(block for block in blocks if block) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)
     return table, text

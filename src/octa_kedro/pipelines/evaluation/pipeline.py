@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.cohort.trainings import place_of
 from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.evaluation import nodes
 from octa_kedro.pipelines.naming import keyword
@@ -10,10 +11,10 @@ FEATURES = ["processed_volumes", "enface_maps", "biomarkers", "quality_table"]  
 
 def create_pipeline(structure: Structure) -> Pipeline:
     """Predictions of all models -> pooled table, metrics with intervals, figures."""
-    folds = [(model, fold) for model in structure.models for fold in structure.fold_numbers]
-    tables = {keyword(model, fold): f"{model}.fold_{fold}.predictions" for model, fold in folds}
-    seen = {f"{nodes.SEEN}{keyword(model, fold)}": f"{model}.fold_{fold}.seen" for model, fold in folds}
-    histories = {m: [f"{m}.fold_{fold}.history" for fold in structure.fold_numbers] for m in structure.models}
+    trained = {(model, *one): f"{model}.{place_of(*one)}" for model in structure.models for one in structure.trainings}
+    tables = {keyword(*one): f"{name}.predictions" for one, name in trained.items()}
+    seen = {f"{nodes.SEEN}{keyword(*one)}": f"{name}.seen" for one, name in trained.items()}
+    histories = {m: [f"{name}.history" for one, name in trained.items() if one[0] == m] for m in structure.models}
     template = Pipeline(
         [
             Node(nodes.score_floors, [*FEATURES, "splits"], "floor", name="score_floors"),
@@ -31,8 +32,14 @@ def create_pipeline(structure: Structure) -> Pipeline:
             ),
             Node(nodes.calibrate_models, ["predictions", PARAMETERS], "calibration", name="calibrate_models"),
             Node(
+                nodes.tabulate_variation,
+                ["predictions", "fold_predictions", "splits", PARAMETERS],
+                "variation",
+                name="tabulate_variation",
+            ),
+            Node(
                 nodes.tabulate_metrics,
-                ["predictions", "comparisons", "calibration", PARAMETERS],
+                ["predictions", "comparisons", "calibration", "variation", PARAMETERS],
                 ["metrics", "report"],
                 name="tabulate_metrics",
             ),

@@ -32,7 +32,7 @@ def explain_model(
     evaluation: EvaluationConfig,
     **checkpoints: Checkpoint,
 ) -> tuple[Job, dict[str, Any]]:
-    """All folds' checkpoints of a model -> a map per eye, and how they are made (what speaks against it is logged)."""
+    """All checkpoints of a model -> a map per eye, and how they are made (what speaks against it is logged)."""
     from octa_kedro.explain.explainer import Explainer
     from octa_kedro.explain.recipes import map_job, settle_method
 
@@ -55,7 +55,7 @@ def value_slabs(
     evaluation: EvaluationConfig,
     **checkpoints: Checkpoint,
 ) -> Job:
-    """All folds' checkpoints of a 3D model -> the Shapley values of the slabs of held-out eyes."""
+    """All checkpoints of a 3D model -> the Shapley values of the slabs of held-out eyes."""
     from octa_kedro.explain.recipes import slab_value_job
 
     networks = [*checkpoints.values()]

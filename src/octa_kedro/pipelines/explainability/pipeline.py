@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.cohort.trainings import place_of
 from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.explainability import nodes, result_nodes
 from octa_kedro.pipelines.naming import keyword
@@ -18,7 +19,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
 
 def _model(structure: Structure, model: str) -> Pipeline:
     images = IMAGES[structure.models[model]]
-    checkpoints = {keyword(model, fold): f"{model}.fold_{fold}.checkpoint" for fold in structure.fold_numbers}
+    checkpoints = {keyword(model, *one): f"{model}.{place_of(*one)}.checkpoint" for one in structure.trainings}
     known = {
         "images": images,
         "surfaces": SURFACES,

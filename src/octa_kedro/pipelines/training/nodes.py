@@ -1,4 +1,4 @@
-"""Nodes that train and apply one fold of one classifier, in two or three dimensions."""
+"""Nodes that train and apply one fold of one classifier with one seed, in two or three dimensions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,15 @@ def train_fold(
     processing: ProcessingConfig,
     run_folders: RunFolders,
     pretrained: Checkpoint | None = None,
+    *,
+    seed: int = 1,
 ) -> tuple[Checkpoint, pd.DataFrame]:
-    """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history."""
+    """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history.
+
+    `seed` counts the trainings of the fold: 1, 2, ..."""
     from octa_kedro.training.classifier import fit_classifier
 
-    fitted = fit_classifier(images, table, config, processing, pretrained, run_folders=run_folders)
+    fitted = fit_classifier(images, table, config, processing, pretrained, run_folders=run_folders, seed=seed)
     return fitted.checkpoint, fitted.history
 
 

@@ -1,5 +1,10 @@
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.cohort.trainings import place_of
 from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.training import nodes
 
@@ -7,26 +12,26 @@ IMAGES = {2: "enface_maps", 3: "processed_volumes"}
 
 
 def create_pipeline(structure: Structure, *, spatial_dims: int) -> Pipeline:
-    """Every model of `spatial_dims`, every fold: one template under many namespaces."""
+    """Every model of `spatial_dims`, every fold, every seed: one template under many namespaces."""
     return sum(
         (
-            _fold(structure, model, fold)
+            _training(structure, model, fold, seed)
             for model, dims in structure.models.items()
             if dims == spatial_dims
-            for fold in structure.fold_numbers
+            for fold, seed in structure.trainings
         ),
         Pipeline([]),
     )
 
 
-def _fold(structure: Structure, model: str, fold: int) -> Pipeline:
+def _training(structure: Structure, model: str, fold: int, seed: int) -> Pipeline:
     images = IMAGES[structure.models[model]]
     with_weights = structure.pretraining and structure.models[model] == 3
     weights = {"pretrained": f"pretraining.fold_{fold}.checkpoint"} if with_weights else {}
     template = Pipeline(
         [
             Node(
-                nodes.train_fold,
+                _with_seed(nodes.train_fold, seed),
                 ["images", "table", "params:config", "params:processing", "run_folders", *weights],
                 ["checkpoint", "history"],
                 name="train",
@@ -42,8 +47,13 @@ def _fold(structure: Structure, model: str, fold: int) -> Pipeline:
     )
     return Pipeline(
         template,
-        namespace=f"{model}.fold_{fold}",
+        namespace=f"{model}.{place_of(fold, seed)}",
         inputs={"images": images, "table": f"splits_fold_{fold}", **weights},
         parameters={"params:config": f"params:{model}", "params:processing": "params:processing"},
         prefix_datasets_with_namespace=True,
     )
+
+
+def _with_seed(function: Callable[..., Any], seed: int) -> Callable[..., Any]:
+    """`function` told the number of its seed, under its own name."""
+    return function if seed == 1 else update_wrapper(partial(function, seed=seed), function)

@@ -18,7 +18,7 @@ from octa_kedro.io.files import write_text
 from octa_kedro.training.state.config import TrackingConfig
 
 logger = logging.getLogger(__name__)
-NOT_METRICS = ("fold", "epoch", "best")
+NOT_METRICS = ("fold", "seed", "epoch", "best")
 LONGEST_VALUE = 6000  # characters of a parameter that MLflow takes
 
 
