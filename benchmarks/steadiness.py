@@ -31,7 +31,6 @@ from kedro.framework.startup import bootstrap_project
 
 from noninferiority import DISEASES, auroc, cohort_params
 from octa_kedro.io.files import write_text
-from octa_kedro.preprocessing.config import ProcessingConfig
 from octa_kedro.training.classifier import fit_classifier
 from octa_kedro.training.config import TrainingConfig
 from octa_kedro.training.predict import predict_fold
@@ -61,9 +60,9 @@ KEPT: dict[str, dict[str, Any]] = {
 SETTINGS = {f"{one}{other}": TRAININGS[one] | KEPT[other] for one in TRAININGS for other in KEPT}
 
 
-def parameters(base: dict[str, Any], setting: dict[str, Any], seed: int) -> TrainingConfig:
+def parameters(base: TrainingConfig, setting: dict[str, Any], seed: int) -> TrainingConfig:
     """The model's parameters with those of a setting."""
-    changed: dict[str, Any] = base | {"seed": seed}
+    changed = base.model_dump(mode="json", exclude_unset=True) | {"seed": seed}
     for name, value in setting.items():
         if name == "rate":
             optimiser = changed["optimiser"]
@@ -113,7 +112,7 @@ def train(catalog: Any, model: str, config: TrainingConfig, fold: int) -> pd.Dat
     """Predictions of held-out eyes by one training, with the epoch that was kept and the CPU seconds it took."""
     images, table = catalog.load(IMAGES[model]), catalog.load(f"splits_fold_{fold}")
     started = time.process_time()
-    fitted = fit_classifier(images, table, config, ProcessingConfig.model_validate(catalog.load("params:processing")))
+    fitted = fit_classifier(images, table, config, catalog.load("params:processing"))
     spent = time.process_time() - started
     predictions = predict_fold(images, table, fitted.checkpoint, config).query("part == 'held_out'")
     return predictions.assign(epoch=fitted.checkpoint.card.epoch, cpu_seconds=round(spent, 1))

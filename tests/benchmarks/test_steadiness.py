@@ -8,15 +8,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from octa_kedro.training.config import TrainingConfig
+
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 steadiness = importlib.import_module("steadiness")
 
-BASE = {
-    "model": {"name": "resnet18"},
-    "max_epochs": 60,
-    "stop": {"keep_from": 0.5, "patience": 20},
-    "optimiser": {"learning_rate": 0.002},
-}
+BASE = TrainingConfig.model_validate(
+    {
+        "model": {"name": "resnet18", "width": 0.25},
+        "max_epochs": 60,
+        "stop": {"keep_from": 0.5, "patience": 20},
+        "optimiser": {"learning_rate": 0.002},
+    }
+)
 
 
 def training(folder: Path, setting: str, place: str, probabilities: list[float], seconds: float) -> None:
@@ -37,7 +41,7 @@ def test_summary_by_hand(tmp_path: Path):
 
 @pytest.mark.parametrize("name", steadiness.SETTINGS)
 def test_every_setting_can_be_trained(name: str):
-    steadiness.parameters(BASE, steadiness.SETTINGS[name], 0)
+    assert (steadiness.parameters(BASE, steadiness.SETTINGS[name], 0) == BASE) == (name == "default")
 
 
 def test_a_setting_changes_the_rate_and_leaves_the_rest_of_a_group():
