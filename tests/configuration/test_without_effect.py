@@ -76,6 +76,7 @@ def test_parameters_of_what_is_switched_off(name: str, reason: str):
 
 
 TRAINING = {"model": {"name": "resnet18"}, "optimiser": {"name": "sgd"}}
+LAST = {"stop": {"keep": "last"}}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,8 @@ TRAINING = {"model": {"name": "resnet18"}, "optimiser": {"name": "sgd"}}
         (TrainingConfig.model_validate(TRAINING), "schedule.gamma", "schedule.warm_up"),
         (TrainingConfig.model_validate(TRAINING), "optimiser.momentum", "optimiser.learning_rate"),
         (TrainingConfig.model_validate(TRAINING), "loss.focal_gamma", "loss.label_smoothing"),
+        (TrainingConfig.model_validate(TRAINING | LAST), "stop.patience", "stop.keep"),
+        (TrainingConfig.model_validate(TRAINING | LAST), "stop.metric", "schedule.warm_up"),
     ],
 )
 def test_a_parameter_that_matters_only_beside_another(config: Any, useless: str, used: str):

@@ -129,7 +129,15 @@ TRAINING = (
     Rule(("augmentation.depth_shift",), lambda c: c.model.spatial_dims == 3, ("model.spatial_dims",)),
     Rule(("tracking.uri", "tracking.experiment"), lambda c: "mlflow" in c.tracking.trackers, ("tracking.trackers",)),
 )
-CLASSIFIER = (Rule(("loss.focal_gamma",), lambda c: c.loss.name == "focal", ("loss.name",)),)
+CLASSIFIER = (
+    Rule(("loss.focal_gamma",), lambda c: c.loss.name == "focal", ("loss.name",)),
+    Rule(("stop.patience", "stop.keep_from", "stop.tolerance"), lambda c: c.stop.keep == "best", ("stop.keep",)),
+    Rule(
+        ("stop.metric",),
+        lambda c: c.stop.keep == "best" or c.schedule.name == "plateau",
+        ("stop.keep", "schedule.name"),
+    ),
+)
 PROCESSING = (
     Rule(
         tuple(f"registration.{name}" for name in ("image", "reference", "spacing_mm", "pyramid", "iterations"))

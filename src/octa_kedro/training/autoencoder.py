@@ -57,7 +57,7 @@ def fit_autoencoder(
         validate=FixedColumns({"variance": variance}),
         config=config,
         # There is no validation, so the last epoch is kept.
-        stop=StopConfig(metric="train_loss", patience=config.max_epochs, keep_from=1 - 0.5 / config.max_epochs),
+        stop=StopConfig(metric="train_loss", keep="last"),
         purpose=("autoencoder", fold),
         fold=fold,
         title=f"autoencoder fold {fold}",

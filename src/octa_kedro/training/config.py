@@ -20,9 +20,12 @@ class FittingConfig(Config):
     A batch has `batch_size` images over all `devices` together, and a step of the optimiser takes `accumulate` batches.
     `precision` bf16 and fp16 are mixed precision, for GPUs. `workers` processes read images ahead. `clip_norm` bounds
     the norm of the gradient. `sampling` ``balanced`` draws every class equally often. `ema` is the decay of a moving
-    average of the weights, which is then validated and kept in their place. With `resume` an interrupted training
-    resumes from its last stored state, and a finished one is not repeated while its inputs are the same; the state is
-    stored after an epoch if `save_seconds` have passed since the last time.
+    average of the weights, which is then validated and kept in their place; the average forgets the random start, as
+    its decay rises with the steps. `swa` is the share of all epochs after which the weights at the end of every epoch
+    are averaged evenly instead, with batch-norm statistics of their own (see `averaging.EpochAverager`). `sam` is the
+    radius of sharpness-aware steps (see `sharpness.py`), which cost twice the time. With `resume` an interrupted
+    training resumes from its last stored state, and a finished one is not repeated while its inputs are the same; the
+    state is stored after an epoch if `save_seconds` have passed since the last time.
     """
 
     max_epochs: PositiveInt = 30
@@ -33,6 +36,8 @@ class FittingConfig(Config):
     clip_norm: PositiveFloat | None = None
     sampling: Sampling = "shuffled"
     ema: float | None = Field(None, gt=0, lt=1)
+    swa: float | None = Field(None, gt=0, lt=1)
+    sam: PositiveFloat | None = None
     seed: int = Field(0, ge=0)
     device: str = "auto"
     devices: PositiveInt = 1
@@ -42,6 +47,18 @@ class FittingConfig(Config):
     tracking: TrackingConfig = TrackingConfig()
     resume: bool = True
     save_seconds: float = Field(20.0, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "FittingConfig":
+        if self.ema is not None and self.swa is not None:
+            raise ValueError("swa: only one average of the weights is kept; set swa or ema to null")
+        if self.swa is not None and self.devices > 1:
+            raise ValueError("swa: measures batch statistics on one device; set devices to 1, or use ema")
+        if self.sam is not None and self.accumulate > 1:
+            raise ValueError("sam: takes a step's gradient twice from one batch; set accumulate to 1")
+        if self.sam is not None and self.precision == "fp16":
+            raise ValueError("sam: the loss scale of fp16 lets gradients overflow now and then; set precision to bf16")
+        return self
 
 
 class TrainingConfig(FittingConfig):
@@ -85,6 +102,11 @@ class TrainingConfig(FittingConfig):
             raise ValueError("start.weights: pretraining is for 3D networks; choose random or timm for a 2D network")
         if self.patches is not None and not is_2d:
             raise ValueError("patches: en-face maps are cut into patches, volumes are not; a 3D network has none")
+        if self.swa is not None and self.stop.keep == "best" and self.stop.keep_from < self.swa:
+            raise ValueError(
+                f"stop.keep_from: an epoch before averaging begins could be kept; set it to at least swa ({self.swa}), "
+                "or stop.keep to last"
+            )
         channels = len(self.slabs) if is_2d else 1
         if self.model.in_channels != channels:
             raise ValueError(f"model.in_channels is {self.model.in_channels}, but the input has {channels} (slabs)")

@@ -6,7 +6,7 @@ from torch import nn
 
 from octa_kedro.errors import CheckpointError
 from octa_kedro.models.stages import freeze
-from octa_kedro.training.engine.averaging import Averager
+from octa_kedro.training.engine.averaging import Averager, EpochAverager
 from octa_kedro.training.state.state_file import load_state, save_state
 
 
@@ -121,6 +121,46 @@ def test_resumed_in_the_middle_it_has_the_same_bits(tmp_path):
             average.update(model)
     assert again.steps == 6
     assert same(averager.weights, again.weights)
+
+
+def images(number=3):
+    return [torch.rand(4, 1, 3, 3, generator=torch.Generator().manual_seed(100 + n)) for n in range(number)]
+
+
+def test_epochs_are_averaged_evenly():
+    model = nn.Linear(1, 1, bias=False)
+    averager = EpochAverager(model)
+    for weight in (3.0, 6.0, 12.0):
+        nn.init.constant_(model.weight, weight)
+        averager.update(model)
+    assert float(averager.weights["weight"]) == pytest.approx(7)
+
+
+def test_statistics_of_the_average_are_those_of_the_images_it_sees():
+    model = make_model()
+    averager, optimiser = EpochAverager(model), torch.optim.SGD(model.parameters(), lr=0.5)
+    for number in range(2):
+        step(model, optimiser, number)
+        averager.update(model)
+    own = bits(model.state_dict())
+    averager.renew_statistics(model, images())
+    assert same(model.state_dict(), own)
+    seen = [nn.functional.conv2d(one, averager.weights["0.weight"], averager.weights["0.bias"]) for one in images()]
+    for name, found in (
+        ("mean", torch.stack([one.mean((0, 2, 3)) for one in seen]).mean(0)),
+        ("var", torch.stack([one.var((0, 2, 3)) for one in seen]).mean(0)),
+    ):
+        torch.testing.assert_close(averager.weights[f"1.running_{name}"], found)
+
+
+def test_renewed_statistics_of_a_frozen_stage_stay():
+    model = make_model()
+    model.stage_names = ("1",)
+    freeze(model, 1)
+    model[1].running_mean.fill_(7)
+    averager = EpochAverager(model)
+    averager.renew_statistics(model, images())
+    assert averager.weights["1.running_mean"].tolist() == [7, 7, 7]
 
 
 def test_average_of_another_network_is_refused():

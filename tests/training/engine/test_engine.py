@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.models.config import ModelConfig
@@ -217,6 +218,73 @@ def test_the_validated_weights_are_the_averaged_ones(still, data):
     kept = averaged.weights()
     assert any(not torch.equal(kept[name], tensor) for name, tensor in plain.weights().items())
     close(plain, averaged)  # and validating has put it back
+
+
+def test_a_sharpness_aware_step_by_hand(still, data):
+    ours = trainer(changed(still, batch_size=12, sam=0.1), data)
+    model = build_model(still.model)
+    model.load_state_dict(ours.model.state_dict())
+    (batch,) = ours.order.batches(1)
+    images = torch.stack([torch.from_numpy(data[i].array.astype(np.float32)) / 65535 for i in batch])
+    targets = torch.tensor([data.image_targets()[i] for i in batch])
+
+    def gradients() -> list[torch.Tensor]:
+        loss = torch.nn.functional.cross_entropy(model(images), targets)
+        return [*torch.autograd.grad(loss, [*model.parameters()])]
+
+    first = gradients()
+    length = torch.stack([one.square().sum() for one in first]).sum().sqrt()
+    own = [weight.detach().clone() for weight in model.parameters()]
+    for weight, one in zip(model.parameters(), first, strict=True):
+        weight.data += 0.1 * one / length
+    for weight, before, two in zip(model.parameters(), own, gradients(), strict=True):
+        weight.data = before - ours.schedule.rate * two
+    ours.epoch(1)
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(ours.model.state_dict()[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+def test_both_passes_of_a_sharpness_aware_step_drop_and_mix_alike(still, data, monkeypatch):
+    config = changed(still, model={"name": "cv3fc2", "width": 0.5, "dropout": 0.5}, mixup=0.4, sam=1e-12)
+    losses, original = [], Trainer._gradients
+
+    def gradients(self, *args, **kwargs) -> float:
+        losses.append(original(self, *args, **kwargs))
+        return losses[-1]
+
+    monkeypatch.setattr(Trainer, "_gradients", gradients)
+    trainer(config, data).epoch(1)
+    assert losses[::2] == pytest.approx(losses[1::2], rel=1e-5)  # so small a radius moves nothing
+    assert len({*losses[::2]}) == 3
+
+
+def test_epochs_are_averaged_from_the_share_that_is_given(config, data):
+    config = changed(config, max_epochs=4, swa=0.5, stop={"keep": "last"})
+    plain, averaged = trainer(changed(config, swa=None), data), trainer(config, data)
+    kept = []
+    for number in range(1, 5):
+        plain.epoch(number)
+        averaged.epoch(number)
+        close(plain, averaged)  # what is trained is the same
+        kept.append((plain.weights(), averaged.weights()))
+    name = next(iter(dict(plain.model.named_parameters())))
+    assert torch.equal(kept[1][0][name], kept[1][1][name])
+    torch.testing.assert_close(kept[3][1][name], (kept[2][0][name] + kept[3][0][name]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"ema": 0.9, "swa": 0.5}, "swa: only one average"),
+        ({"swa": 0.5, "devices": 2}, "swa: .*devices to 1"),
+        ({"swa": 0.5}, r"stop.keep_from: .*at least swa \(0.5\), or stop.keep to last"),
+        ({"sam": 0.05, "accumulate": 2}, "sam: .*accumulate to 1"),
+        ({"sam": 0.05, "precision": "fp16"}, "sam: .*bf16"),
+    ],
+)
+def test_averages_and_sharpness_that_do_not_go_together_are_named(config, values, words):
+    with pytest.raises(ValidationError, match=words):
+        changed(config, **values)
 
 
 def test_views_are_averaged_and_stand_in_the_card(config, planes, table):

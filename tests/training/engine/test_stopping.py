@@ -50,6 +50,12 @@ def test_an_undefined_metric_is_never_best():
     assert follow([math.nan] * 4, max_epochs=4)[0].best_epoch == 0
 
 
+def test_the_last_epoch_is_kept_whatever_its_metric_and_patience_does_not_count():
+    stopping, end = follow([1, 2, 3, 4, math.nan], max_epochs=5, keep="last", patience=1)
+    assert (stopping.best_epoch, end) == (5, 5)
+    assert follow([1, 2, 3, 4], max_epochs=5, keep="last", patience=1)[0].best_epoch == 0
+
+
 def test_it_resumes_from_its_state():
     whole, end = follow([3, 2, 2.5, 2.4, 2.3], patience=3)
     half, _ = follow([3, 2, 2.5], patience=3)

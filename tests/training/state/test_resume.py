@@ -110,6 +110,24 @@ def test_wherever_it_is_interrupted(*, monkeypatch, tmp_path, volumes, table, co
     pd.testing.assert_frame_equal(*predictions)
 
 
+STEADIED = {
+    "averaged over epochs": {"swa": 0.4, "stop": {"keep_from": 0.4}},
+    "sharpness-aware": {"sam": 0.05, "accumulate": 1},
+    "the last epoch": {"stop": {"keep": "last"}, "ema": 0.9},
+}
+
+
+@pytest.mark.parametrize("name", STEADIED)
+def test_steadier_trainings_resume_too(*, monkeypatch, tmp_path, volumes, table, config, name):
+    config = changed(config, **({"ema": None} | STEADIED[name]))
+    whole = fit_classifier(volumes, table, config, PROCESSING)
+    undo = interrupt(monkeypatch, RunFolder, "keep", call=3, before=False)
+    with pytest.raises(Interruption):
+        fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path))
+    undo()
+    assert_same(whole, fit_classifier(volumes, table, config, PROCESSING, run_folders=RunFolders(tmp_path)))
+
+
 @pytest.mark.parametrize("function", ["write_text", "save_state"])
 def test_interrupted_between_the_two_files_of_its_end(
     *, monkeypatch, tmp_path, volumes, table, config, whole, function

@@ -1,18 +1,19 @@
-"""An exponential moving average of a network's weights, which generalises better than those of the last step."""
+"""Averages of a network's weights over its training, which generalise better than those of the last step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn, update_bn
 
 from octa_kedro.errors import CheckpointError
 
 
 class Averager:
-    """The average of a network's parameters and normalisation statistics over its steps.
+    """The exponential moving average of a network's parameters and normalisation statistics over its steps.
 
     After step n it moves by 1 - min(decay, (1 + n) / (10 + n)) towards the network, so that the random start is soon
     forgotten. What is not a fraction (the counters of batch norm) is copied. Tensors are kept by name, not a second
@@ -30,11 +31,14 @@ class Averager:
         self.steps += 1
         current = model.state_dict()
         moving = [name for name, tensor in current.items() if tensor.is_floating_point()]
-        average = get_ema_multi_avg_fn(min(self.decay, (1 + self.steps) / (10 + self.steps)))
+        average = self._average()
         for group in _of_one_kind(current, moving):
-            average([self.weights[name] for name in group], [current[name] for name in group], None)
+            average([self.weights[name] for name in group], [current[name] for name in group], self.steps - 1)
         for name in current.keys() - set(moving):
             self.weights[name].copy_(current[name])
+
+    def _average(self) -> Callable[[Any, Any, Any], None]:
+        return get_ema_multi_avg_fn(min(self.decay, (1 + self.steps) / (10 + self.steps)))
 
     @contextmanager
     def applied(self, model: nn.Module) -> Iterator[nn.Module]:
@@ -62,6 +66,28 @@ class Averager:
         self.steps = state["steps"]
         for name, tensor in self.weights.items():
             tensor.copy_(state["weights"][name])
+
+
+class EpochAverager(Averager):
+    """The plain mean of a network's weights after several epochs (SWA, Izmailov et al. 2018).
+
+    Batch statistics belong to weights, so those of the mean are not the mean of those of the epochs: they are measured
+    anew by `renew_statistics`.
+    """
+
+    def _average(self) -> Callable[[Any, Any, Any], None]:
+        return get_swa_multi_avg_fn()
+
+    def renew_statistics(self, model: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+        """Measure the batch-norm statistics of the average on the images of `batches`, each ``(N, C, ...)``; frozen
+        layers keep theirs. `model` lends its layers and gets its own weights back."""
+        with self.applied(model):
+            model.train()
+            moving = {name for name, layer in model.named_modules() if isinstance(layer, _BatchNorm) and layer.training}
+            update_bn(batches, model)
+            for name, tensor in model.state_dict().items():
+                if name.rpartition(".")[0] in moving:
+                    self.weights[name].copy_(tensor)
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -125,8 +125,11 @@ class StopConfig(Config):
     rate is still high, the loss of a small validation set jumps, and an epoch that is best by chance would be kept.
 
     Training stops when in `patience` epochs the metric has not improved by more than the share `tolerance` of its best.
+    With `keep` last, all epochs are trained and the last one is kept, whatever its metric: a few validation eyes do not
+    choose.
     """
 
+    keep: Literal["best", "last"] = "best"
     metric: str = "val_loss"
     patience: PositiveInt = 15
     tolerance: float = Field(0.0, ge=0, lt=1)

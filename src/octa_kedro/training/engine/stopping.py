@@ -19,8 +19,13 @@ class Stopping:
     last_gain: int = 0
 
     def improves(self, epoch: int, row: dict[str, Any]) -> bool:
-        """Add an epoch's row; whether it is the best one so far. An epoch with an undefined metric never is."""
+        """Add an epoch's row; whether it is the one to keep so far. An epoch with an undefined metric is kept
+        only for being the last."""
         value = float(row[self.config.metric])
+        if self.config.keep == "last":
+            if epoch == self.max_epochs:
+                self.best, self.best_epoch = value, epoch
+            return epoch == self.max_epochs
         if math.isnan(value) or epoch <= self.config.keep_from * self.max_epochs:
             return False
         # The reference moves only when there is a gain, so that many small gains in a row count together.

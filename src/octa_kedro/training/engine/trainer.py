@@ -17,12 +17,13 @@ from octa_kedro.training.config import FittingConfig
 from octa_kedro.training.data.augmentation import Augmenter
 from octa_kedro.training.data.dataset import Batch, EyeDataset, loader
 from octa_kedro.training.data.order import DeviceBatches, EpochOrder
-from octa_kedro.training.engine.averaging import Averager
+from octa_kedro.training.engine.averaging import Averager, EpochAverager
 from octa_kedro.training.engine.failures import not_finite, reporting_lack_of_memory
 from octa_kedro.training.engine.objective import Objective
 from octa_kedro.training.engine.optimisers import make_optimiser
 from octa_kedro.training.engine.schedules import Schedule, make_schedule
 from octa_kedro.training.engine.seeding import derive_seed, generator
+from octa_kedro.training.engine.sharpness import climbed
 
 Purpose = tuple[str | int, ...]
 
@@ -69,6 +70,7 @@ class Trainer:
                 losses = self._learn(batch, (number, index), whole, last=last)
             total += losses
             weight += self._weight_of([dealt[index]])
+        self._average_epoch(number)
         sums = self.fabric.all_reduce(
             torch.tensor(total, dtype=torch.float64, device=self.fabric.device), reduce_op="sum"
         )
@@ -76,9 +78,23 @@ class Trainer:
 
     def _learn(self, batch: Batch, place: tuple[int, int], whole: float, *, last: bool) -> float:
         """Gradients of a batch and, after the `last` of a step, the step; the sum of the weighted losses."""
-        number, index = place
-        images, targets = self._augmented(batch, number, index), batch.targets.to(self.fabric.device)
-        stream = generator(self.config.seed, *self.purpose, "mixup", number, index, self.fabric.global_rank)
+        images, targets = self._augmented(batch, *place), batch.targets.to(self.fabric.device)
+        if self.config.sam is None:
+            found = self._gradients(images, targets, place, whole, last=last)
+        else:  # twice the same batch, with the same draws of dropout and mixup
+            with torch.random.fork_rng([self.fabric.device] if self.fabric.device.type == "cuda" else []):
+                found = self._gradients(images, targets, place, whole, last=last)
+            with climbed(self.model, self.config.sam):
+                self._gradients(images, targets, place, whole, last=last)
+        if last:
+            self._step()
+        return found
+
+    def _gradients(
+        self, images: torch.Tensor, targets: torch.Tensor, place: tuple[int, int], whole: float, *, last: bool
+    ) -> float:
+        """Add the gradients of a batch to those of the step; the sum of the weighted losses."""
+        stream = generator(self.config.seed, *self.purpose, "mixup", *place, self.fabric.global_rank)
         with self.fabric.no_backward_sync(self.wrapped, enabled=not last):
             losses = self.objective.losses(self.wrapped, images, targets, stream).sum()
             # Fabric averages the gradients over devices: each device's share of the loss is multiplied by their number.
@@ -86,8 +102,6 @@ class Trainer:
         found = float(losses.detach())
         if not math.isfinite(found):
             raise FloatingPointError("loss")
-        if last:
-            self._step()
         return found
 
     def _step(self) -> None:
@@ -103,8 +117,15 @@ class Trainer:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.schedule.after_step()
-        if self.average is not None:
+        if self.average is not None and self.config.ema:
             self.average.update(self.model)
+
+    def _average_epoch(self, number: int) -> None:
+        """Add an epoch's weights to the average of epochs, whose statistics are those of the images as they are."""
+        if isinstance(self.average, EpochAverager) and number > (self.config.swa or 0) * self.config.max_epochs:
+            self.average.update(self.model)
+            with self.fabric.autocast():
+                self.average.renew_statistics(self.model, (one.images(self.fabric.device) for one in self.batches))
 
     def _augmented(self, batch: Batch, number: int, index: int) -> torch.Tensor:
         images = batch.images(self.fabric.device)
@@ -142,8 +163,8 @@ class Trainer:
 
     @contextmanager
     def evaluated(self) -> Iterator[nn.Module]:
-        """The network that is validated and kept, in evaluation mode: with the averaged weights, if `ema` is set."""
-        with self.average.applied(self.model) if self.average is not None else nullcontext():
+        """The network that is validated and kept, in evaluation mode: with the averaged weights, once there are any."""
+        with self.average.applied(self.model) if self.average is not None and self.average.steps else nullcontext():
             self.model.eval()
             yield self.model
 
@@ -196,5 +217,5 @@ def make_trainer(
     schedule = make_schedule(optimiser, config.schedule, epochs=config.max_epochs, steps_per_epoch=steps, better=better)
     wrapped, moved = fabric.setup(model, optimiser)
     batches = loader(data, DeviceBatches(order, fabric.global_rank), workers=config.workers, device=fabric.device)
-    average = Averager(model, config.ema) if config.ema else None
+    average = Averager(model, config.ema) if config.ema else EpochAverager(model) if config.swa else None
     return Trainer(fabric, model, wrapped, objective, data, order, batches, moved, schedule, average, config, purpose)
