@@ -96,3 +96,9 @@ def test_a_class_that_nobody_has_is_named(release):
     classes = {"classes": ["NORMAL", "DR", "AMD"]}
     with pytest.raises(DataError, match="no eye that takes part is of the class AMD"):
         select_eyes(release, CohortConfig.model_validate(classes))
+
+
+def test_unlabelled_eyes_that_could_not_be_processed_leave_no_part_empty(tmp_path: Path):
+    empty = make_splits(pd.DataFrame({"subject": ["a", "b"]}), SplitConfig())
+    empty.to_csv(tmp_path / "splits.csv", index=False)  # of no rows the file keeps no types
+    assert admit_subjects(pd.read_csv(tmp_path / "splits.csv"), {"a"}).empty
