@@ -23,8 +23,8 @@ BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/
 MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.png(\.seal\.json)?$|: eyes\.json$")
 """Results that hold, or depend on, how long an epoch took, or the names of versions."""
 DATA = "data/nifti_folder"
-EARLIER = "/(02_intermediate|03_primary)/"
-PROCESSED = "/(02_intermediate|03_primary|05_model_input/(processed|enface|flattening))"
+EARLIER = "/(02_intermediate|03_primary|04_feature)/"
+PROCESSED = "/(02_intermediate|03_primary|04_feature|05_model_input/(processed|enface|flattening))"
 """What the steps before the processing of eyes, and before the splits, write."""
 PROCESS = "run --env nifti_folder --to-nodes tabulate_folds"
 TRAIN = "run --env nifti_folder --to-nodes training_3d.fold_1.predict"

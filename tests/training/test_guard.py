@@ -120,7 +120,7 @@ def test_cards_know_patients(volumes, table, config):
     elsewhere = {one: "q", "new eye": "P", "another": "q"}  # one eye's patient contradicts the card
     assert all(card.has_learnt_from(subject, elsewhere) for subject in (one, "new eye", "another"))
     seen = card.seen_table()
-    assert list(seen.columns) == ["fold", "subject", "patient", "used_for"]
+    assert list(seen.columns) == ["fold", "seed", "subject", "patient", "used_for"]
     assert seen["used_for"].value_counts().to_dict() == {"training": 12, "validation": 6}
     assert seen.set_index("subject").loc[one, "patient"] == "p"
 
