@@ -1,0 +1,67 @@
+"""Names and numbers of an evaluation as a reader takes them."""
+
+import math
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any
+
+from octa_kedro.evaluation.predictions import FLOOR_MARK
+from octa_kedro.evaluation.tables import PART_TITLES
+from octa_kedro.explain.titles import readable_model
+
+FLOORS = {
+    "depth_profile": "a linear model on the mean brightness at each depth",
+    "biomarkers": "a linear model on what clinicians measure (vessel density, avascular zone, thickness, ...)",
+    "enface_histogram": "a linear model on the grey levels of the en-face maps, wherever they lie",
+    "confounders": "a linear model on field of view, age, sex, side and quality of the scan, without a look at the eye",
+    "majority": "the most frequent class, whatever the eye",
+}
+"""What each floor is."""
+METRICS = {
+    "auroc": "AUROC", "auprc": "AUPRC", "macro_auroc": "macro AUROC", "macro_auprc": "macro AUPRC",
+    "balanced_accuracy": "balanced accuracy", "npv": "NPV", "mcc": "MCC", "f1": "F1", "macro_f1": "macro F1",
+    "brier": "Brier score", "ece": "calibration error (ECE)", "log_loss": "log loss",
+    "ppv_at_prevalence": "PPV at the stated prevalence", "npv_at_prevalence": "NPV at the stated prevalence",
+}  # fmt: skip
+
+
+def model_words(model: str) -> str:
+    """training_2d_two_slabs -> 2D network, two slabs; floor_depth_profile -> depth profile (floor)."""
+    if model.startswith(FLOOR_MARK):
+        return f"{model.removeprefix(FLOOR_MARK).replace('_', ' ')} (floor)"
+    return readable_model(model)
+
+
+def with_readable(text: str, models: Iterable[str]) -> str:
+    """`text` with each of the `models` by its readable name; of a name within a longer word nothing changes."""
+    names = sorted(set(models), key=len, reverse=True)
+    if not names:
+        return text
+    return re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", lambda found: model_words(found[1]), text)
+
+
+def metric_words(metric: str) -> str:
+    """balanced_accuracy -> balanced accuracy."""
+    return METRICS.get(metric, metric.replace("_", " "))
+
+
+def part_words(part: str) -> str:
+    """held_out -> Held out."""
+    return PART_TITLES.get(part, part.replace("_", " "))
+
+
+def p_words(p: float) -> str:
+    """A p with two digits, or three where it is small; n/a of NaN."""
+    if math.isnan(p):
+        return "n/a"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def counted(row: Mapping[Hashable, Any]) -> str:
+    """12 eyes of 10 patients."""
+    return f"{row['n_eyes']} eyes of {row['n_patients']} patients"
+
+
+def whole(number: float) -> str:
+    """12 345, or n/a."""
+    return "n/a" if math.isnan(number) else f"{number:,.0f}"
