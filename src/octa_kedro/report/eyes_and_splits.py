@@ -13,6 +13,7 @@ from octa_kedro.cohort.splits import fold_columns, fold_table
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.intervals import mean_interval
 from octa_kedro.report.sections import Section, Table
+from octa_kedro.report.words import network_words
 
 ROLES = {"train": "training", "validation": "validation", "held_out": "held out"}
 PAIRS = (("train", "validation"), ("train", "held_out"), ("validation", "held_out"))
@@ -119,9 +120,16 @@ def split_section(splits: pd.DataFrame, common: pd.DataFrame) -> Section:
     worst = int(common["common"].max()) if len(common) else 0
     of_parts = [[f"fold {row['fold']}: {row['first']} and {row['second']}", *_sizes(row)] for row in _records(pairs)]
     of_networks = [
-        [str(row["network"]), f"{row['first']} and {row['second']}", *_sizes(row)] for row in _records(networks)
+        [network_words(str(row["network"])), f"{row['first']} and {row['second']}", *_sizes(row)]
+        for row in _records(networks)
     ]
-    columns = ("eyes of the first", "eyes of the second", "patients", "patients", "patients in common")
+    columns = (
+        "eyes of the first",
+        "eyes of the second",
+        "patients of the first",
+        "of the second",
+        "patients in common",
+    )
     text = [
         f"Largest number of patients in common, over {len(common)} pairs: {worst}."
         + (f" {LEAK[0].upper()}{LEAK[1:]}." if worst else " No patient is in two parts of a fold, and no network was "

@@ -49,8 +49,13 @@ def _table(table: Table, folder: Path) -> list[str]:
     head = [f"### {as_text(table.title)}", ""] if table.title else []
     rows = [[as_text(str(name)) for name in table.columns]]
     rows += [[_cell(cell, folder) for cell in row] for row in table.rows]
-    note = ["", as_text(table.note).replace("* ", "\\* ", 1)] if table.note else []
-    return [*head, markdown_table(rows), *note, ""]
+    notes = [as_text(line).replace("* ", "\\* ", 1) for line in table.note.splitlines()]
+    text = "\n".join(map(_unpadded, [rows[0], ["---"] * len(rows[0]), *rows[1:]]))  # of sentences: padding is large
+    return [*head, text if table.prose else markdown_table(rows), *(line for note in notes for line in ("", note)), ""]
+
+
+def _unpadded(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(cell: Cell, folder: Path) -> str:

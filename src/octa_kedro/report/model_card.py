@@ -8,7 +8,7 @@ import pandas as pd
 from octa_kedro.evaluation.tables import as_text, format_interval, markdown_table
 from octa_kedro.io.seals import PARAMETERS, SHOWN
 from octa_kedro.report.networks import architecture_words, epoch_words, start_words
-from octa_kedro.report.words import counted, metric_words, model_words, part_words
+from octa_kedro.report.words import counted, metric_words, model_words, notes_words, part_words, with_texts
 
 USE = (
     "Research on OCT angiography scans that were processed as below. It gives probabilities of {classes}. It is no "
@@ -27,7 +27,7 @@ def model_card(model: str, facts: Mapping[str, Any], card: Mapping[str, Any], me
     """Markdown of a network of `model`: `facts` as of `networks.network_facts`, `card` its checkpoint's as plain data,
     `metrics` the metric table of all models."""
     classes = " and ".join(as_text(str(name)) for name in facts["classes"])
-    own = metrics[metrics["model"] == model]
+    own = with_texts(metrics[metrics["model"] == model])
     blocks = [
         f"# Model card: {model_words(model)}, fold {facts['fold']}",
         f"{architecture_words(facts)}. Start weights: {start_words(facts)}. Kept: {epoch_words(facts)}.",
@@ -63,10 +63,11 @@ def _metrics(own: pd.DataFrame) -> str:
     lines = [["part", "metric", "value [interval]", "eyes"]]
     for row in own.to_dict("records"):
         value = format_interval(row["value"], row["low"], row["high"])
-        note = f" ({row['reason']})" if row["reason"] else ""
-        cells = [part_words(str(row["part"])), metric_words(str(row["metric"])), value + note, counted(row)]
-        lines.append([as_text(cell) for cell in cells])
-    return markdown_table(lines)
+        cells = [part_words(str(row["part"])), metric_words(str(row["metric"])), value, counted(row)]
+        lines.append([as_text(cell) + " \\*" * bool(row["reason"] and cell is value) for cell in cells])
+    notes = [as_text(f"{part_words(str(part))}: {line.removeprefix('* ')}")
+             for part, rows in own.groupby("part", sort=False) for line in notes_words(rows).splitlines()]  # fmt: skip
+    return "\n".join([markdown_table(lines), "", *(f"- \\* {note}" for note in notes)])
 
 
 def _small(own: pd.DataFrame) -> list[str]:

@@ -1,5 +1,6 @@
 """Which networks were trained, on what they started, what chose their epoch, and how long it took."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,10 @@ def network_facts(card: Mapping[str, Any], weights: int) -> dict[str, Any]:
 
 
 def architecture_words(facts: Mapping[str, Any]) -> str:
-    """resnet18 in 3D, 0.52 million weights."""
-    return f"{facts['name']} in {facts['spatial_dims']}D, {facts['weights'] / 1e6:.2g} million weights"
+    """resnet18 in 3D, 520 thousand weights."""
+    number = facts["weights"]
+    size = f"{number / 1e6:.1f} million" if number >= 1e6 else f"{number / 1e3:.0f} thousand"
+    return f"{facts['name']} in {facts['spatial_dims']}D, {size} weights"
 
 
 def start_words(facts: Mapping[str, Any]) -> str:
@@ -54,8 +57,8 @@ def epoch_words(facts: Mapping[str, Any]) -> str:
     metric = str(facts["metric"])
     best = "lowest" if metric.endswith(("loss", "brier")) else "highest"
     name = {"val_loss": "validation loss", "val_auroc": "validation AUROC"}.get(metric, metric.replace("_", " "))
-    after = facts["keep_from"] * facts["max_epochs"]
-    since = f" after epoch {after:g}" if after else ""
+    after = math.floor(facts["keep_from"] * facts["max_epochs"])
+    since = f" after epoch {after}" if after else ""
     return f"epoch {facts['epoch']} of at most {facts['max_epochs']}: {best} {name}{since}"
 
 

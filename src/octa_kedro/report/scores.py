@@ -17,6 +17,7 @@ from octa_kedro.report.words import (
     counted,
     metric_words,
     model_words,
+    notes_words,
     p_words,
     part_words,
     whole,
@@ -33,7 +34,8 @@ NOTHING = "There is one model alone, so nothing is compared; its metrics are bel
 
 
 def verdict_sentences(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> list[str]:
-    """The verdict, a sentence each: held-out eyes before out-of-fold ones, and the floors before anything else."""
+    """The verdict, a sentence each: held-out eyes before out-of-fold ones, and in each the floors before the pairs of
+    networks. How each network stands beside each floor is in the table of all pairs."""
     models = [*comparisons["first"], *comparisons["second"]]
     found = sorted(part_verdicts(comparisons, config), key=lambda one: one.part != "held_out")
     said = []
@@ -41,8 +43,9 @@ def verdict_sentences(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: 
         where = f"{part_words(one.part)} ({one.n_eyes} eyes of {one.n_patients} patients): "
         of_part = metrics[metrics["part"] == one.part]
         head = [_with_interval(words, of_part, config.level) for words in one.beside_floor]
-        said += [f"{where}{with_readable(words, models)}." for words in (*head, *one.of_networks)]
-    return said or [NOTHING]
+        pairs = [words for words in one.of_networks if FLOOR_MARK not in words]
+        said += [f"{where}{with_readable(words, models)}." for words in (*head, *pairs)]
+    return [words.replace("(floor) (", "(") for words in said] or [NOTHING]
 
 
 def _with_interval(words: str, metrics: pd.DataFrame, level: float) -> str:
@@ -112,7 +115,7 @@ def _by_model(rows: pd.DataFrame, metrics: Sequence[str], title: str) -> Table:
         counts = next(iter(records.values()))
         n = f"{counts['n_eyes']} eyes ({counts['n_positive']} positive) of {counts['n_patients']} patients"
         lines.append([model_words(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
-    return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, _notes(rows), names=2)
+    return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2)
 
 
 def _by_metric(rows: pd.DataFrame, title: str) -> Table:
@@ -124,7 +127,7 @@ def _by_metric(rows: pd.DataFrame, title: str) -> Table:
     ]
     counts = {model: counted(cells[model, rows["metric"].iloc[0]]) for model in models if len(rows)}
     columns = ("metric", *(f"{model_words(str(model))}, {counts[model]}" for model in models))
-    return Table(columns, lines, title, _notes(rows), folded=True)
+    return Table(columns, lines, title, notes_words(rows), folded=True)
 
 
 def _rule(rows: pd.DataFrame) -> str:
@@ -134,15 +137,6 @@ def _rule(rows: pd.DataFrame) -> str:
 
 def _cell(row: Row | None) -> str:
     return "-" if row is None else format_interval(row["value"], row["low"], row["high"]) + " *" * bool(row["reason"])
-
-
-def _notes(rows: pd.DataFrame) -> str:
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in rows.to_dict("records"):
-        if row["reason"]:
-            found.setdefault((str(row["model"]), str(row["reason"])), []).append(metric_words(str(row["metric"])))
-    said = [f"{model_words(model)}, {', '.join(names)}: {reason}" for (model, reason), names in found.items()]
-    return f"* {'. '.join(said)}." if said else ""
 
 
 def comparison_section(comparisons: pd.DataFrame, level: float) -> Section:
@@ -178,7 +172,7 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
         for row in rows.to_dict("records")
         if row["reason"]
     )
-    return Table(columns, lines, title, ". ".join(reasons), names=3, folded=folded)
+    return Table(columns, lines, title, "\n".join(reasons), names=3, folded=folded)
 
 
 def calibration_section(calibration: pd.DataFrame, level: float) -> Section:
@@ -193,7 +187,7 @@ def calibration_section(calibration: pd.DataFrame, level: float) -> Section:
             for row in rows.to_dict("records")
         ]  # fmt: skip
         columns = ("model", "measure", "eyes", _with("before", level), _with("after", level), "temperature")
-        tables.append(Table(columns, lines, part_words(str(part)), _notes(rows), names=3))
+        tables.append(Table(columns, lines, part_words(str(part)), notes_words(rows), names=3))
     text = [
         "One temperature per model was fitted on out-of-fold eyes and applied to all: above 1 the network was too "
         "sure of itself. A calibration slope of 1 and an intercept of 0 are right; of the other measures less is "

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from octa_kedro.report.scores import (
     verdict_sentences,
 )
 from octa_kedro.report.sections import Picture, Section, Table
-from octa_kedro.report.words import metric_words, model_words, part_words
+from octa_kedro.report.words import metric_words, model_words, part_words, with_texts
 
 HISTORY = "Loss, and validation AUROC, of each fold over epochs; the kept epoch is marked, by the rule in the table."
 
@@ -93,6 +93,12 @@ def study_page(
 ) -> ReportPage:
     """The page of an evaluation. `figures` are PNG files by their names in `listed.FIGURES`; `explanations` have, by
     model, the digest of its explanation (`explained.explanation_digest`) and its page, for those that have one."""
+    tables = replace(
+        tables,
+        **{name: with_texts(getattr(tables, name)) for name in ("flow", "metrics", "comparisons", "calibration",
+                                                                "permutation")},
+        more={name: with_texts(table) for name, table in tables.more.items()},
+    )  # fmt: skip
     common = common_patients(tables.splits, networks.seen)
     dims = {model: int(facts[0]["spatial_dims"]) for model, facts in networks.facts.items()}
     level = config.level

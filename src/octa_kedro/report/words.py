@@ -5,10 +5,14 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import PART_TITLES
 from octa_kedro.explain.titles import readable_model
 
+TEXTS = ("reason", "reasons", "rule", "test", "non_inferior", "step", "left_at")
+"""Columns of words that may be empty."""
 FLOORS = {
     "depth_profile": "a linear model on the mean brightness at each depth",
     "biomarkers": "a linear model on what clinicians measure (vessel density, avascular zone, thickness, ...)",
@@ -43,6 +47,35 @@ def with_readable(text: str, models: Iterable[str]) -> str:
 def metric_words(metric: str) -> str:
     """balanced_accuracy -> balanced accuracy."""
     return METRICS.get(metric, metric.replace("_", " "))
+
+
+def network_words(key: str) -> str:
+    """training_3d__fold_1 -> 3D network, fold 1."""
+    model, _, which = key.partition("__")
+    return f"{model_words(model)}, {which.replace('__', ', ').replace('_', ' ')}"
+
+
+def with_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with empty texts where a CSV file left nothing of them."""
+    empty = {name: table[name].astype(object).where(table[name].notna(), "") for name in TEXTS if name in table}
+    return table.assign(**empty)
+
+
+def notes_words(rows: pd.DataFrame) -> str:
+    """A line for each reason, with the models and metrics that it holds for; empty where there is none."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in rows.to_dict("records"):
+        if row["reason"]:
+            of_model = found.setdefault(str(row["reason"]), {}).setdefault(model_words(str(row["model"])), [])
+            of_model.append(metric_words(str(row["metric"])))
+    lines = []
+    for reason, models in found.items():
+        alike: dict[str, list[str]] = {}
+        for model, metrics in models.items():
+            alike.setdefault(", ".join(metrics), []).append(model)
+        who = "; ".join(f"{' and '.join(names)}: {metrics}" for metrics, names in alike.items())
+        lines.append(f"* {reason[0].upper()}{reason[1:]} ({who}).")
+    return "\n".join(lines)
 
 
 def part_words(part: str) -> str:
