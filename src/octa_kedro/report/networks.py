@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from octa_kedro.report.sections import Picture, Section, Table
+from octa_kedro.report.sections import Section, Table
 from octa_kedro.report.words import model_words
 
 STARTS = {"random": "random", "timm": "of a network trained on photographs (timm)",
@@ -62,8 +62,8 @@ def epoch_words(facts: Mapping[str, Any]) -> str:
     return f"epoch {facts['epoch']} of at most {facts['max_epochs']}: {best} {name}{since}"
 
 
-def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]], histories: Mapping[str, Picture]) -> Section:
-    """One row per model, one per network at a click, and the histories of their losses."""
+def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
+    """One row per model, and one per network at a click."""
     lines, single = [], []
     for model, networks in facts.items():
         first = networks[0]
@@ -87,7 +87,7 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]], histories:
         "need not be the one with the highest curve. The value that chose an epoch is of a few validation eyes, has "
         "no interval, and is no result."
     ]
-    return Section("Models", text, pictures=[*histories.values()], tables=tables)
+    return Section("Models", text, tables=tables)
 
 
 def time_table(histories: Mapping[str, Sequence[pd.DataFrame]]) -> Table:

@@ -62,7 +62,8 @@ def _with_interval(words: str, metrics: pd.DataFrame, level: float) -> str:
 def dimension_section(comparisons: pd.DataFrame, dims: Mapping[str, int], level: float) -> Section:
     """AUROC of each 3D network less that of each 2D network, on the same eyes."""
     rows = []
-    for row in comparisons[comparisons["metric"] == "auroc"].to_dict("records"):
+    of_auroc = comparisons[comparisons["metric"] == "auroc"].sort_values("part", kind="stable")  # held out comes first
+    for row in of_auroc.to_dict("records"):
         first, second = (dims.get(str(row[side])) for side in ("first", "second"))
         if {first, second} == {2, 3}:
             rows.append(_less(row, turned=first == 2))

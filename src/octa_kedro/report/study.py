@@ -103,15 +103,15 @@ def study_page(
     dims = {model: int(facts[0]["spatial_dims"]) for model, facts in networks.facts.items()}
     level = config.level
     pictures = [Picture(figures[one.name], one.words, diagram=True) for one in FIGURES if one.name in figures]
-    histories = {
-        model: Picture(file, f"{model_words(model)}. {HISTORY}", diagram=True)
+    pictures += [
+        Picture(file, f"{model_words(model)}. {HISTORY}", diagram=True)
         for model, file in networks.history_figures.items()
-    }
+    ]
     sections = [
         dimension_section(tables.comparisons, dims, level),
         flow_section(tables.flow),
         split_section(tables.splits, common),
-        network_section(networks.facts, histories),
+        network_section(networks.facts),
         metric_section(tables.metrics, level),
         comparison_section(tables.comparisons, level),
         floor_section(tables.metrics, level),
