@@ -168,7 +168,7 @@ def test_a_model_card_says_what_for_of_whom_how_good_and_made_from_what():
     card = model_card("training_3d", facts(3), CARD, tables().metrics)
     assert card.startswith("# Model card: 3D network, fold 1")
     assert "- training: 2 eyes of 2 patients" in card
-    assert re.search(r"\| Held out +\| AUROC +\| 0\.\d\d \\\[", card)
+    assert re.search(r"\| Out of fold +\| AUROC +\| 0\.\d\d \\\[", card)
     assert "- splits: 0123456789ab" in card
     assert "no patient may be treated" in card
     assert "floor" not in card

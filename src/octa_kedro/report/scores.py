@@ -20,6 +20,7 @@ from octa_kedro.report.words import (
     notes_words,
     p_words,
     part_words,
+    two_digits,
     whole,
     with_readable,
 )
@@ -87,7 +88,7 @@ def _less(row: Row, *, turned: bool) -> list[str]:
         difference = [-row["difference"], -row["high"], -row["low"]]
     pair = " less ".join(map(model_words, names))
     return [
-        f"{part_words(str(row['part']))}: {pair}", counted(row), *(f"{value:.2f}" for value in values),
+        f"{part_words(str(row['part']))}: {pair}", counted(row), *map(two_digits, values),
         _signed(*difference), p_words(row["p"]), p_words(row["p_holm"]),
     ]  # fmt: skip
 
@@ -163,8 +164,8 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
     lines = []
     for row in rows.to_dict("records"):
         line = [
-            model_words(str(row["first"])), model_words(str(row["second"])), counted(row), f"{row['first_value']:.2f}",
-            f"{row['second_value']:.2f}", _signed(row["difference"], row["low"], row["high"]), str(row["test"]),
+            model_words(str(row["first"])), model_words(str(row["second"])), counted(row),
+            two_digits(row["first_value"]), two_digits(row["second_value"]), _signed(row["difference"], row["low"], row["high"]), str(row["test"]),
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
@@ -184,7 +185,7 @@ def calibration_section(calibration: pd.DataFrame, level: float) -> Section:
             [model_words(str(row["model"])), metric_words(str(row["metric"])), counted(row),
              format_interval(row["before"], row["before_low"], row["before_high"]),
              format_interval(row["after"], row["after_low"], row["after_high"]) + " *" * bool(row["reason"]),
-             f"{row['temperature']:.2f}".replace("nan", "n/a")]
+             two_digits(row["temperature"])]
             for row in rows.to_dict("records")
         ]  # fmt: skip
         columns = ("model", "measure", "eyes", _with("before", level), _with("after", level), "temperature")
@@ -217,7 +218,7 @@ def permutation_section(table: pd.DataFrame, level: float) -> Section:
     """What AUROC chance gives."""
     lines = [
         [part_words(str(row["part"])), model_words(str(row["model"])),
-         f"{row['eyes']} eyes of {row['patients']} patients", f"{row['auroc']:.2f}".replace("nan", "n/a"),
+         f"{row['eyes']} eyes of {row['patients']} patients", two_digits(row["auroc"]),
          format_interval(row["null_mean"], row["null_lower"], row["null_upper"]), p_words(row["p_value"]),
          str(row["reason"])]
         for row in table.to_dict("records")

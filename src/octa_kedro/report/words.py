@@ -95,6 +95,11 @@ def counted(row: Mapping[Hashable, Any]) -> str:
     return f"{row['n_eyes']} eyes of {row['n_patients']} patients"
 
 
+def two_digits(number: float) -> str:
+    """0.91, or n/a."""
+    return "n/a" if math.isnan(number) else f"{number:.2f}"
+
+
 def whole(number: float) -> str:
     """12 345, or n/a."""
     return "n/a" if math.isnan(number) else f"{number:,.0f}"
