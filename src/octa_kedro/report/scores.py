@@ -165,7 +165,8 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
     for row in rows.to_dict("records"):
         line = [
             model_words(str(row["first"])), model_words(str(row["second"])), counted(row),
-            two_digits(row["first_value"]), two_digits(row["second_value"]), _signed(row["difference"], row["low"], row["high"]), str(row["test"]),
+            two_digits(row["first_value"]), two_digits(row["second_value"]),
+            _signed(row["difference"], row["low"], row["high"]), str(row["test"]),
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
