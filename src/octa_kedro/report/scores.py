@@ -27,7 +27,7 @@ from octa_kedro.report.words import (
 
 FIRST = (
     *("auroc", "macro_auroc", "auprc", "macro_auprc", "balanced_accuracy", "sensitivity", "specificity", "macro_f1"),
-    *("mcc", "quadratic_kappa", "brier"),
+    *("quadratic_kappa", "brier"),
 )
 """Metrics of the table that is not folded, in their order."""
 Row = Mapping[Hashable, Any]
@@ -115,7 +115,7 @@ def _by_model(rows: pd.DataFrame, metrics: Sequence[str], title: str) -> Table:
     for model, own in rows.groupby("model", sort=False):
         records = {row["metric"]: row for row in own.to_dict("records")}
         counts = next(iter(records.values()))
-        n = f"{counts['n_eyes']} eyes ({counts['n_positive']} positive) of {counts['n_patients']} patients"
+        n = f"{counts['n_eyes']} ({counts['n_positive']} positive), {counts['n_patients']} patients"
         lines.append([model_words(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
     return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2)
 
