@@ -19,6 +19,7 @@ from octa_kedro.configuration.catalog_names import require_known_entries
 from octa_kedro.configuration.config_loader import ConfigLoader
 from octa_kedro.configuration.data_root import cohort_root, data_roots, inference_root, use_data_roots
 from octa_kedro.configuration.given import Difference, differences, layers_of
+from octa_kedro.configuration.noted import note_run
 from octa_kedro.configuration.parameters import check_parameters, require_base
 from octa_kedro.configuration.run_parameters import ParametersFile, parameters_file, require_one_place
 from octa_kedro.configuration.source_path import settle_source
@@ -38,6 +39,7 @@ from octa_kedro.messages.one_line_errors import install_one_line_errors
 from octa_kedro.messages.words import first_words
 from octa_kedro.running import living_runs
 from octa_kedro.running.first_lines import first_lines
+from octa_kedro.running.last_line import report_written
 from octa_kedro.running.made_before import require_made, require_versions
 from octa_kedro.running.run_versions import reads_of, settle_versions, writes_of
 from octa_kedro.running.upkeep import look_after, require_folder
@@ -72,6 +74,7 @@ class ProjectHooks:
         parameters, groups = check(loader, structure, file, base)
         found = differences(parameters, base_parameters, layers_of(loader, file))
         self._found = tuple(found)
+        note_run(context.env, found)
         place = context.project_path / settle_data(loader, context.env, parameters, found)
         if raw.get("folds") == AUTO:
             structure = settle_folds(structure, place, drawn)
@@ -109,9 +112,11 @@ class ProjectHooks:
             settle_versions(pipeline, catalog, version)
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Note that the run has ended."""
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Note that the run has ended, and say which report to open, if it has written one."""
         living_runs.end()
+        if (page := report_written(pipeline, catalog, Path(run_params["project_path"]))) is not None:
+            log.info("open %s", page)
 
     @hook_impl
     def on_pipeline_error(self) -> None:

@@ -13,6 +13,7 @@ from octa_kedro.pipelines import (
     inference,
     phantom,
     pretraining,
+    reporting,
     training,
     tuning,
 )
@@ -35,6 +36,7 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
         "training_2d": training.create_pipeline(structure, spatial_dims=2),
         "evaluation": evaluation.create_pipeline(structure),
         "explainability": explainability.create_pipeline(structure),
+        "reporting": reporting.create_pipeline(structure),
     }
     if structure.source == "phantom":
         pipelines["phantom"] = phantom.create_pipeline()

@@ -33,8 +33,11 @@ TEXT = {".json", ".csv", ".md", ".txt", ".html", ".js"}
 SECONDS, MEMORY = "seconds", "memory_gib"
 MEASURED = [SECONDS, MEMORY]
 """Columns of a history that no repetition repeats."""
-OF_MEASURED = re.compile(r"(history.*|.*\.html)\.seal\.json")
+OF_MEASURED = re.compile(r"(history.*|.*\.html|report\.md|explanation_digest\.json)\.seal\.json")
 """Seals with a hash of those columns, or of the names of versions that a page links to."""
+UNREPEATED = (".history", ".page", ".digest")
+REPORT = re.compile(r"report\.(html|md)")
+"""The report, which shows what was measured, the versions of what it was made from, and its seals."""
 STATE, FINGERPRINTS = "state.safetensors", "fingerprints"
 """The state of a training, which holds those columns, and the folder of remembered hashes."""
 
@@ -114,10 +117,9 @@ def _versions(place: Path) -> list[tuple[tuple[str, ...], str]]:
 
 def _meaning(path: Path, project: Path) -> bytes:
     """The bytes of a file without what may differ."""
-    history = path.suffix in {".png", ".svg"} and path.name.startswith(
-        "history"
-    )  # its title has the seconds of an epoch
-    if path.name == STATE or history:
+    # The title of a history has the seconds of an epoch.
+    history = path.suffix in {".png", ".svg"} and path.name.startswith("history")
+    if path.name == STATE or history or REPORT.match(path.name):
         return b""
     if path.suffix == ".safetensors":  # which has its metadata in another order each time
         content = path.read_bytes()
@@ -131,7 +133,7 @@ def _meaning(path: Path, project: Path) -> bytes:
     if path.suffix == ".json" and (content := json.loads(text)) and content.keys() >= {"sha256", "content"}:
         plain = content["content"]  # its own hash is of the version, too
         if OF_MEASURED.match(path.name):
-            made_from = {name: sha for name, sha in plain["made_from"].items() if not name.endswith(".history")}
+            made_from = {name: sha for name, sha in plain["made_from"].items() if not name.endswith(UNREPEATED)}
             plain = {key: value for key, value in plain.items() if key != "sha256"} | {"made_from": made_from}
         return json.dumps(plain, sort_keys=True).encode()
     return text.encode()

@@ -147,3 +147,28 @@ def test_files_of_another_fold_are_refused():
 def test_folds_that_were_trained_with_different_parameters_do_not_belong_together():
     folds = [Made(f"p{n}", TRAINED | {"params:net": f"{n}"}) for n in (1, 2)]
     assert find_clash({"one": folds[0], "other": folds[1]})[0] == "params:net"
+
+
+@pytest.mark.parametrize(("judged", "left_out"), [(1, {}), (2, {"seen": None})])
+def test_what_a_step_can_do_without_is_left_out_where_it_belongs_to_other_results(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, judged: int, left_out: dict[str, None]
+):
+    project = Project(tmp_path)
+    project.put("splits", 1)
+    project.run(step(["splits"], "seen"))
+    project.put("splits", judged)
+    catalog = project.catalog()
+    catalog.get("seen").dispensable = True
+    node = step(["splits", "seen"], "report")
+    for name in node.inputs:
+        catalog.load(name)
+    assert EvidenceHooks().before_node_run(node, catalog) == left_out
+    assert ("seen was made from other results" in caplog.text) == bool(left_out)
+    assert ("seen" in catalog.get("report").made_from) == (not left_out)
+
+
+def test_what_a_step_can_do_without_need_not_be_there(tmp_path: Path):
+    path = (tmp_path / "x.json").as_posix()
+    assert JSONDataset(filepath=path, dispensable=True, version=Version(None, "v1")).load() is None
+    with pytest.raises(DatasetError):
+        JSONDataset(filepath=path, version=Version(None, "v1")).load()

@@ -46,8 +46,8 @@ class Difference:
 
     def __str__(self) -> str:
         if self.base == NOT_SET:
-            return f"{self.name} {_shown(self.value)}, which the base does not set ({self.layer.place})"
-        now, before = _shown(self.value), _shown(self.base)
+            return f"{self.name} {shown(self.value)}, which the base does not set ({self.layer.place})"
+        now, before = shown(self.value), shown(self.base)
         change = f"{now}, not {before}" if len(now + before) <= LONG else "changed"
         return f"{self.name} {change} ({self.layer.place})"
 
@@ -76,5 +76,6 @@ def differences(parameters: Mapping[str, Any], base: Mapping[str, Any], layers: 
     return [one for _, one in sorted(found.values(), key=lambda pair: (pair[0], -pair[1].size, pair[1].name))]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a line of the log shows it."""
     return "null" if value is None else str(value)

@@ -13,11 +13,13 @@ class Page(Protocol):
     def write(self, path: Path) -> Path: ...
 
 
-class PageDataset(VersionedFile[Page, Path]):
+class PageDataset(VersionedFile[Page, Path | None]):
     """An HTML file that is complete in itself, with relative links to what other entries of the catalog have saved."""
 
-    def load(self) -> Path:
-        """The path of the page."""
+    def load(self) -> Path | None:
+        """The path of the page; None if it is `missing`."""
+        if self.missing():
+            return None
         path = Path(self._get_load_path())
         self.made, _ = read_seal(path)
         return path

@@ -29,7 +29,10 @@ class SealedDataset(VersionedFile[In, Out]):
         """The data that `_format` was given."""
 
     def load(self) -> Out:
-        """What was saved; DataError names a file that has no seal, or is not as it was written."""
+        """What was saved; DataError names a file that has no seal, or is not as it was written. None if it is
+        `missing`."""
+        if self.missing():
+            return None  # type: ignore[return-value]
         path = Path(self._get_load_path())
         made, facts = read_seal(path)
         content = path.read_bytes()

@@ -1,6 +1,7 @@
 """Tables in the catalog."""
 # without `from __future__ import annotations`: kedro-viz reads the type that `preview` returns
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType
 
 from octa_kedro.datasets.sealed import SealedDataset
@@ -15,7 +16,8 @@ TablePreview = NewType("TablePreview", dict[str, Any])
 class TableDataset(SealedDataset["pd.DataFrame", "pd.DataFrame"]):
     """A table as CSV (`io.csv_cells`): columns that held words come back as they were, also 007, NA, None and true.
 
-    An empty cell is a missing value. What the table was made from (`io.seals.Made`) is its ``attrs["made"]``.
+    An empty cell is a missing value.
+    What the table was made from (`io.seals.Made`) is its ``attrs["made"]``, and its version ``attrs["version"]``.
     """
 
     def _format(self, data: "pd.DataFrame") -> tuple[bytes, dict[str, Any]]:
@@ -40,7 +42,9 @@ class TableDataset(SealedDataset["pd.DataFrame", "pd.DataFrame"]):
     def load(self) -> "pd.DataFrame":
         """See `SealedDataset.load`."""
         table = super().load()
-        table.attrs["made"] = self.made
+        if table is not None:
+            table.attrs["made"] = self.made
+            table.attrs["version"] = Path(self._get_load_path()).parent.name if self._version else ""
         return table
 
     def preview(self, nrows: int = 5) -> TablePreview:

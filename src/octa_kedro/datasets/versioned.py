@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 class VersionedFile(AbstractVersionedDataset[In, Out]):
     """A file, ``<filepath>/<version>/<name>``, written atomically by a subclass.
 
+    One that is `dispensable` is read only if it is there and belongs to what the step reads else; the step gets None
+    otherwise (`running.evidence`).
+
     `made` is what was loaded last, where the dataset tells that; `made_from`, `passes_on` and `known_as`, its name in
     the catalog, set before a save, are what its `Made` will say.
     """
@@ -31,10 +34,23 @@ class VersionedFile(AbstractVersionedDataset[In, Out]):
     known_as: str = ""
 
     def __init__(
-        self, *, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        dispensable: bool = False,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(PurePosixPath(filepath), version)
+        self.dispensable = dispensable
         self.metadata = metadata
+
+    def missing(self) -> bool:
+        """Whether there is nothing to read, and that is no fault."""
+        if not self.dispensable or self.exists():
+            return False
+        self.made = None
+        return True
 
     def made_with(self, sha256: str) -> Made:
         """What the seal of a content with this hash has to say."""

@@ -10,7 +10,9 @@ class ViewerDataset(PageDataset):
 
     def load(self) -> Path:
         """The path of the page."""
-        return super().load() / "index.html"
+        folder = super().load()
+        assert folder is not None  # only what is dispensable may be missing
+        return folder / "index.html"
 
     def _exists(self) -> bool:
         return self.load().is_file()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,32 +15,55 @@ MANY = 100_000
 Row = Mapping[Hashable, Any]
 
 
-def verdict_text(comparisons: pd.DataFrame, config: EvaluationConfig) -> str:
-    """Return a paragraph of Markdown per part: first whether a network exceeds the best floor, then the pairs of
-    networks, and each network beside the best floor. An empty text for a single model.
+@dataclass(frozen=True)
+class PartVerdict:
+    """What the eyes of one part show: how networks stand beside the best floor (empty where there is no floor, or no
+    network), and the pairs, a sentence each."""
+
+    part: str
+    n_patients: int
+    n_eyes: int
+    beside_floor: tuple[str, ...]
+    of_networks: tuple[str, ...]
+
+
+def part_verdicts(comparisons: pd.DataFrame, config: EvaluationConfig) -> list[PartVerdict]:
+    """The verdict of each part as plain sentences without a full stop: first whether a network exceeds the best floor,
+    then the pairs of networks, and each network beside the best floor. No verdict for a single model.
 
     A difference of AUROCs is shown if its interval does not hold 0 and its p, corrected for all pairs, is below
     1 - `config.level`.
     """
     rows = comparisons[comparisons["metric"] == "auroc"]
-    blocks = [_of_part(str(part), table, config) for part, table in rows.groupby("part", sort=False)]
+    return [_of_part(str(part), table, config) for part, table in rows.groupby("part", sort=False)]
+
+
+def verdict_text(comparisons: pd.DataFrame, config: EvaluationConfig) -> str:
+    """Return `part_verdicts` as Markdown, a paragraph per part; an empty text for a single model."""
+    blocks = [_as_markdown(one) for one in part_verdicts(comparisons, config)]
     return "\n".join(["# What the comparison shows\n", *blocks]) if blocks else ""
+
+
+def _as_markdown(one: PartVerdict) -> str:
+    title = f"## {PART_TITLES.get(one.part, one.part)} ({one.n_patients} patients, {one.n_eyes} eyes)\n"
+    head = [f"**{as_text(words)}.**\n" for words in one.beside_floor]
+    return "\n".join([title, *head, *(f"- {as_text(words)}" for words in one.of_networks), ""])
 
 
 def pair_verdict(row: Row, config: EvaluationConfig) -> str:
     """One pair in one sentence: which exceeds the other and by how much, or what would show it."""
     first, second, difference = str(row["first"]), str(row["second"]), float(row["difference"])
     if math.isnan(difference):
-        return as_text(f"{first} and {second} cannot be compared: {row['reason']}")
+        return f"{first} and {second} cannot be compared: {row['reason']}"
     low, high = float(row["low"]), float(row["high"])
     if difference < 0:
         first, second, difference, low, high = second, first, -difference, -high, -low
     interval = f"{100 * config.level:g} % interval {_number(low)} to {_number(high)}"
     if exceeds(row, config):
-        return as_text(f"{first} exceeds {second} by {_number(difference)} AUROC, {interval}")
+        return f"{first} exceeds {second} by {_number(difference)} AUROC, {interval}"
     what = f"{first} exceeds {second}" if round(difference, 2) else f"{first} and {second} differ"
     text = f"not shown that {what}: difference {_number(difference)} AUROC, {interval}"
-    return as_text(f"{text}; {_what_would_show_it(row)}{_not_inferior(row, config)}")
+    return f"{text}; {_what_would_show_it(row)}{_not_inferior(row, config)}"
 
 
 def exceeds(row: Row, config: EvaluationConfig) -> bool:
@@ -48,17 +72,16 @@ def exceeds(row: Row, config: EvaluationConfig) -> bool:
     return bool(apart and row["p_holm"] < 1 - config.level)
 
 
-def _of_part(part: str, rows: pd.DataFrame, config: EvaluationConfig) -> str:
+def _of_part(part: str, rows: pd.DataFrame, config: EvaluationConfig) -> PartVerdict:
     records = rows.to_dict("records")
     values = {row[side]: row[f"{side}_value"] for row in records for side in ("first", "second")}
     floors = {model: value for model, value in values.items() if str(model).startswith(FLOOR_MARK)}
     best = max(floors, key=lambda model: -1.0 if math.isnan(floors[model]) else floors[model], default=None)
     shown = [row for row in records if _names(row) - floors.keys() and not _names(row) & (floors.keys() - {best})]
-    lines = [f"- {pair_verdict(row, config)}" for row in shown]
-    first = records[0]
-    title = f"## {PART_TITLES.get(part, part)} ({first['n_patients']} patients, {first['n_eyes']} eyes)\n"
-    head = [_beside_floor(str(best), values, shown, config)] if best is not None and len(floors) < len(values) else []
-    return "\n".join([title, *head, *lines, ""])
+    judged = best is not None and len(floors) < len(values)
+    head = (_beside_floor(str(best), values, shown, config),) if judged else ()
+    first, pairs = records[0], tuple(pair_verdict(row, config) for row in shown)
+    return PartVerdict(part, int(first["n_patients"]), int(first["n_eyes"]), head, pairs)
 
 
 def _beside_floor(floor: str, values: Mapping[Any, float], rows: Sequence[Row], config: EvaluationConfig) -> str:
@@ -69,10 +92,10 @@ def _beside_floor(floor: str, values: Mapping[Any, float], rows: Sequence[Row], 
         for row in rows
         if floor in _names(row) and exceeds(row, config) and (row["difference"] > 0) == (row["second"] == floor)
     ]
-    about = as_text(f"the best floor, {floor} (AUROC {auroc})")
+    about = f"the best floor, {floor} (AUROC {auroc})"
     if better:
-        return f"**Better than {about}: {as_text(', '.join(map(str, better)))}.**\n"
-    return f"**No network is shown to be better than {about}.**\n"
+        return f"Better than {about}: {', '.join(map(str, better))}"
+    return f"No network is shown to be better than {about}"
 
 
 def _names(row: Row) -> set[Any]:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 TEMPLATE = "page.html"
 PICTURE_WIDTH, QUALITY = 900, 88
 """Pixels, and quality as JPEG, of the copies on the page; a click opens the picture itself."""
+DIAGRAM_WIDTH, COLOURS = 1400, 96
+"""Pixels and colours of the copies of diagrams, as PNG."""
 
 
 class Shown(NamedTuple):
@@ -32,6 +34,7 @@ class Shown(NamedTuple):
     address: str
     caption: str
     links: Sequence[Link]
+    diagram: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class ReportPage:
     """A page that is written when it is saved: `conclusions` first, then `facts` (what, value), then `sections`.
 
     `caution` is a warning to read before anything else, `links` lead to other results, and `viewer` is the page of a
-    viewer that is given a link back. Texts are escaped, wherever they come from.
+    viewer that is given a link back. `headings` stand over conclusions and facts; a page with `contents` begins with
+    links to its sections. Texts are escaped, wherever they come from.
     """
 
     title: str
@@ -49,6 +53,8 @@ class ReportPage:
     caution: str = ""
     links: Sequence[Link] = ()
     viewer: Path | None = None
+    headings: tuple[str, str] = ("Conclusions", "How the maps were made")
+    contents: bool = False
 
     def write(self, path: Path) -> Path:
         """Write the page atomically to `path`, with links relative to it; one whose file is missing is left out."""
@@ -72,7 +78,10 @@ def _environment(folder: Path) -> Environment:
 
     def shown(pictures: Sequence[Picture]) -> list[Shown]:
         there = [picture for picture in pictures if _there(picture.file)]
-        return [Shown(_small_copy(one.file), relative_link(one.file, folder), one.caption, one.links) for one in there]
+        return [
+            Shown(_small_copy(one), relative_link(one.file, folder), one.caption, one.links, one.diagram)
+            for one in there
+        ]
 
     # Drawings are the SVG that `charts` makes, which escapes its words itself; all else is text.
     environment.filters |= {"existing": existing, "shown": shown, "drawn": Markup}
@@ -90,13 +99,20 @@ def _address(link: Link, folder: Path) -> str:
     return relative_link(link.target, folder) + (f"#{quote(link.fragment, safe='=')}" if link.fragment else "")
 
 
-def _small_copy(file: Path) -> str:
-    with Image.open(file) as picture:
+def _small_copy(shown: Picture) -> str:
+    """The address of the copy as data that stand in the page."""
+    with Image.open(shown.file) as picture:
         copy = picture.convert("RGB")
-    copy.thumbnail((PICTURE_WIDTH, 10 * PICTURE_WIDTH), Image.Resampling.LANCZOS)
+    width = DIAGRAM_WIDTH if shown.diagram else PICTURE_WIDTH
+    copy.thumbnail((width, 10 * width), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    copy.save(stream, "JPEG", quality=QUALITY, optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    if shown.diagram:
+        kind = "png"
+        copy.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    else:
+        kind = "jpeg"
+        copy.save(stream, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
 
 
 def _template(name: str) -> str:

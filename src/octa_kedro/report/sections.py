@@ -20,7 +20,7 @@ Cell = str | Sequence[Link]
 @dataclass(frozen=True)
 class Table:
     """A table of texts and links. The first `names` columns are words, the others numbers; `strong` are the numbers of
-    rows that stand out. One that is `folded` is shown at a click."""
+    rows that stand out. One that is `folded` is shown at a click; cells of one of `prose` are whole sentences."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -29,15 +29,20 @@ class Table:
     names: int = 1
     strong: frozenset[int] = frozenset()
     folded: bool = False
+    prose: bool = False
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file of which a small copy stands on the page; left out where there is no such file."""
+    """A PNG file of which a small copy stands on the page; left out where there is no such file.
+
+    A `diagram` has few colours and thin lines, and is copied without loss; it is shown as wide as the page.
+    """
 
     file: Path
     caption: str
     links: Sequence[Link] = ()
+    diagram: bool = False
 
 
 @dataclass(frozen=True)

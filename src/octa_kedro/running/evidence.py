@@ -7,6 +7,7 @@ by their hashes, not by versions, so that a step that was run again with the sam
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,20 +25,25 @@ PASSING_ON = {"tabulate_folds"}
 """Such nodes whose results are parts of their inputs, so that these are looked at too."""
 
 Known = tuple[str, str]
+log = logging.getLogger(__name__)
 
 
 class EvidenceHooks:
     """Kedro hooks round every node: compare what its inputs were made from, tell its outputs."""
 
     @hook_impl
-    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
-        """DataError if two inputs of `node` do not belong together; its outputs learn what they are made from."""
+    def before_node_run(self, node: Node, catalog: CatalogProtocol) -> dict[str, None]:
+        """DataError if two inputs of `node` do not belong together; its outputs learn what they are made from.
+
+        Inputs that a step can do without and that do not belong to the others are left out: it gets None for them.
+        """
         datasets = {name: catalog.get(name) for name in node.inputs if not name.startswith("params:")}
         inputs = {
             name: dataset.made
             for name, dataset in datasets.items()
             if isinstance(dataset, VersionedFile) and dataset.made is not None
         }
+        left_out = _without_foreign(inputs, datasets)
         if strays := {name: made.name for name, made in inputs.items() if made.name not in {"", name}}:
             raise DataError(_stray_words(*next(iter(strays.items())), catalog))
         if clash := find_clash(inputs):
@@ -47,6 +53,22 @@ class EvidenceHooks:
         for name in node.outputs:
             if isinstance(dataset := catalog.get(name), VersionedFile):
                 dataset.made_from, dataset.passes_on, dataset.known_as = history, passes_on, name
+        return dict.fromkeys(left_out)
+
+
+def _without_foreign(inputs: dict[str, Made], datasets: Mapping[str, Any]) -> list[str]:
+    """Take out of `inputs` those that are dispensable and clash with others, with a warning; their names."""
+    spare = [name for name in inputs if datasets[name].dispensable]
+    kept = {name: made for name, made in inputs.items() if name not in spare}
+    left_out = []
+    for name in spare:
+        if find_clash(kept | {name: inputs[name]}) is None:
+            kept[name] = inputs[name]
+        else:
+            log.warning("%s was made from other results than those that are read here, so it is left out", name)
+            left_out.append(name)
+            del inputs[name]
+    return left_out
 
 
 def history_of(inputs: Mapping[str, Made], *, whole: bool = True) -> dict[str, str]:

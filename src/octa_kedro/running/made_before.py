@@ -54,8 +54,8 @@ def require_made(pipeline: Pipeline, catalog: CatalogProtocol, environment: str 
 
 
 def _is_there(dataset: AbstractVersionedDataset) -> bool:
-    """Whether it can be loaded; what is `optional` can always."""
-    if getattr(dataset, "_optional", False):
+    """Whether it can be loaded; what is `optional` or `dispensable` can always."""
+    if getattr(dataset, "_optional", False) or getattr(dataset, "dispensable", False):
         return True
     try:
         return bool(dataset.exists())

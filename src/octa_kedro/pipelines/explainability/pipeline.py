@@ -93,7 +93,7 @@ def _volume_nodes(images: str, structure: Structure, checkpoints: dict[str, str]
         ),
         Node(result_nodes.draw_volume_maps, common | beside | {"enface": "enface_maps"}, "figures", name="draw_maps"),
         *_check_nodes(images, checkpoints),
-        Node(result_nodes.report_maps, _reported(), "page", name="report_maps"),
+        Node(result_nodes.report_maps, _reported(), ["page", "digest"], name="report_maps"),
     ]
 
 

@@ -146,20 +146,21 @@ def report_maps(
     randomisation_figure: Path,
     config: ExplainConfig,
     evaluation: EvaluationConfig,
-) -> ReportPage:
-    """Scores, checks, figures and viewer of a 3D model -> a page of results to read."""
+) -> tuple[ReportPage, dict[str, Any]]:
+    """Scores, checks, figures and viewer of a 3D model -> a page of results to read, and what it says in short."""
     from octa_kedro.explain.checks_text import conclusions
     from octa_kedro.explain.slab_evidence import slab_evidence
     from octa_kedro.explain.slab_text import carried_diseases
     from octa_kedro.explain.summary import Bootstrap
     from octa_kedro.report.checks import check_section, decision_section
+    from octa_kedro.report.explained import explanation_digest
     from octa_kedro.report.explanation import Places, Scores, explanation_page
 
     draw, explained = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level), layer["target_class"]
     carried = carried_diseases(slabs, config.lesion_slabs, evaluation.threshold, draw, target_class=explained)
     said = conclusions(faithfulness, sanity, draw)
     evidence = slab_evidence(scores, maps, surfaces, draw, target_class=explained)
-    return explanation_page(
+    page = explanation_page(
         Scores(scores, summary, findings, sizes, evidence),
         layer,
         config,
@@ -167,6 +168,7 @@ def report_maps(
         [decision_section(carried, draw.level), check_section(said, randomisation_figure)],
         level=evaluation.level,
     )
+    return page, explanation_digest(page, summary, evaluation.level)
 
 
 @node_function
