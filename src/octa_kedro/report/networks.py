@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.report.sections import Section, Table
 from octa_kedro.report.words import model_words
 
@@ -21,7 +22,7 @@ def network_facts(card: Mapping[str, Any], weights: int) -> dict[str, Any]:
     seen = {used_for: len(subjects) for used_for, subjects in card["seen"].items()}
     return {
         "fold": card["fold"],
-        "seed": parameters.get("seed", 0),
+        "seed": card["seed"],
         "name": card["model"]["name"],
         "spatial_dims": card["model"]["spatial_dims"],
         "input": ", ".join(card["slabs"]) if card["slabs"] else "the whole volume",
@@ -75,19 +76,27 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
         for one in networks:
             reached = "n/a" if one["reached"] is None else f"{one['reached']:.3f}"
             counts = ", ".join(f"{number} {used_for}" for used_for, number in one["seen"].items())
-            single.append([model_words(model), f"fold {one['fold']}", epoch_words(one), reached, counts])
+            single.append(
+                [model_words(model), training_words(one["fold"], one["seed"]), epoch_words(one), reached, counts]
+            )
     columns = ("model", "architecture", "sees", "start weights", "networks", "epochs kept", "rule that chose them")
     tables = [
         Table(columns, lines, names=4, prose=True),
-        Table(("model", "fold", "epoch kept", "its value", "eyes seen"), single, "Single networks", names=5,
+        Table(("model", "training", "epoch kept", "its value", "eyes seen"), single, "Single networks", names=5,
               folded=True),
     ]  # fmt: skip
     text = [
-        "Each model is trained once in every fold. A lower loss is not always a higher AUROC: the epoch that was kept "
+        f"Each model is trained {_times(facts)} in every fold. A lower loss is not always a higher AUROC: the epoch that was kept "
         "need not be the one with the highest curve. The value that chose an epoch is of a few validation eyes, has "
         "no interval, and is no result."
     ]
     return Section("Models", text, tables=tables)
+
+
+def _times(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """How often each fold was trained."""
+    seeds = max(int(one["seed"]) for networks in facts.values() for one in networks)
+    return "once" if seeds == 1 else f"{seeds} times, with other random numbers,"
 
 
 def time_table(histories: Mapping[str, Sequence[pd.DataFrame]]) -> Table:

@@ -1,5 +1,6 @@
 from kedro.pipeline import Node, Pipeline
 
+from octa_kedro.cohort.trainings import place_of
 from octa_kedro.configuration.structure import Structure
 from octa_kedro.pipelines.naming import keyword
 from octa_kedro.pipelines.reporting import nodes
@@ -15,7 +16,7 @@ def create_pipeline(structure: Structure) -> Pipeline:
     What the pipeline explainability makes is shown where it is there.
     """
     trained = {
-        keyword(model, fold): f"{model}.fold_{fold}" for model in structure.models for fold in structure.fold_numbers
+        keyword(model, *one): f"{model}.{place_of(*one)}" for model in structure.models for one in structure.trainings
     }
     cards = [
         Node(
