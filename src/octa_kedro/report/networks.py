@@ -87,8 +87,8 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
     ]  # fmt: skip
     text = [
         f"Each model is trained {_times(facts)} in every fold. A lower loss is not always a higher AUROC: the epoch "
-        "that was kept need not be the one with the highest curve. The value that chose an epoch is of a few validation eyes, has "
-        "no interval, and is no result."
+        "that was kept need not be the one with the highest curve. The value that chose an epoch is of a few "
+        "validation eyes, has no interval, and is no result."
     ]
     return Section("Models", text, tables=tables)
 
