@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from octa_kedro.errors import DataError
@@ -12,7 +13,6 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.floor import linear_floor
 from octa_kedro.evaluation.intervals import bootstrap_intervals
 from octa_kedro.evaluation.metrics import multiclass_counts
-from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from octa_kedro.evaluation.predictions import class_columns, detection, pool_predictions
 from octa_kedro.evaluation.scores import PER_CLASS, SHARED, multiclass_metrics
 from octa_kedro.evaluation.tables import format_metric_table, metric_table

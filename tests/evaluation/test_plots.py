@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from octa_kedro.evaluation.plots import confusion_figure, history_figure, roc_figure
 
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.plots import confusion_figure, history_figure, roc_figure
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import format_interval, metric_table
 

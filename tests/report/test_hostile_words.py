@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import as_text, format_metric_table, metric_table
 from octa_kedro.explain.overlay import volume_figure

@@ -128,7 +128,7 @@ def _interval(
     """Low, high, and what a reader must know about an interval that exists but is not what it seems."""
     low, high = interval["low"], interval["high"]
     if interval["metric"] == "auroc" and not math.isnan(value):
-        return _auroc_interval(value, low, high, group, config)
+        return auroc_interval(value, low, high, group, config)
     if interval["defined"] < config.resamples:
         note = f"interval over the {interval['defined']} of {config.resamples} resamples that define it"
         return low, high, note
@@ -144,7 +144,7 @@ def _interval(
     return low, high, note
 
 
-def _auroc_interval(
+def auroc_interval(
     value: float, low: float, high: float, group: pd.DataFrame, config: EvaluationConfig
 ) -> tuple[float, float, str]:
     """That of DeLong if it is asked for and exists, else the bootstrap's; of a perfect AUROC the exact bound."""

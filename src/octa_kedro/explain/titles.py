@@ -1,6 +1,5 @@
 """What stands over the picture of an eye: whose it is, what is true, and what a network says."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,15 +34,6 @@ def short_probability(probability: float) -> str:
     if 0.995 <= probability < 1:
         return "> .99"
     return f"{probability:.2f}".removeprefix("0")
-
-
-def readable_model(model: str) -> str:
-    """The name of a model as one reads it: training_2d_two_slabs -> 2D network, two slabs."""
-    found = re.fullmatch(r"(?:training_)?([23])d(?:_(.+))?", model)
-    if found is None:
-        return model
-    more = f", {found[2].replace('_', ' ')}" if found[2] else ""
-    return f"{found[1]}D network{more}"
 
 
 def explained_words(layer: Mapping[str, Any]) -> str:

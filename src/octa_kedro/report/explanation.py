@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.summary import POOLED
-from octa_kedro.explain.titles import readable_model
 from octa_kedro.report.eyes import PARTS, eye_sections
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.score_tables import (

@@ -26,11 +26,11 @@ def predict_fold(
 ) -> pd.DataFrame:
     """Predictions for the validation and held-out subjects of a fold table.
 
-    Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, seed, disease, target,
-    probability (that the eye is not of the first class) and, with more than two classes, probability_<class>
-    for each; and learnt_from_copy, the training eye whose image is nearly that of the eye (empty for none; see
-    `guard.require_images_unseen`). The probability of an eye seen in patches is the mean over its patches, and over the
-    card's views.
+    Columns: subject, patient (where the table has it), part (out_of_fold or held_out), fold, seed, network (its
+    architecture by name), disease, target, probability (that the eye is not of the first class) and, with more than two
+    classes, probability_<class> for each; and learnt_from_copy, the training eye whose image is nearly that of the eye
+    (empty for none; see `guard.require_images_unseen`). The probability of an eye seen in patches is the mean over its
+    patches, and over the card's views.
     LeakError if the checkpoint has learnt from any of them or from another eye of their patient, or its epoch was
     chosen by a held-out one; also if it has learnt from the image of one of them under another name.
     """
@@ -51,6 +51,7 @@ def predict_fold(
             "part": rows["role"].map(PART_OF_ROLE).to_numpy(),
             "fold": card.fold,
             "seed": card.seed,
+            "network": card.model.canonical_name,
             "disease": rows["disease"].to_numpy(),
             "target": rows["target"].to_numpy(),
             LEARNT_COPY: [copies.get(subject, "") for subject in subjects],

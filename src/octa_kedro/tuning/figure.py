@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from octa_kedro.evaluation.plots import COLOURS
+from octa_kedro.evaluation.figures.style import COLOURS
 from octa_kedro.panels import plain
 from octa_kedro.tuning.config import TuningConfig
 from octa_kedro.tuning.result import SearchResult

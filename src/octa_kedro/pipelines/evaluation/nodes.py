@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.pipelines.naming import model_of, seed_of
 from octa_kedro.pipelines.node_function import node_function
+from octa_kedro.results.config import ExecutionConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,12 +117,83 @@ def permute_labels(predictions: pd.DataFrame, config: EvaluationConfig) -> pd.Da
 
 
 @node_function
-def draw_metrics(predictions: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig) -> tuple[Figure, Figure]:
-    """ROC curves and confusion matrices, models side by side."""
-    from octa_kedro.cohort.columns import class_names
-    from octa_kedro.evaluation.plots import confusion_figure, roc_figure
+def tabulate_subgroups(
+    predictions: pd.DataFrame, splits: pd.DataFrame, quality: pd.DataFrame, config: EvaluationConfig
+) -> pd.DataFrame:
+    """The main metrics of every model within fields of view, diseases, sexes, ages, sides and qualities."""
+    from octa_kedro.evaluation.subgroups import subgroup_table
 
-    return roc_figure(predictions, config), confusion_figure(predictions, config, class_names(splits))
+    return subgroup_table(predictions, splits, quality, config)
+
+
+@node_function
+def list_errors(
+    predictions: pd.DataFrame, splits: pd.DataFrame, quality: pd.DataFrame, config: EvaluationConfig
+) -> pd.DataFrame:
+    """The eyes that the first network calls wrong, the worst first, with what is known of them."""
+    from octa_kedro.evaluation.mistakes import error_table
+
+    return error_table(predictions, splits, quality, config)
+
+
+@node_function
+def draw_errors(
+    errors: pd.DataFrame,
+    predictions: pd.DataFrame,
+    images: Mapping[str, Stored],
+    maps: Mapping[str, Stored],
+    surfaces: Mapping[str, Stored],
+    execution: ExecutionConfig,
+) -> Figure:
+    """The worst errors of each part: B-scan, en-face maps, and what is known of the eye."""
+    from octa_kedro.evaluation.figures.gallery import errors_figure
+    from octa_kedro.evaluation.names import model_titles
+
+    return errors_figure(errors, images, maps, surfaces, model_titles(predictions), on_error=execution.on_error)
+
+
+@node_function
+def draw_curves(
+    predictions: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig
+) -> tuple[Figure, Figure, Figure]:
+    """ROC, precision-recall and decision curves of all models."""
+    from octa_kedro.evaluation.figures.curves import precision_recall_figure, roc_figure
+    from octa_kedro.evaluation.figures.decision import decision_figure
+
+    drawn = (predictions, metrics, config)
+    return roc_figure(*drawn), precision_recall_figure(*drawn), decision_figure(*drawn)
+
+
+@node_function
+def draw_confusion(
+    predictions: pd.DataFrame, metrics: pd.DataFrame, splits: pd.DataFrame, config: EvaluationConfig
+) -> Figure:
+    """Confusion matrices of the networks and the best floor."""
+    from octa_kedro.cohort.columns import class_names
+    from octa_kedro.evaluation.figures.confusion import confusion_figure
+
+    return confusion_figure(predictions, metrics, config, class_names(splits))
+
+
+@node_function
+def draw_reliability(
+    predictions: pd.DataFrame, metrics: pd.DataFrame, calibration: pd.DataFrame, config: EvaluationConfig
+) -> Figure:
+    """How often happens what was stated, before and after the temperature."""
+    from octa_kedro.evaluation.figures.reliability import reliability_figure
+
+    return reliability_figure(predictions, metrics, calibration, config)
+
+
+@node_function
+def draw_overview(
+    predictions: pd.DataFrame, by_fold: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig
+) -> tuple[Figure, Figure]:
+    """The AUROC of all models and floors, and that of every single training."""
+    from octa_kedro.evaluation.figures.forest import forest_figure
+    from octa_kedro.evaluation.figures.spread import spread_figure
+
+    return forest_figure(predictions, metrics, config), spread_figure(by_fold, predictions, metrics, config)
 
 
 @node_function
@@ -129,6 +201,6 @@ def draw_history(*histories: pd.DataFrame) -> Figure:
     """Loss and AUROC of one model's folds over epochs."""
     import pandas as pd
 
-    from octa_kedro.evaluation.plots import history_figure
+    from octa_kedro.evaluation.figures.history import history_figure
 
     return history_figure(pd.concat(histories, ignore_index=True))

@@ -6,7 +6,9 @@ from octa_kedro.pipelines.evaluation import nodes
 from octa_kedro.pipelines.naming import keyword
 
 PARAMETERS = "params:evaluation"
+EXECUTION = "params:execution"
 FEATURES = ["processed_volumes", "enface_maps", "biomarkers", "quality_table"]  # of the floors
+SURFACES = "processed_surfaces"
 
 
 def create_pipeline(structure: Structure) -> Pipeline:
@@ -44,12 +46,8 @@ def create_pipeline(structure: Structure) -> Pipeline:
                 name="tabulate_metrics",
             ),
             Node(nodes.permute_labels, ["predictions", PARAMETERS], "label_permutation", name="permute_labels"),
-            Node(
-                nodes.draw_metrics,
-                ["predictions", "splits", PARAMETERS],
-                ["roc_figure", "confusion_figure"],
-                name="draw_metrics",
-            ),
+            *_of_eyes(),
+            *_figures(),
             *(
                 Node(nodes.draw_history, histories[model], f"{model}.history_figure", name=f"draw_history_{model}")
                 for model in structure.models
@@ -62,11 +60,45 @@ def create_pipeline(structure: Structure) -> Pipeline:
         namespace="evaluation",
         inputs={
             *FEATURES,
+            SURFACES,
             "splits",
             *tables.values(),
             *seen.values(),
             *(name for names in histories.values() for name in names),
         },
-        parameters={PARAMETERS: PARAMETERS},
+        parameters={name: name for name in (PARAMETERS, EXECUTION)},
         prefix_datasets_with_namespace=True,
     )
+
+
+def _of_eyes() -> list[Node]:
+    """What becomes of groups of eyes, and of those that are called wrong."""
+    known = ["predictions", "splits", "quality_table", PARAMETERS]
+    seen = ["processed_volumes", "enface_maps", SURFACES]
+    return [
+        Node(nodes.tabulate_subgroups, known, "subgroups", name="tabulate_subgroups"),
+        Node(nodes.list_errors, known, "errors", name="list_errors"),
+        Node(nodes.draw_errors, ["errors", "predictions", *seen, EXECUTION], "errors_figure", name="draw_errors"),
+    ]
+
+
+def _figures() -> list[Node]:
+    """All models side by side."""
+    judged = ["predictions", "metrics"]
+    curves = ["roc_figure", "precision_recall_figure", "decision_figure"]
+    return [
+        Node(nodes.draw_curves, [*judged, PARAMETERS], curves, name="draw_curves"),
+        Node(nodes.draw_confusion, [*judged, "splits", PARAMETERS], "confusion_figure", name="draw_confusion"),
+        Node(
+            nodes.draw_reliability,
+            [*judged, "calibration", PARAMETERS],
+            "reliability_figure",
+            name="draw_reliability",
+        ),
+        Node(
+            nodes.draw_overview,
+            ["predictions", "fold_predictions", "metrics", PARAMETERS],
+            ["forest_figure", "spread_figure"],
+            name="draw_overview",
+        ),
+    ]

@@ -117,10 +117,10 @@ def conclude_checks(
     faithfulness: pd.DataFrame, sanity: pd.DataFrame, layer: Mapping[str, Any], evaluation: EvaluationConfig
 ) -> tuple[str, Figure]:
     """What the checks say in plain words (also logged), and the curves of the randomised weights."""
+    from octa_kedro.evaluation.names import readable_model
     from octa_kedro.explain.checks_figure import randomisation_figure
     from octa_kedro.explain.checks_text import format_checks
     from octa_kedro.explain.summary import Bootstrap
-    from octa_kedro.explain.titles import readable_model
 
     draw = Bootstrap(evaluation.resamples, evaluation.seed, evaluation.level)
     title = f"{readable_model(str(layer['model']))}, {layer['title']}"

@@ -81,8 +81,9 @@ def view_maps(
     config: ExplainConfig,
 ) -> ViewerPage:
     """All eyes with a 3D map -> a page to look at them in three planes and in 3D."""
+    from octa_kedro.evaluation.names import readable_model
     from octa_kedro.explain.scoring import MAP
-    from octa_kedro.explain.titles import explained_words, readable_model
+    from octa_kedro.explain.titles import explained_words
     from octa_kedro.viewer.cohort import ViewerPage
 
     note = f" Note: {layer['note']}." if layer["note"] else ""
@@ -186,7 +187,7 @@ def draw_plane_maps(
 
 
 def _how(layer: Mapping[str, Any], evaluation: EvaluationConfig) -> dict[str, Any]:
-    from octa_kedro.explain.titles import readable_model
+    from octa_kedro.evaluation.names import readable_model
 
     return {
         "threshold": evaluation.threshold,

@@ -136,6 +136,11 @@ class StopConfig(Config):
     keep_from: float = Field(0.0, ge=0, lt=1)
 
     @property
+    def chosen_by(self) -> str:
+        """What chooses the kept epoch, for the history: the best value of this metric."""
+        return self.metric
+
+    @property
     def better(self) -> Literal["smaller", "larger"]:
         """The direction in which `metric` gets better."""
         return "smaller" if self.metric in SMALLER_IS_BETTER else "larger"

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -98,7 +99,7 @@ def run_training(
         rows, best = state["rows"], state["stopping"]["best_epoch"]
         if run_folder.lasting:
             complete_history(run_folder.path, rows, best)
-        return _marked(rows, best), run_folder.best_weights()
+        return _marked(rows, best, run), run_folder.best_weights()
 
 
 def _launch(run: TrainingRun, run_folder: RunFolder) -> None:
@@ -173,9 +174,11 @@ def _epoch(trainer: Trainer, run: TrainingRun, number: int) -> dict[str, Any]:
     return row | {"seconds": time.perf_counter() - started, "memory_gib": memory_gib(trainer.fabric.device)}
 
 
-def _marked(rows: list[dict[str, Any]], best: int) -> list[dict[str, Any]]:
-    """The history with a column that marks the best epoch so far."""
-    return [row | {"best": row["epoch"] == best} for row in rows]
+def _marked(rows: list[dict[str, Any]], best: int, run: TrainingRun) -> list[dict[str, Any]]:
+    """The history with columns that mark the best epoch, and say by which metric, and from which epoch on, it was
+    chosen."""
+    first = math.floor(run.stop.keep_from * run.config.max_epochs) + 1
+    return [row | {"best": row["epoch"] == best, "best_by": run.stop.chosen_by, "kept_from": first} for row in rows]
 
 
 def _train_on_a_device(fabric: Fabric, run: TrainingRun, run_folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from octa_kedro.evaluation.plots import history_figure
+from octa_kedro.evaluation.figures.history import history_figure
 from octa_kedro.io.files import replacing, write_text
 
 logger = logging.getLogger(__name__)
