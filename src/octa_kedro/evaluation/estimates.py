@@ -1,4 +1,4 @@
-"""A metric of few eyes with an interval that does not lose its width: DeLong, Wilson, or the bootstrap over patients."""
+"""A metric of few eyes with an interval that keeps its width: DeLong, Wilson, or the bootstrap over patients."""
 
 import math
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Estimate:
 
 
 def auroc_estimate(rows: pd.DataFrame, config: EvaluationConfig) -> Estimate:
-    """The AUROC of eyes of two classes, by DeLong or what `config.auroc_interval` asks for; 1.00 has its exact bound."""
+    """The AUROC of eyes of two classes, by DeLong or what `config.auroc_interval` asks for; 1.00 has an exact bound."""
     judged = judge_rows(rows, 0.5)
     positive = judged.target == 1
     ranking = Ranking(positive, judged.shares[:, 1])
@@ -50,15 +50,15 @@ def auroc_estimate(rows: pd.DataFrame, config: EvaluationConfig) -> Estimate:
     return Estimate(value, low, high, "" if math.isnan(low) else how, note)
 
 
-def share_estimate(
-    side: str, name: str, of_class: int, rows: pd.DataFrame, judged: Judged, config: EvaluationConfig
-) -> Estimate:
+def share_estimate(side: str, of_class: int, rows: pd.DataFrame, judged: Judged, config: EvaluationConfig) -> Estimate:
     """Sensitivity or specificity (`side`) of one class: Wilson's interval where no patient has two eyes, else the
-    bootstrap over patients. `name` is what the metric is called."""
+    bootstrap over patients."""
     own = judged.target == of_class
     counted = own if side == "sensitivity" else ~own
-    right = (judged.called == of_class) == own
-    return _share(counted, right, undefined_because(name, judged) if not counted.any() else "", rows, judged, config)
+    if not counted.any():
+        mark = f"_{judged.names[of_class]}" if len(judged.names) > 2 else ""
+        return Estimate(note=undefined_because(f"{side}{mark}", judged))
+    return _share(counted, (judged.called == of_class) == own, rows, config)
 
 
 def balanced_estimate(rows: pd.DataFrame, judged: Judged, config: EvaluationConfig) -> Estimate:
@@ -66,10 +66,10 @@ def balanced_estimate(rows: pd.DataFrame, judged: Judged, config: EvaluationConf
     the method of variance estimates recovery (Zou and Donner 2008, doi 10.1002/sim.3095): unlike the bootstrap's it
     keeps a width where every eye is called right. Else it is the bootstrap over patients."""
     classes = range(len(judged.names))
-    shares = [_share(judged.target == k, judged.called == k, "none", rows, judged, config) for k in classes]
-    value = float(np.mean([one.value for one in shares]))
-    if math.isnan(value):
+    if not all((judged.target == k).any() for k in classes):
         return Estimate(note=undefined_because("balanced_accuracy", judged))
+    shares = [_share(judged.target == k, judged.called == k, rows, config) for k in classes]
+    value = float(np.mean([one.value for one in shares]))
     if _independent(rows):
         below = math.hypot(*(one.value - one.low for one in shares)) / len(shares)
         above = math.hypot(*(one.high - one.value for one in shares)) / len(shares)
@@ -80,21 +80,15 @@ def balanced_estimate(rows: pd.DataFrame, judged: Judged, config: EvaluationConf
 
 
 def _share(
-    counted: npt.NDArray[np.bool_],
-    right: npt.NDArray[np.bool_],
-    why_none: str,
-    rows: pd.DataFrame,
-    judged: Judged,
-    config: EvaluationConfig,
+    counted: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_], rows: pd.DataFrame, config: EvaluationConfig
 ) -> Estimate:
-    """How many of the eyes `counted` (N,) are `right` (N,)."""
-    if not counted.any():
-        return Estimate(note=why_none)
+    """How many of the eyes `counted` (N,), of which there are some, are `right` (N,)."""
     hits = counted & right
     value = float(hits.sum() / counted.sum())
     if _independent(rows[counted]):
         return Estimate(value, *wilson_interval(int(hits.sum()), int(counted.sum()), config.level), "Wilson")
-    weights = resample_weights(patients_behind(rows), judged.target, config.resamples, config.seed)
+    target = rows["target"].to_numpy(dtype=np.int64)
+    weights = resample_weights(patients_behind(rows), target, config.resamples, config.seed)
     whole = weights @ counted.astype(float)
     empty = np.full(len(weights), np.nan)
     return _resampled(value, np.divide(weights @ hits.astype(float), whole, out=empty, where=whole > 0), config)

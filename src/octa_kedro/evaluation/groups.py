@@ -1,7 +1,7 @@
 """Which group each eye belongs to: field of view, disease, sex, age, side and quality, as far as tables know them."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ AGE_BANDS = ((0, "under 40"), (40, "40 to 59"), (60, "60 and over"))
 SIDES = {"OD": "right (OD)", "OS": "left (OS)"}
 QUALITY = {"signal_db": "signal", "flow_contrast_grey": "flow contrast"}
 """Measures of quality by which eyes are halved at the median."""
+
+
+_ORDER = [words for _, words in AGE_BANDS]
 
 
 class Group(NamedTuple):
@@ -43,6 +46,13 @@ def known_of_eyes(pooled: pd.DataFrame, splits: pd.DataFrame, quality: pd.DataFr
     return pd.concat([found, extra], axis=1).set_axis(pooled.index, axis=0)
 
 
+def in_order(levels: pd.Series) -> list[str]:
+    """The levels of a group as a reader expects them: ages rising, other words by their letters, unknown last."""
+    return sorted(
+        map(str, set(levels)), key=lambda word: (word == UNKNOWN, _ORDER.index(word) if word in _ORDER else 0, word)
+    )
+
+
 def divisions(known: pd.DataFrame) -> Iterator[Group]:
     """Every division but that by disease, of the eyes in `known_of_eyes`."""
     yield _words(known, "field_of_view_mm", "field of view", lambda mm: f"{float(mm):g} mm")
@@ -59,7 +69,7 @@ def divisions(known: pd.DataFrame) -> Iterator[Group]:
         yield Group("quality control", flagged.map({True: "objections", False: "no objection"}))
 
 
-def _words(known: pd.DataFrame, column: str, name: str, shown) -> Group:  # noqa: ANN001
+def _words(known: pd.DataFrame, column: str, name: str, shown: Callable[[Any], str]) -> Group:
     if column not in known:
         return _absent(known, name, column)
     there = known[column].notna() & (known[column].astype(str).str.strip() != "")
@@ -67,7 +77,7 @@ def _words(known: pd.DataFrame, column: str, name: str, shown) -> Group:  # noqa
     return Group(name, level, "" if there.any() else f"no eye's {name} is known")
 
 
-def _numbers(known: pd.DataFrame, column: str, name: str, shown) -> Group:  # noqa: ANN001
+def _numbers(known: pd.DataFrame, column: str, name: str, shown: Callable[[float], str]) -> Group:
     if column not in known:
         return _absent(known, name, column)
     values = pd.to_numeric(known[column], errors="coerce")

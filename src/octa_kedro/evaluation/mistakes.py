@@ -51,11 +51,9 @@ def error_table(
             "wrong_probability": 1 - judged.shares[np.arange(len(rows)), judged.target],
             "probability": rows["probability"],
             "threshold": threshold,
-            "spread": rows["spread"] if "spread" in rows else np.nan,
-            "quality_objections": known["reasons"] if "reasons" in known else "",
-            **{
-                name: rows[name] if name in rows else known[name] for name in PASSED_ON if name in rows or name in known
-            },
+            "spread": rows.get("spread", np.nan),
+            "quality_objections": known.get("reasons", ""),
+            **{name: (rows if name in rows else known)[name] for name in PASSED_ON if name in rows or name in known},
         },
         index=rows.index,
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.estimates import Estimate, auroc_estimate, balanced_estimate, share_estimate
-from octa_kedro.evaluation.groups import UNKNOWN, divisions, known_of_eyes
+from octa_kedro.evaluation.groups import divisions, in_order, known_of_eyes
 from octa_kedro.evaluation.predictions import (
     OUT_OF_FOLD,
     REQUIRED_COLUMNS,
@@ -38,10 +38,10 @@ def subgroup_table(
     binary task. With more than two classes AUROC is of any class but the first, and sensitivity and specificity are
     those of each class.
 
-    Columns: model, part, group (sex, ...), level (F, ...; ``not known``), metric, value, low, high, interval (how it was
-    computed: DeLong, Wilson, ...), n_patients, n_eyes, n_positive, threshold, rule, small (bool: the metric rests on
-    fewer than SMALL patients of a class), reason (why a value is NaN, or what to know of it). A threshold is that of all
-    eyes. Groups overlap and are many: of twenty differences one exceeds its 95 % interval by chance.
+    Columns: model, part, group (sex, ...), level (F, ...; ``not known``), metric, value, low, high, interval (how it
+    was computed: DeLong, Wilson, ...), n_patients, n_eyes, n_positive, threshold, rule, small (bool: the metric rests
+    on fewer than SMALL patients of a class), reason (why a value is NaN, or what to know of it). A threshold is that of
+    all eyes. Groups overlap and are many: of twenty differences one exceeds its 95 % interval by chance.
     """
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
     thresholds = thresholds_of(pooled, config)
@@ -54,8 +54,8 @@ def subgroup_table(
         found += _judged(about | {"group": ALL, "level": ALL}, rows, threshold, config)
         for group in groups:
             levels = group.level.loc[rows.index]
-            for level in sorted(set(levels), key=lambda word: (word == UNKNOWN, str(word))):
-                own = about | {"group": group.name, "level": str(level)}
+            for level in in_order(levels):
+                own = about | {"group": group.name, "level": level}
                 found += _judged(own, rows[levels == level], threshold, config, missing=group.missing)
         for disease, chosen in _diseases(rows, known):
             found += _judged(about | {"group": "disease", "level": disease}, chosen, threshold, config)
@@ -113,7 +113,8 @@ def _judged(
 
 
 def _small_words(fewest: int) -> str:
-    return f"rests on {fewest} patients of a class, fewer than {SMALL}: too few to compare groups by"
+    who = "1 patient" if fewest == 1 else f"{fewest} patients"
+    return f"rests on {who} of a class, fewer than {SMALL}: too few to compare groups by"
 
 
 def _patients_behind_metric(
@@ -137,5 +138,5 @@ def _estimates(
     for k in range(len(judged.names)) if columns else [1]:
         mark = f"_{judged.names[k]}" if columns else ""
         for side in ("sensitivity", "specificity"):
-            yield f"{side}{mark}", share_estimate(side, f"{side}{mark}", k, rows, judged, config), k
+            yield f"{side}{mark}", share_estimate(side, k, rows, judged, config), k
     yield "balanced_accuracy", balanced_estimate(rows, judged, config), 1

@@ -50,8 +50,7 @@ def confusion_figure(
         for panel, (part, one) in zip(axes, line, strict=False):
             threshold = thresholds[one.model]
             _draw(panel, one.rows, threshold.value, class_names, first=panel is axes[0])
-            title = one.title.replace(" (", "\n(", 1) if " (" in one.title else f"{one.title}\n"
-            panel.set_title(plain(f"{title}\n{PART_TITLES[part]}, {len(one.rows)} eyes"), fontsize=SMALL + 0.5)
+            panel.set_title(plain(f"{one.two_lines}\n{PART_TITLES[part]}, {len(one.rows)} eyes"), fontsize=SMALL + 0.5)
     rules = list(dict.fromkeys(map(str, thresholds.values())))
     entitle(
         figure,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from octa_kedro.evaluation.config import EvaluationConfig
@@ -32,7 +33,7 @@ def forest_figure(pooled: pd.DataFrame, metrics: pd.DataFrame, config: Evaluatio
             axes.axvline(best, color="0.55", linewidth=0.8, linestyle=(0, (4, 2)))
         for one in drawn:
             _draw_row(axes, order.index(one.model), one)
-        axes.set(xlim=(0, 1.02), ylim=(len(order) - 0.5, -0.5))
+        axes.set(xlim=(-0.02, 1.04), ylim=(len(order) - 0.5, -0.5))
         dress(axes, title=panel_title(part, drawn), x="AUROC" if metric == "auroc" else "Macro AUROC")
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(order)), [plain(titles[model]) for model in order], fontsize=TEXT)
@@ -44,7 +45,7 @@ def forest_figure(pooled: pd.DataFrame, metrics: pd.DataFrame, config: Evaluatio
     return figure
 
 
-def _draw_row(axes, place: int, one: Drawn) -> None:  # noqa: ANN001
+def _draw_row(axes: Axes, place: int, one: Drawn) -> None:
     value, low, high = (float(one.metric[name]) for name in ("value", "low", "high"))
     colour = one.look.colour if not one.is_floor or one.is_best_floor else "#8A8A8A"
     if np.isfinite(low):
@@ -52,4 +53,4 @@ def _draw_row(axes, place: int, one: Drawn) -> None:  # noqa: ANN001
     marker = "D" if one.is_floor else "o"
     axes.plot([value], [place], marker, color=colour, markersize=4.5)
     words = format_interval(value, low, high) + (" exact" if one.value.endswith("exact bound") else "")
-    axes.text(1.02, place, f" {words}", fontsize=SMALL, va="center", ha="left", transform=axes.get_yaxis_transform())
+    axes.text(1.0, place, f" {words}", fontsize=SMALL, va="center", ha="left", transform=axes.get_yaxis_transform())

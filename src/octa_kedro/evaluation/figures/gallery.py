@@ -1,7 +1,7 @@
 """The worst errors in pictures: what the network saw of the eye, and what is known of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,9 +68,15 @@ def errors_figure(
         f"Worst errors of the {titles.get(model, model)}",
         f"The {A_PART} eyes of each part to whose true class the network gave the least probability, of those that it "
         "called wrong; p: probability that it gave to what is wrong. Left: B-scan through the middle of the eye, depth "
-        "stretched, orange: surfaces. Grey levels: each picture its own, white from the 99.5th percentile on.",
+        "stretched, orange: surfaces; dashed: where it lies. Axes in mm. Grey levels: each picture its own, white from "
+        f"the 99.5th percentile on.{_without_errors(errors, parts)}",
     )
     return figure
+
+
+def _without_errors(errors: pd.DataFrame, parts: Sequence[str]) -> str:
+    """Which parts have nothing to show."""
+    return "".join(f" {PART_TITLES[part]}: no eye was called wrong." for part in PARTS if part not in parts)
 
 
 def _nothing_wrong(some: bool) -> Figure:
@@ -136,7 +142,7 @@ def eye_words(row: Mapping[Any, Any]) -> tuple[str, list[str]]:
     heading = f"{PART_TITLES[str(row['part'])]}, worst {row['rank']}: {row['subject']}"
     lines = [
         f"label {row['label']}, called {row['called']}",
-        f"p = {float(row['wrong_probability']):.2f} for the wrong",
+        f"p = {float(row['wrong_probability']):.2f} for what is wrong",
     ]
     if not math.isnan(float(row["spread"])):
         lines[-1] += f", networks' SD {float(row['spread']):.2f}"
@@ -151,7 +157,8 @@ def eye_words(row: Mapping[Any, Any]) -> tuple[str, list[str]]:
     quality += [f"flow {float(row['flow_contrast_grey']):.1f}"] if _known(row, "flow_contrast_grey") else []
     quality += [f"motion {float(row['motion_line_share']):.2f}"] if _known(row, "motion_line_share") else []
     lines.append("quality: " + (", ".join(quality) if quality else "not known"))
-    lines.append(f"objections: {row['quality_objections']}" if _known(row, "quality_objections") else "no objections")
+    if _known(row, "quality_objections"):
+        lines.append(f"objections: {row['quality_objections']}")
     return heading, lines
 
 

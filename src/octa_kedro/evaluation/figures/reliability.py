@@ -1,4 +1,4 @@
-"""Reliability diagrams: what share of eyes was positive where a probability was stated, before and after a temperature."""
+"""Reliability diagrams: how often it happened where a probability was stated, before and after a temperature."""
 
 import math
 from typing import NamedTuple
@@ -83,8 +83,7 @@ def _draw(
         after, happened_after = _stated(tempered(judged.shares, temperature), judged.target, judged.called)
         _draw_bins(upper, bins_of(after, happened_after, config.level), one.look.colour, "s", "after temperature")
     upper.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    words = f"{one.title}\n{PART_TITLES[part]}, {len(one.rows)} eyes".replace(" (", "\n(", 1)
-    dress(upper, title=plain(words if "(" in words else words.replace("\n", "\n\n", 1)), y="Share" if first else "")
+    dress(upper, title=plain(f"{one.two_lines}\n{PART_TITLES[part]}, {len(one.rows)} eyes"), y="Share" if first else "")
     upper.title.set_fontsize(SMALL + 0.5)
     upper.text(0.97, 0.03, _numbers(known, temperature), fontsize=SMALL - 0.5, ha="right", transform=upper.transAxes)
     lower.hist(stated, bins=np.linspace(0, 1, 11), color=one.look.colour, alpha=0.55)

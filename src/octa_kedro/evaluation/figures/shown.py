@@ -30,6 +30,12 @@ class Drawn:
     is_best_floor: bool = False
 
     @property
+    def two_lines(self) -> str:
+        """The title above a narrow panel: the architecture, or which floor it is, on a line of its own."""
+        first, mark, second = self.title.partition(": " if self.is_floor else " (")
+        return f"{first}{mark.rstrip(' (')}\n{mark.strip(': ')}{second}"
+
+    @property
     def value(self) -> str:
         """The metric with its interval, marked where that is the exact bound, or why there is none."""
         text = format_interval(self.metric["value"], self.metric["low"], self.metric["high"])
@@ -106,7 +112,7 @@ def auroc_words(config: EvaluationConfig, drawn: list[Drawn]) -> str:
     words = f"AUROC with its {level} interval: {how}"
     if any(is_exact(one.metric) for one in drawn):
         words += (
-            "; exact bound: an AUROC of 1.00 has the one-sided Clopper-Pearson bound over disjoint pairs of patients"
+            "; exact bound: the one-sided Clopper-Pearson bound of an AUROC of 1.00 over disjoint pairs of patients"
         )
     return f"{words}."
 

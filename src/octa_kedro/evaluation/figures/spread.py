@@ -41,12 +41,12 @@ def spread_figure(
             if not one.is_floor:
                 place = [*titles].index(one.model)
                 own = values[(values["model"] == one.model) & (values["part"] == part)]
-                _draw_singles(axes, place - 0.16, own, one.look.colour, seeds)
+                _draw_singles(axes, place - 0.2, own, one.look.colour, seeds)
                 low, high = float(one.metric["low"]), float(one.metric["high"])
                 if np.isfinite(low):
-                    axes.hlines(place + 0.22, low, high, color=one.look.colour, linewidth=1.3)
-                axes.plot([float(one.metric["value"])], [place + 0.22], "D", color=one.look.colour, markersize=4.5)
-        axes.set(xlim=(0, 1.03), ylim=(len(titles) - 0.5, -0.5))
+                    axes.hlines(place + 0.3, low, high, color=one.look.colour, linewidth=1.3)
+                axes.plot([float(one.metric["value"])], [place + 0.3], "D", color=one.look.colour, markersize=4.5)
+        axes.set(xlim=(-0.02, 1.04), ylim=(len(titles) - 0.5, -0.5))
         dress(axes, title=panel_title(part, drawn), x="AUROC" if metric == "auroc" else "Macro AUROC")
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(titles)), [plain(title) for title in titles.values()], fontsize=TEXT)
@@ -65,10 +65,13 @@ def single_values(by_fold: pd.DataFrame, metric: str, config: EvaluationConfig) 
 
 
 def _draw_singles(axes: Axes, place: float, own: pd.DataFrame, colour: str, seeds: list[int]) -> None:
-    """A mark per network with the number of its fold; seeds have marks of their own, and lines of their own."""
+    """A mark per network, folds a little below each other so that equal values are seen; seeds have signs of their
+    own."""
+    folds = sorted(set(own["fold"]))
+    step = 0.26 / max(1, len(folds) - 1)
     for row in own[np.isfinite(own["value"])].to_dict("records"):
         k = seeds.index(row["seed"])
-        y = place - 0.11 * k
+        y = place - 0.12 + step * folds.index(row["fold"])
         marker = SEED_MARKERS[k % len(SEED_MARKERS)]
         axes.plot([row["value"]], [y], marker, color=colour, markerfacecolor="white", markersize=4.5)
 
@@ -79,10 +82,14 @@ def _note(values: pd.DataFrame, seeds: list[int], config: EvaluationConfig) -> s
     words = f"Open marks: each of the networks, by fold ({folds})"
     words += f" and seed ({len(seeds)}, one sign each). " if len(seeds) > 1 else ". "
     if len(own):
-        words += f"Out of fold a network is judged on its own fold's eyes alone ({own.min()} to {own.max()}). "
+        words += f"Out of fold a network is judged on its own fold's eyes alone ({_range(own.min(), own.max())}). "
     unknown = int(values["value"].isna().sum())
     words += f"{unknown} of them have eyes of one class alone, and so no mark. " if unknown else ""
     return (
         f"{words}Diamonds: all networks' pooled predictions with their {100 * config.level:g} % interval, which holds "
         "the chance of the eyes, not that of the training."
     )
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -46,14 +46,19 @@ def sheet(height_mm: float, width_mm: float = WIDE) -> Figure:
 
 
 def entitle(figure: Figure, title: str, note: str = "") -> None:
-    """A bold line above all panels, and below them what one has to know to read the figure."""
+    """A bold line above all panels, and below them what one has to know to read the figure. To be called last: the
+    places of all panels are found here, once for all formats that the figure is saved in."""
     width = figure.get_figwidth()
     letters = int(width * 72 / (0.56 * TITLE))
     figure.suptitle("\n".join(textwrap.wrap(plain(title), letters)), fontsize=TITLE, weight="bold")
     if note:
-        letters = int(width * 72 / (0.5 * SMALL))
+        letters = int(width * 72 / (0.57 * SMALL))
         words = "\n".join(textwrap.wrap(plain(note), letters))
         figure.supxlabel(words, fontsize=SMALL, x=0.012, ha="left", color="0.25")
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.execute(figure)
+    figure.set_layout_engine("none")
 
 
 def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: bool = True) -> None:
@@ -72,5 +77,5 @@ def dress(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: bool =
 def legend_below(axes: Axes, **options: Any) -> None:
     """The legend under a panel, where no curve can run behind it."""
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=SMALL, frameon=False, handlelength=2.6, **options
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=SMALL, frameon=False, handlelength=2.6, **options
     )
