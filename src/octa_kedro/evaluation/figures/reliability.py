@@ -110,8 +110,8 @@ def _stated(shares: FloatArray, target: np.ndarray, called: np.ndarray) -> tuple
 def bins_of(stated: FloatArray, happened: np.ndarray, level: float) -> list[Bin]:
     """Bins of equally many eyes by `stated` (N,); equal probabilities share a bin."""
     number = int(np.clip(len(stated) // EYES_A_BIN, 1, MOST_BINS))
-    edges = np.unique(np.quantile(stated, np.linspace(0, 1, number + 1)))
-    place = np.searchsorted(edges[1:-1], stated, side="right") if len(edges) > 1 else np.zeros(len(stated), dtype=int)
+    edges = np.unique(np.quantile(stated, np.linspace(0, 1, number + 1)[1:-1]))
+    place = np.searchsorted(edges, stated, side="right")
     found = []
     for k in np.unique(place):
         own = place == k

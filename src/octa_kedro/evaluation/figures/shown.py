@@ -41,6 +41,8 @@ class Drawn:
         text = format_interval(self.metric["value"], self.metric["low"], self.metric["high"])
         if np.isnan(self.metric["value"]):
             return f"{text} ({self.metric['reason']})"
+        if self.metric["low"] == self.metric["high"]:
+            return f"{self.metric['value']:.2f} (interval without width)"
         return f"{text} exact bound" if is_exact(self.metric) else text
 
 

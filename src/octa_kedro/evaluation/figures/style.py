@@ -57,7 +57,8 @@ def entitle(figure: Figure, title: str, note: str = "") -> None:
         figure.supxlabel(words, fontsize=SMALL, x=0.012, ha="left", color="0.25")
     engine = figure.get_layout_engine()
     assert engine is not None
-    engine.execute(figure)
+    for _ in range(2):  # once is not enough where words lie outside of panels
+        engine.execute(figure)
     figure.set_layout_engine("none")
 
 
