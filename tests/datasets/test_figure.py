@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node
+from matplotlib.figure import Figure
 
 from octa_kedro.datasets.figure import COLLECT_EVERY, FigureDataset
 from octa_kedro.errors import DataError
@@ -93,3 +94,46 @@ def read_with(figures: FigureDataset, sha: str) -> None:
     maps.made = Made(sha)
     node = Node(lambda *_: 1, ["figures", "maps"], "page", name="report")
     EvidenceHooks().before_node_run(node, DataCatalog({"figures": figures, "maps": maps, "page": MemoryDataset()}))
+
+
+class Twice:
+    """Drawn in two formats."""
+
+    def savefig(self, fname: Path, **options: object) -> None:
+        fname.write_bytes(str(options["format"]).encode())
+
+
+def test_an_svg_lies_beside_the_png_under_one_seal(tmp_path: Path):
+    figure = FigureDataset(filepath=str(tmp_path / "roc.png"), vector=True)
+    figure.save(Twice())
+    assert {path.name: path.read_text() for path in tmp_path.glob("roc.[ps]*g")} == {"roc.png": "png", "roc.svg": "svg"}
+    assert figure.load() == tmp_path / "roc.png"
+    assert FigureDataset(filepath=str(tmp_path / "roc.png")).load() == tmp_path / "roc.png"
+    (tmp_path / "roc.svg").write_text("another")
+    with pytest.raises(DatasetError, match=r"roc.png: its content has changed"):
+        figure.load()
+    (tmp_path / "roc.svg").unlink()
+    with pytest.raises(DatasetError, match=r"roc.svg: gone"):
+        figure.load()
+
+
+def test_of_two_formats_none_is_left_if_one_fails(tmp_path: Path):
+    class Half(Twice):
+        def savefig(self, fname: Path, **options: object) -> None:
+            if options["format"] == "svg":
+                raise OSError("no space left")
+            super().savefig(fname, **options)
+
+    with pytest.raises(DatasetError, match="no space left"):
+        FigureDataset(filepath=str(tmp_path / "roc.png"), vector=True).save(Half())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_figure_gives_the_same_svg(tmp_path: Path):
+    contents = []
+    for name in ("one", "two"):
+        figure = Figure()
+        figure.subplots().fill_between([0, 1], [0, 1], color="blue")
+        FigureDataset(filepath=str(tmp_path / name / "roc.png"), vector=True).save(figure)
+        contents.append((tmp_path / name / "roc.svg").read_bytes())
+    assert contents[0] == contents[1]

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.figures.confusion import confusion_figure
+from octa_kedro.evaluation.figures.curves import roc_figure
 from octa_kedro.evaluation.floor import linear_floor
 from octa_kedro.evaluation.intervals import bootstrap_intervals
 from octa_kedro.evaluation.metrics import multiclass_counts
@@ -101,14 +102,14 @@ def test_tables_say_what_decides_and_count_patients():
 
 def test_figures_of_three_classes():
     table = pool_predictions(rows())
-    figure = confusion_figure(table, CONFIG, NAMES)
+    figure = confusion_figure(table, metric_table(table, CONFIG), CONFIG, NAMES)
     render(figure)
     counts = multiclass_counts(table["target"], table[class_columns(table)])
     drawn = [int(text.get_text().split("\n")[0]) for text in figure.axes[0].texts]
     assert drawn == counts.ravel().tolist()
-    roc = roc_figure(table, CONFIG)
+    roc = roc_figure(table, metric_table(table, CONFIG), CONFIG)
     render(roc)
-    assert roc.get_suptitle() == "ROC of any class but NORMAL, AUROC with 95 % interval"
+    assert roc.get_suptitle() == "ROC curves of any class but NORMAL"
 
 
 def test_detection_is_the_first_class_against_all_others():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from octa_kedro.explain.titles import eye_title, readable_model, short_probability
+from octa_kedro.explain.titles import eye_title, short_probability
 
 
 def test_truth_and_prediction_are_told_apart():
@@ -23,11 +23,3 @@ def test_the_threshold_decides_and_an_error_is_called_one():
 )
 def test_probabilities_are_not_rounded_to_certainty(probability, words):
     assert short_probability(probability) == words
-
-
-def test_models_have_readable_names():
-    assert [readable_model(name) for name in ("training_3d", "training_2d_two_slabs", "floor_depth_profile")] == [
-        "3D network",
-        "2D network, two slabs",
-        "floor_depth_profile",
-    ]

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 VERSION = re.compile(r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{3}Z")
 BESIDE = re.compile(r"/source\.json$|/02_intermediate/fingerprints/|\.damaged$|/06_models/.*/running/")
 """What any run may write: notes about the source, damaged files set aside, and the folder that a training works in."""
-MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.png(\.seal\.json)?$|: eyes\.json$")
+MEASURED = re.compile(r"history\.csv\.seal\.json$| history_\w+\.(png(\.seal\.json)?|svg)$|: eyes\.json$")
 """Results that hold, or depend on, how long an epoch took, or the names of versions."""
 DATA = "data/nifti_folder"
 EARLIER = "/(02_intermediate|03_primary|04_feature)/"

@@ -47,10 +47,14 @@ def _lighten_figures() -> None:
     from octa_kedro.phantom import gallery
 
     def save(figure: Figure, where: Any, **how: Any) -> None:
-        if how.get("format") != "png":
+        if how.get("format") not in {"png", "svg"}:
             return whole(figure, where, **how)
+        shown = " ".join(text.get_text() for text in figure.findobj(Text))
+        if how["format"] == "svg":
+            Path(where).write_text(shown)
+            return None
         words = PngInfo()
-        words.add_text("words", " ".join(text.get_text() for text in figure.findobj(Text)))
+        words.add_text("words", shown)
         return Image.new("RGB", (1, 1)).save(where, format="png", pnginfo=words)
 
     whole, every = Figure.savefig, gallery.gallery_eyes

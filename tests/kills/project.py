@@ -114,7 +114,9 @@ def _versions(place: Path) -> list[tuple[tuple[str, ...], str]]:
 
 def _meaning(path: Path, project: Path) -> bytes:
     """The bytes of a file without what may differ."""
-    history = path.suffix == ".png" and path.name.startswith("history")  # its title has the seconds of an epoch
+    history = path.suffix in {".png", ".svg"} and path.name.startswith(
+        "history"
+    )  # its title has the seconds of an epoch
     if path.name == STATE or history:
         return b""
     if path.suffix == ".safetensors":  # which has its metadata in another order each time

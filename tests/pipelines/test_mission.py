@@ -123,8 +123,12 @@ def test_metrics_have_intervals_and_figures_exist(mission):
     assert set(catalog(project).load("evaluation.calibration")["model"]) == models
     assert catalog(project).load("evaluation.report").startswith("# What the comparison shows")
     reporting = project / "data" / "test" / "08_reporting"
-    for name in ("roc", "confusion", "history_training_3d", "history_training_2d"):
-        assert (reporting / f"{name}.png" / version / f"{name}.png").stat().st_size > 10_000
+    for name in (*FIGURES, "history_training_3d", "history_training_2d"):
+        for kind in ("png", "svg"):
+            assert (reporting / f"{name}.png" / version / f"{name}.{kind}").stat().st_size > 10_000
+    groups = catalog(project).load("evaluation.subgroups")
+    assert set(groups["model"]) == {*MODELS, "floor_depth_profile"}
+    assert set(catalog(project).load("evaluation.errors")["model"]) <= {"training_3d"}
     held_out = catalog(project).load("splits").query("held_out")["subject"]
     for model in ("training_3d", "training_2d"):
         drawn = sorted(p.stem for p in (reporting / f"maps_{model}" / version).rglob("*.png"))

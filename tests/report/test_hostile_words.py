@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from octa_kedro.evaluation.plots import confusion_figure, roc_figure
 
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.figures.confusion import confusion_figure
+from octa_kedro.evaluation.figures.curves import roc_figure
+from octa_kedro.evaluation.figures.forest import forest_figure
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import as_text, format_metric_table, metric_table
 from octa_kedro.explain.overlay import volume_figure
@@ -101,8 +103,10 @@ def drawn(figure: Figure) -> None:
 def test_figures_draw_it_as_it_is(word: str):
     pooled = pool_predictions(pd.concat([gaussian_rows(20, 1.0, model=word), gaussian_rows(20, 1.0, seed=5)]))
     config = EvaluationConfig(resamples=100)
-    drawn(roc_figure(pooled, config))
-    drawn(confusion_figure(pooled, config, (word, "x")))
+    metrics = metric_table(pooled, config)
+    drawn(roc_figure(pooled, metrics, config))
+    drawn(forest_figure(pooled, metrics, config))
+    drawn(confusion_figure(pooled, metrics, config, (word, "x")))
     (sheet,) = contact_sheet([Card(word, word, "OD", picture(), (word,))], title=word)
     drawn(sheet)
     image = Volume(np.random.default_rng(0).random((6, 5, 8)), scan_affine((6, 5, 8), (3.0, 3.0, 0.8)), "OCTA")

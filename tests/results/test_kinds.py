@@ -35,7 +35,7 @@ TRIAL = {
     "how files are written": ("io.nifti", "def write_nifti", set(KINDS) - {"phantom"}),
     "drawing vessels": ("phantom.vessels", "def ", {"phantom"}),
     "drawing of parameters": ("tuning.space", "def ", {"study"}),
-    "a figure": ("evaluation.plots", "def ", set()),
+    "a figure": ("evaluation.figures.history", "def ", set()),
     "the progress bar": ("io.progress", "def ", set()),
     "wording of an error": ("errors", "class ", set()),
     "wiring": ("pipelines.data_processing.nodes", "def ", set()),

@@ -19,7 +19,7 @@ KINDS = {
     *("phantom", "fit_autoencoder", "fit_classifier", "study", "folder"),
 }
 ONLY_SHOWN = {
-    "octa_kedro.evaluation.plots": "draws the history while a network is trained",
+    "octa_kedro.evaluation.figures.history": "draws the history while a network is trained",
     "octa_kedro.evaluation.predictions": "refuses a history without the columns that are drawn",
     "octa_kedro.io.seals": "tells what a table was made from; pandas copies that along with the table",
     "octa_kedro.messages.log_lines": "shows lines of the log",

@@ -1,6 +1,7 @@
 """Which group each eye belongs to: field of view, disease, sex, age, side and quality, as far as tables know them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,12 +59,11 @@ def divisions(known: pd.DataFrame) -> Iterator[Group]:
     yield _words(known, "field_of_view_mm", "field of view", lambda mm: f"{float(mm):g} mm")
     yield _words(known, "sex", "sex", str)
     yield _numbers(known, "age", "age", _age_band)
-    yield _words(
-        known, "laterality" if "laterality" in known else "eye", "side", lambda side: SIDES.get(side, str(side))
-    )
+    side = "laterality" if "laterality" in known else "eye"
+    yield _words(known, side, "side", lambda word: SIDES.get(word, str(word)))
     for column, name in QUALITY.items():
         middle = _median(known, column)
-        yield _numbers(known, column, f"quality: {name}", lambda value, at=middle: _half(value, at))
+        yield _numbers(known, column, f"quality: {name}", partial(_half, middle=middle))
     if "reasons" in known and known["reasons"].notna().any() and (known["reasons"].fillna("") != "").any():
         flagged = known["reasons"].fillna("").astype(str) != ""
         yield Group("quality control", flagged.map({True: "objections", False: "no objection"}))

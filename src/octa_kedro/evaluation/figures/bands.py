@@ -33,7 +33,7 @@ class Counts(NamedTuple):
 def roc_points(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     """False and true positive rates (S + 1,) at every distinct score, from (0, 0) to (1, 1)."""
     counts = _counts(rows, np.ones((1, len(rows))))
-    return tuple(np.r_[0, side[0] / side[0, -1]] for side in (counts.false, counts.true))  # type: ignore[return-value]
+    return np.r_[0, counts.false[0] / counts.false[0, -1]], np.r_[0, counts.true[0] / counts.true[0, -1]]
 
 
 def precision_recall_points(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:

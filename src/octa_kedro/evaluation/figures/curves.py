@@ -1,6 +1,7 @@
 """ROC and precision-recall curves: a panel per part, networks in colour with their bands, floors in grey."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,6 @@ def _draw_models(
 ) -> None:
     """Floors first, so that networks lie over them; the legend has networks first."""
     several = len({format_counts(one.metric) for one in drawn}) > 1
-    style = {"drawstyle": "steps-pre"} if steps else {}
     handles = {}
     for one in sorted(drawn, key=lambda one: (not one.is_floor, one.is_best_floor)):
         known = bool(np.isfinite(one.metric["value"]))
@@ -91,10 +91,9 @@ def _draw_models(
             x, y = np.r_[0, x], np.r_[y[0], y]
         if known and not one.is_floor:
             region = band(one.rows, config)
-            step = {"step": "pre"} if steps else {"step": "post"}
-            axes.fill_between(*region, color=one.look.colour, alpha=0.13, linewidth=0, **step)
-        look = {"color": one.look.colour, "linestyle": one.look.line, "linewidth": one.look.width}
-        (handles[one.model],) = axes.plot(x, y, **look, **style)
+            step: Literal["pre", "post"] = "pre" if steps else "post"
+            axes.fill_between(*region, color=one.look.colour, alpha=0.13, linewidth=0, step=step)
+        (handles[one.model],) = axes.plot(x, y, **one.look.style, drawstyle="steps-pre" if steps else "default")
     others = [one for one in drawn if one.is_floor and not one.is_best_floor]
     for one in sorted((one for one in drawn if one not in others), key=lambda one: one.is_floor):
         name = f"best floor, {one.title.removeprefix('floor: ')}" if one.is_floor else one.title

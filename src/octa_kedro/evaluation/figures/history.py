@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from octa_kedro.cohort.trainings import training_words
 from octa_kedro.evaluation.figures.style import COLOURS
 from octa_kedro.evaluation.predictions import require_columns
 from octa_kedro.panels import Margins, figure_of_panels
@@ -14,6 +15,7 @@ from octa_kedro.panels import Margins, figure_of_panels
 # On the left there is place for labels like 2.6 x 10^-2, which a logarithmic axis has where little changes.
 HISTORY_MARGINS = Margins(left=1.2, right=0.12, top=0.52, bottom=1.12, across=0.2, down=0.36)
 METRIC_WORDS = {
+    "last": "the last one",
     "train_loss": "lowest training loss",
     "val_loss": "lowest validation loss",
     "val_brier": "lowest validation Brier score",
@@ -83,8 +85,7 @@ def _draw_losses(axes: Axes, rows: pd.DataFrame, rule: str) -> None:
     judged = "val_loss" in rows
     if judged:
         axes.plot(rows["epoch"], rows["val_loss"], marker=marker, color=COLOURS[1], linestyle="--", label="validation")
-    seed = rows["seed"].iloc[0]
-    called = f"Fold {rows['fold'].iloc[0]}" + (f", seed {seed}" if seed != 1 else "")
+    called = training_words(*rows[["fold", "seed"]].iloc[0]).capitalize()
     title = f"{called}: {len(rows)} epoch{'s' if len(rows) > 1 else ''}"
     best = _mark_best(axes, rows, "val_loss" if judged else "train_loss", label=rule)
     if len(best):

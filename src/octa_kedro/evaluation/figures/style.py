@@ -26,8 +26,13 @@ class Look(NamedTuple):
     """How a model is drawn."""
 
     colour: str
-    line: str
+    line: Any
     width: float
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """For `Axes.plot`."""
+        return {"color": self.colour, "linestyle": self.line, "linewidth": self.width}
 
 
 def network_look(place: int) -> Look:
@@ -36,7 +41,7 @@ def network_look(place: int) -> Look:
 
 
 FLOOR_LOOK = Look(FLOOR, "-", 0.8)
-BEST_FLOOR_LOOK = Look(BEST_FLOOR, (0, (4, 1.5)), 1.2)  # type: ignore[arg-type] # dashes in numbers
+BEST_FLOOR_LOOK = Look(BEST_FLOOR, (0, (4, 1.5)), 1.2)
 
 
 def sheet(height_mm: float, width_mm: float = WIDE) -> Figure:

@@ -137,8 +137,8 @@ class StopConfig(Config):
 
     @property
     def chosen_by(self) -> str:
-        """What chooses the kept epoch, for the history: the best value of this metric."""
-        return self.metric
+        """What chooses the kept epoch, for the history: the best value of this metric, or ``last``."""
+        return "last" if self.keep == "last" else self.metric
 
     @property
     def better(self) -> Literal["smaller", "larger"]:

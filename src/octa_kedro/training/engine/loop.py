@@ -177,7 +177,8 @@ def _epoch(trainer: Trainer, run: TrainingRun, number: int) -> dict[str, Any]:
 def _marked(rows: list[dict[str, Any]], best: int, run: TrainingRun) -> list[dict[str, Any]]:
     """The history with columns that mark the best epoch, and say by which metric, and from which epoch on, it was
     chosen."""
-    first = math.floor(run.stop.keep_from * run.config.max_epochs) + 1
+    share = 0.0 if run.stop.keep == "last" else run.stop.keep_from
+    first = math.floor(share * run.config.max_epochs) + 1
     return [row | {"best": row["epoch"] == best, "best_by": run.stop.chosen_by, "kept_from": first} for row in rows]
 
 
