@@ -12,6 +12,7 @@ from octa_kedro.pipeline_registry import register_pipelines
 from tests.pipelines.conftest import catalog
 from tests.report.links import links_of, target
 
+FIGURES = ("roc", "precision_recall", "confusion", "reliability", "decision", "forest", "spread", "errors")
 MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
 FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
 

@@ -16,7 +16,7 @@ from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import format_interval, metric_table
 from tests.evaluation.builders import gaussian_rows, prediction_rows
 
-from .drawing import CONFIG, by_fold, pooled, render, words
+from .drawing import CONFIG, judged, pooled, render, words
 
 
 def roc(table: pd.DataFrame):
@@ -24,12 +24,12 @@ def roc(table: pd.DataFrame):
 
 
 def test_the_roc_names_networks_with_their_architecture_the_best_floor_and_how_many_others():
-    figure = roc(pooled())
+    figure = roc_figure(*judged(), CONFIG)
     render(figure)
     out_of_fold, held_out = figure.axes
     assert out_of_fold.get_title() == "Out of fold\n24 patients, 24 eyes, 12 positive"
     assert held_out.get_title() == "Held out\n8 patients, 8 eyes, 4 positive"
-    table = metric_table(pooled(), CONFIG)
+    _, table = judged()
     aurocs = table[(table["metric"] == "auroc") & (table["part"] == "out_of_fold")].set_index("model")
     shown = {m: format_interval(*aurocs.loc[m, ["value", "low", "high"]]) for m in aurocs.index}
     assert words(figure)[:5] == [
@@ -110,9 +110,8 @@ def test_roc_states_each_n_where_models_differ():
 
 
 def test_a_model_keeps_its_colour_where_another_is_missing():
-    table = pooled()
-    table = table[(table["model"] != "training_3d") | (table["part"] == "out_of_fold")]
-    figure = roc(table)
+    kept = [one[(one["model"] != "training_3d") | (one["part"] == "out_of_fold")] for one in judged()]
+    figure = roc_figure(*kept, CONFIG)
     shown = [{line.get_label().split("  ")[0]: line.get_color() for line in axes.get_lines()} for axes in figure.axes]
     assert "3D network (resnet18)" not in shown[1]
     assert shown[0]["2D network (resnet18)"] == shown[1]["2D network (resnet18)"]
@@ -128,8 +127,7 @@ def test_roc_of_one_class_says_why_there_is_no_curve():
 
 
 def test_decision_curves_show_networks_the_best_floor_and_calling_all_or_none():
-    table = pool_predictions(by_fold())
-    figure = decision_figure(table, metric_table(table, CONFIG), CONFIG)
+    figure = decision_figure(*judged(), CONFIG)
     render(figure)
     assert words(figure)[:5] == [
         "3D network (resnet18)", "2D network (resnet18)", "best floor, biomarkers", "every eye called positive",

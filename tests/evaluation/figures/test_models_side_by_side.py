@@ -13,7 +13,7 @@ from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import format_interval, metric_table
 from tests.evaluation.builders import gaussian_rows, prediction_rows
 
-from .drawing import CONFIG, by_fold, pooled, render
+from .drawing import CONFIG, by_fold, judged, pooled, render
 
 CLASSES = ("NORMAL", "ABNORMAL")
 
@@ -37,7 +37,7 @@ def test_confusion_has_counts_and_row_percentages():
 
 
 def test_confusion_shows_networks_and_the_best_floor_a_row_per_part():
-    figure = confusion(pooled())
+    figure = confusion_figure(*judged(), CONFIG, CLASSES)
     render(figure)
     titles = [axes.get_title() for axes in figure.axes]
     assert len(titles) == 6
@@ -59,8 +59,7 @@ def test_confusion_refuses_three_classes():
 
 
 def test_the_forest_has_a_row_per_model_with_its_number():
-    table = pooled()
-    metrics = metric_table(table, CONFIG)
+    table, metrics = judged()
     figure = forest_figure(table, metrics, CONFIG)
     render(figure)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -81,14 +80,15 @@ def test_bins_of_reliability_are_those_computed_by_hand():
 
 def test_equal_probabilities_are_in_one_bin():
     found = bins_of(np.array([0.02] * 4 + [0.98] * 8), np.array([False] * 4 + [True] * 8), 0.95)
-    assert [(one.stated, one.share) for one in found] == pytest.approx([(0.02, 0), (0.98, 1)])
+    assert [one.stated for one in found] == pytest.approx([0.02, 0.98])
+    assert [one.share for one in found] == [0, 1]
     assert len(bins_of(np.full(12, 0.5), np.arange(12) % 2 == 1, 0.95)) == 1
 
 
 def test_reliability_shows_the_temperature_and_what_it_changes():
-    table = pooled()
+    table, metrics = judged()
     calibration = calibration_table(table, CONFIG)
-    figure = reliability_figure(table, metric_table(table, CONFIG), calibration, CONFIG)
+    figure = reliability_figure(table, metrics, calibration, CONFIG)
     render(figure)
     own = calibration[(calibration["model"] == "training_2d") & (calibration["part"] == "out_of_fold")]
     ece = own[own["metric"] == "ece"].iloc[0]
@@ -104,7 +104,7 @@ def test_reliability_without_a_temperature_says_so():
 
 
 def test_single_trainings_are_one_value_per_fold_and_seed():
-    rows = gaussian_rows(40, 1.0)
+    rows = gaussian_rows(40, 1.0).assign(fold=1 + np.arange(40) // 20)
     seeds = pd.concat([rows.assign(seed=1), rows.assign(seed=2, probability=1 - rows["probability"])])
     values = single_values(seeds, "auroc", CONFIG).set_index(["seed", "fold"])["value"]
     assert len(values) == 4
@@ -112,9 +112,7 @@ def test_single_trainings_are_one_value_per_fold_and_seed():
 
 
 def test_the_spread_shows_every_single_training_beside_the_pooled_one():
-    rows = by_fold()
-    table = pool_predictions(rows)
-    figure = spread_figure(rows, table, metric_table(table, CONFIG), CONFIG)
+    figure = spread_figure(by_fold(), *judged(), CONFIG)
     render(figure)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == ["3D network (resnet18)", "2D network (resnet18)"]

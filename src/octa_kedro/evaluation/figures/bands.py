@@ -71,12 +71,17 @@ def precision_recall_band(rows: pd.DataFrame, config: EvaluationConfig) -> Band:
 
 def net_benefit_band(rows: pd.DataFrame, thresholds: FloatArray, config: EvaluationConfig) -> Band:
     """The band of `net_benefit`."""
-    return _band(thresholds, _net_benefits(rows, thresholds, _weights(rows, config)), config)
+    return _band(thresholds, _net_benefits(rows, thresholds, _drawn(rows, config)), config)
+
+
+def _drawn(rows: pd.DataFrame, config: EvaluationConfig) -> FloatArray:
+    target = rows["target"].to_numpy(dtype=np.int64)
+    return resample_weights(patients_behind(rows), target, config.resamples, config.seed)
 
 
 def _weights(rows: pd.DataFrame, config: EvaluationConfig) -> FloatArray:
-    target = rows["target"].to_numpy(dtype=np.int64)
-    weights = resample_weights(patients_behind(rows), target, config.resamples, config.seed)
+    """Resamples of both classes."""
+    weights, target = _drawn(rows, config), rows["target"].to_numpy(dtype=np.int64)
     # Where the eyes of a patient differ in class, a resample may lack one.
     both = (weights[:, target == 1].sum(axis=1) > 0) & (weights[:, target == 0].sum(axis=1) > 0)
     return weights[both]
