@@ -17,7 +17,7 @@ from octa_kedro.evaluation.metrics import multiclass_counts
 from octa_kedro.evaluation.predictions import class_columns, detection, pool_predictions
 from octa_kedro.evaluation.scores import PER_CLASS, SHARED, multiclass_metrics
 from octa_kedro.evaluation.tables import format_metric_table, metric_table
-from tests.evaluation.test_plots import render
+from tests.evaluation.figures.drawing import render
 
 NAMES = ("NORMAL", "DR", "AMD")
 CONFIG = EvaluationConfig(resamples=100)

@@ -102,7 +102,7 @@ def _every_fold(rows: pd.DataFrame, matrix: pd.DataFrame, name: str, fit: Fit) -
                     tables.append(predicted.assign(part=part, fold=int(fold)))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "model", name)
-    return table.assign(network="")
+    return table
 
 
 def _linear(matrix: pd.DataFrame) -> ClassifierMixin:

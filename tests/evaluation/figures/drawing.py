@@ -13,7 +13,7 @@ from octa_kedro.evaluation.tables import metric_table
 
 CONFIG = EvaluationConfig(resamples=100)
 MODELS = {"training_3d": 2.0, "training_2d": 1.0}
-MODELS |= {"floor_biomarkers": 1.5, "floor_majority": 0.0, "floor_confounders": 0.3}
+MODELS |= {"floor_biomarkers": 1.8, "floor_majority": 0.0, "floor_confounders": 0.3}
 
 
 def render(figure: Figure) -> None:

@@ -77,8 +77,8 @@ def test_net_benefit_is_that_computed_by_hand():
 
 def test_bands_hold_the_curve_and_narrow_with_more_eyes():
     widths = []
-    for n in (40, 400):
-        rows = gaussian_rows(n, 1.5)
+    for n in (40, 800):
+        rows = gaussian_rows(n, 0.7)
         band = roc_band(rows, CONFIG)
         false, true = roc_points(rows)
         curve = np.array([true[false <= x + 1e-9].max() for x in band.x])
