@@ -74,7 +74,7 @@ def precision_recall_figure(pooled: pd.DataFrame, metrics: pd.DataFrame, config:
 
 def _panels(shown: dict[str, list[Drawn]]) -> tuple[Figure, Sequence[Axes]]:
     lines = max(sum(not one.is_floor for one in drawn) for drawn in shown.values()) + 3
-    figure = sheet(112 + LINE_MM * lines, 180 if len(shown) > 1 else 100)
+    figure = sheet(120 + LINE_MM * lines, 180 if len(shown) > 1 else 100)
     return figure, figure.subplots(1, len(shown), squeeze=False)[0]
 
 
