@@ -15,6 +15,7 @@ from tests.report.links import links_of, target
 FIGURES = ("roc", "precision_recall", "confusion", "reliability", "decision", "forest", "spread", "errors")
 MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
 FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
+FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
 
 
 def test_every_model_predicts_every_eye_once(mission):
@@ -128,7 +129,7 @@ def test_metrics_have_intervals_and_figures_exist(mission):
         for kind in ("png", "svg"):
             assert (reporting / f"{name}.png" / version / f"{name}.{kind}").stat().st_size > 10_000
     groups = catalog(project).load("evaluation.subgroups")
-    assert set(groups["model"]) == {*MODELS, "floor_depth_profile"}
+    assert set(groups["model"]) == models
     assert set(catalog(project).load("evaluation.errors")["model"]) <= {"training_3d"}
     held_out = catalog(project).load("splits").query("held_out")["subject"]
     for model in ("training_3d", "training_2d"):
