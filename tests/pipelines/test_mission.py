@@ -15,7 +15,6 @@ from tests.report.links import links_of, target
 FIGURES = ("roc", "precision_recall", "confusion", "reliability", "decision", "forest", "spread", "errors")
 MODELS = ("training_3d", "training_2d", "training_2d_two_slabs")
 FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
-FLOORS = ("depth_profile", "biomarkers", "enface_histogram", "confounders", "majority")
 
 
 def test_every_model_predicts_every_eye_once(mission):
