@@ -128,7 +128,7 @@ def test_metrics_have_intervals_and_figures_exist(mission):
         for kind in ("png", "svg"):
             assert (reporting / f"{name}.png" / version / f"{name}.{kind}").stat().st_size > 10_000
     groups = catalog(project).load("evaluation.subgroups")
-    assert set(groups["model"]) == {*MODELS, "floor_depth_profile"}
+    assert set(groups["model"]) == models
     assert set(catalog(project).load("evaluation.errors")["model"]) <= {"training_3d"}
     held_out = catalog(project).load("splits").query("held_out")["subject"]
     for model in ("training_3d", "training_2d"):
