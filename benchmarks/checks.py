@@ -85,7 +85,7 @@ def unchecked() -> Iterator[None]:
     with ExitStack() as stack:
         for module in (files, state_file):
             stack.enter_context(patch.object(module, "flush", lambda _path: None))
-        stack.enter_context(patch.object(notes, "_seal", lambda _content: ""))
+        stack.enter_context(patch.object(notes, "_seal", lambda _content, **_named: ""))
         plain: Callable[..., Any] = lambda _path, proxy: np.asanyarray(proxy.get_unscaled())  # noqa: E731
         stack.enter_context(patch.object(nifti, "_decompressed", plain))
         yield
