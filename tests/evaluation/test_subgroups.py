@@ -149,7 +149,7 @@ def test_floors_alone_have_no_errors_to_show():
 def test_models_have_readable_names():
     names = ("training_3d", "training_2d_two_slabs", "floor_depth_profile", "mine")
     assert [readable_model(name) for name in names] == [
-        "3D network", "2D network, two slabs", "floor: depth profile", "mine",
+        "3D network", "2D network (two slabs)", "depth profile (floor)", "mine",
     ]  # fmt: skip
     table = pd.DataFrame({"model": ["training_3d", "floor_majority"], "network": ["vgg16", ""]})
-    assert model_titles(table) == {"training_3d": "3D network (vgg16)", "floor_majority": "floor: majority"}
+    assert model_titles(table) == {"training_3d": "3D network (vgg16)", "floor_majority": "majority (floor)"}

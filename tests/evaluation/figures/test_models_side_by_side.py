@@ -43,7 +43,7 @@ def test_confusion_shows_networks_and_the_best_floor_a_row_per_part():
     assert len(titles) == 6
     assert titles[:3] == [
         "3D network\n(resnet18)\nOut of fold, 24 eyes", "2D network\n(resnet18)\nOut of fold, 24 eyes",
-        "floor:\nbiomarkers\nOut of fold, 24 eyes",
+        "biomarkers\n(floor)\nOut of fold, 24 eyes",
     ]  # fmt: skip
     assert all(title.endswith("Held out, 8 eyes") for title in titles[3:])
 
@@ -63,7 +63,7 @@ def test_the_forest_has_a_row_per_model_with_its_number():
     figure = forest_figure(table, metrics, CONFIG)
     render(figure)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names[:3] == ["3D network (resnet18)", "2D network (resnet18)", "floor: biomarkers"]
+    assert names[:3] == ["3D network (resnet18)", "2D network (resnet18)", "biomarkers (floor)"]
     aurocs = metrics[(metrics["metric"] == "auroc") & (metrics["part"] == "held_out")]
     shown = [text.get_text().strip() for text in figure.axes[1].texts]
     expected = [format_interval(*numbers) for numbers in aurocs[["value", "low", "high"]].to_numpy()]
