@@ -6,7 +6,7 @@ from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.estimates import NO_WIDTH, auroc_estimate, balanced_estimate, share_estimate
 from octa_kedro.evaluation.groups import UNKNOWN
-from octa_kedro.evaluation.intervals import wilson_interval
+from octa_kedro.evaluation.proportions import wilson_interval
 from octa_kedro.evaluation.mistakes import error_table
 from octa_kedro.evaluation.names import model_titles, readable_model
 from octa_kedro.evaluation.predictions import pool_predictions

@@ -8,7 +8,7 @@ from octa_kedro.evaluation.figures.confusion import confusion_figure
 from octa_kedro.evaluation.figures.forest import forest_figure
 from octa_kedro.evaluation.figures.reliability import bins_of, reliability_figure
 from octa_kedro.evaluation.figures.spread import single_values, spread_figure
-from octa_kedro.evaluation.intervals import wilson_interval
+from octa_kedro.evaluation.proportions import wilson_interval
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import format_interval, metric_table
 from tests.evaluation.builders import gaussian_rows, prediction_rows
