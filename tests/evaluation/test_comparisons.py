@@ -24,6 +24,7 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.delong import delong, difference_test
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.repeated_folds import corrected_test, fold_aurocs
+from octa_kedro.evaluation.tables import metric_table
 from octa_kedro.evaluation.verdict import pair_verdict, verdict_text
 
 from .builders import gaussian_rows, prediction_rows
@@ -118,7 +119,7 @@ def test_one_class_gives_nan_with_the_reason():
     found = row(compared(rows), "auroc")
     assert all(math.isnan(found[name]) for name in ("difference", "low", "high", "p", "p_holm"))
     assert found["reason"] == "not defined: a class has no eye"
-    assert "cannot be compared: not defined" in verdict_text(compared(rows), CONFIG)
+    assert "cannot be compared: not defined" in verdict_text(compared(rows), metric_table(rows, CONFIG), CONFIG)
 
 
 def test_one_eye_a_class_has_a_difference_and_no_p():
@@ -152,16 +153,21 @@ def test_two_floors_take_nothing_from_the_networks_correction():
 
 
 def test_a_comparison_comes_back_from_its_file(tmp_path: Path):
-    for number, table in enumerate((compared(cohort(a=1.0, b=0.5)), compared(cohort(a=1.0)))):
+    for number, rows in enumerate((cohort(a=1.0, b=0.5), cohort(a=1.0))):
         dataset = TableDataset(filepath=str(tmp_path / f"{number}.csv"))
+        table, metrics = compared(rows), metric_table(rows, CONFIG)
         dataset.save(table)
-        assert verdict_text(dataset.load(), CONFIG) == verdict_text(table, CONFIG)
+        assert verdict_text(dataset.load(), metrics, CONFIG) == verdict_text(table, metrics, CONFIG)
 
 
-def test_one_model_has_nobody_to_be_compared_with():
-    table = compared(cohort(a=1.0))
+@pytest.mark.parametrize(("skill", "said"), [(1.0, 0), (0.0, 1)])
+def test_one_model_is_compared_with_chance_alone(skill: float, said: int):
+    rows = cohort(a=skill)
+    table = compared(rows)
     assert table.empty
-    assert verdict_text(table, CONFIG) == ""
+    text = verdict_text(table, metric_table(rows, CONFIG), CONFIG)
+    assert text.count("No network is shown to be better than chance") == said
+    assert bool(text) == bool(said)
 
 
 def test_models_on_other_eyes_are_refused():

@@ -1,6 +1,5 @@
 """How well models are: verdict, paired differences, metrics, calibration, floors and label permutation, as sections."""
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -38,13 +37,11 @@ def verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: Evaluatio
     """The verdict of held-out eyes, then that of out-of-fold ones; in each the floors come before the pairs of
     networks. How each network stands beside each floor is in the table of all pairs."""
     models = [*comparisons["first"], *comparisons["second"]]
-    found = sorted(part_verdicts(comparisons, config), key=lambda one: one.part != "held_out")
+    found = sorted(part_verdicts(comparisons, metrics, config), key=lambda one: one.part != "held_out")
     said = []
     for one in found:
-        of_part = metrics[metrics["part"] == one.part]
-        head = [_with_interval(words, of_part, config.level) for words in one.beside_floor]
-        pairs = [words for words in one.of_networks if FLOOR_MARK not in words]
-        sentences = [_sentence(with_readable(words, models)) for words in (*head, *pairs)]
+        pairs = [words for words in one.of_pairs if FLOOR_MARK not in words]
+        sentences = [_sentence(with_readable(words, models)) for words in (*one.beside_plain, *pairs)]
         said.append(Conclusions(sentences, f"{part_words(one.part)}, {one.n_eyes} eyes of {one.n_patients} patients"))
     return said or [Conclusions([NOTHING])]
 
@@ -52,17 +49,6 @@ def verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: Evaluatio
 def _sentence(words: str) -> str:
     """What follows "the best floor" need not be called a floor again."""
     return f"{words[0].upper()}{words[1:].replace('(floor) (', '(')}."
-
-
-def _with_interval(words: str, metrics: pd.DataFrame, level: float) -> str:
-    """The sentence with the interval of the floor's AUROC, which the comparison does not know."""
-    match = re.search(rf"({FLOOR_MARK}\w+) \(AUROC [^)]*\)", words)
-    rows = metrics[metrics["metric"].isin(["auroc", "macro_auroc"])].to_dict("records") if match else []
-    row = next((row for row in rows if match is not None and row["model"] == match[1]), None)
-    if match is None or row is None:
-        return words
-    said = f"{match[1]} (AUROC {format_interval(row['value'], row['low'], row['high'])}, {100 * level:g} % interval)"
-    return words.replace(match[0], said)
 
 
 def dimension_section(comparisons: pd.DataFrame, dims: Mapping[str, int], level: float) -> Section:
