@@ -15,10 +15,10 @@ def verdict_of(**shifts: float) -> list[str]:
 
 
 def test_the_verdict_begins_with_the_floor():
-    head, title, first, *pairs = verdict_of(**{GOOD: 3.0, BAD: 0.8, FLOOR: 0.5})
+    head, title, first, *pairs = verdict_of(**{GOOD: 3.0, BAD: 0.6, FLOOR: 0.5})
     assert (head, title) == ("# What the comparison shows", "## Out of fold (120 patients, 120 eyes)")
     assert first.startswith("**Better than the best floor, floor_depth_profile (AUROC .")
-    assert first.endswith("): training_3d.**")
+    assert "): training_3d" in first
     assert len(pairs) == 3
     assert pairs[0].startswith("- training_3d exceeds training_2d by .")
 
