@@ -161,12 +161,17 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
-    reasons = dict.fromkeys(
-        f"{readable_model(str(row['first']))} and {readable_model(str(row['second']))}: {row['reason']}"
-        for row in rows.to_dict("records")
-        if row["reason"]
-    )
-    return Table(columns, lines, title, "\n".join(reasons), names=3, folded=folded)
+    return Table(columns, lines, title, _pair_notes(rows), names=3, folded=folded)
+
+
+def _pair_notes(rows: pd.DataFrame) -> str:
+    """A line for each reason, with the pairs that it holds for."""
+    found: dict[str, list[str]] = {}
+    for row in rows.to_dict("records"):
+        if row["reason"]:
+            pair = f"{readable_model(str(row['first']))} and {readable_model(str(row['second']))}"
+            found.setdefault(str(row["reason"]), []).append(pair)
+    return "\n".join(f"{reason[0].upper()}{reason[1:]}: {'; '.join(pairs)}." for reason, pairs in found.items())
 
 
 def calibration_section(calibration: pd.DataFrame, level: float) -> Section:
