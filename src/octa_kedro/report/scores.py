@@ -94,7 +94,7 @@ def metric_section(metrics: pd.DataFrame, level: float) -> Section:
     for part, rows in own.groupby("part", sort=False):
         tables.append(_by_metric(rows, f"All metrics, {part_words(str(part)).lower()}"))
     text = [
-        f"In brackets: {100 * level:g} % intervals, over patients. Out of fold: each development eye is judged by the "
+        f"In brackets: {100 * level:g} % intervals; the folded tables say how each was computed. Out of fold: each development eye is judged by the "
         "network that was not trained on it. Held out: eyes that no network was trained or chosen on, judged by the "
         "mean of all networks of a model. A star refers to the note below the table."
     ]
@@ -115,12 +115,16 @@ def _by_metric(rows: pd.DataFrame, title: str) -> Table:
     models = list(dict.fromkeys(rows["model"]))
     cells = {(row["model"], row["metric"]): row for row in rows.to_dict("records")}
     lines = [
-        [metric_words(metric), *(_cell(cells.get((model, metric))) for model in models)]
+        [metric_words(metric), *(_cell(cells.get((model, metric))) for model in models), _methods(rows, metric)]
         for metric in dict.fromkeys(rows["metric"])
     ]
     counts = {model: counted(cells[model, rows["metric"].iloc[0]]) for model in models if len(rows)}
-    columns = ("metric", *(f"{readable_model(str(model))}, {counts[model]}" for model in models))
+    columns = ("metric", *(f"{readable_model(str(model))}, {counts[model]}" for model in models), "interval")
     return Table(columns, lines, title, notes_words(rows), folded=True)
+
+
+def _methods(rows: pd.DataFrame, metric: str) -> str:
+    return "; ".join(dict.fromkeys(str(how) for how in rows.loc[rows["metric"] == metric, "interval"] if how)) or "-"
 
 
 def _rule(rows: pd.DataFrame) -> str:
