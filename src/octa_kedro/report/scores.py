@@ -94,9 +94,9 @@ def metric_section(metrics: pd.DataFrame, level: float) -> Section:
     for part, rows in own.groupby("part", sort=False):
         tables.append(_by_metric(rows, f"All metrics, {part_words(str(part)).lower()}"))
     text = [
-        f"In brackets: {100 * level:g} % intervals; the folded tables say how each was computed. Out of fold: each development eye is judged by the "
-        "network that was not trained on it. Held out: eyes that no network was trained or chosen on, judged by the "
-        "mean of all networks of a model. A star refers to the note below the table."
+        f"In brackets: {100 * level:g} % intervals; folded tables say how each was computed. Out of fold: each "
+        "development eye is judged by the network that was not trained on it. Held out: eyes that no network was "
+        "trained or chosen on, judged by the mean of all of a model. A star refers to the note below the table."
     ]
     return Section("Metrics", text, tables=tables)
 
