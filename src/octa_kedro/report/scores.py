@@ -1,6 +1,7 @@
 """How well models are: verdict, paired differences, metrics, calibration, floors and label permutation, as sections."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -106,9 +107,20 @@ def _by_model(rows: pd.DataFrame, metrics: Sequence[str], title: str) -> Table:
     for model, own in rows.groupby("model", sort=False):
         records = {row["metric"]: row for row in own.to_dict("records")}
         counts = next(iter(records.values()))
-        n = f"{counts['n_eyes']} ({counts['n_positive']} positive), {counts['n_patients']} patients"
+        n = f"{counts['n_eyes']} eyes ({counts['n_positive']} positive) of {counts['n_patients']} patients"
         lines.append([readable_model(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
-    return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2)
+    return _eyes_once(Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2))
+
+
+def _eyes_once(table: Table) -> Table:
+    """The table with the eyes in its title, and no column of them, where they are the same in all rows."""
+    at = [*table.columns].index("eyes")
+    said = {str(row[at]) for row in table.rows}
+    if len(said) != 1:
+        return table
+    columns, *rows = ([*row[:at], *row[at + 1 :]] for row in (table.columns, *table.rows))
+    title = ", ".join(filter(None, (table.title, *said)))
+    return replace(table, columns=[str(name) for name in columns], rows=rows, title=title, names=table.names - 1)
 
 
 def _by_metric(rows: pd.DataFrame, title: str) -> Table:
@@ -165,7 +177,7 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
-    return Table(columns, lines, title, _pair_notes(rows), names=3, folded=folded)
+    return _eyes_once(Table(columns, lines, title, _pair_notes(rows), names=3, folded=folded))
 
 
 def _pair_notes(rows: pd.DataFrame) -> str:
