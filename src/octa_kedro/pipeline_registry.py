@@ -10,6 +10,7 @@ from octa_kedro.pipelines import (
     data_processing,
     evaluation,
     explainability,
+    external_test,
     inference,
     phantom,
     pretraining,
@@ -46,6 +47,7 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     # On demand: not part of the mission.
     pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
+    pipelines["external_test"] = external_test.create_pipeline(structure)
     if structure.tune:
         pipelines["tuning"] = tuning.create_pipeline(structure)
     return pipelines

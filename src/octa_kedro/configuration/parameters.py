@@ -12,6 +12,7 @@ from octa_kedro.configuration.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.external.config import ExternalConfig
 from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.io.millimetres import Anatomy
 from octa_kedro.phantom.config import PhantomConfig
@@ -43,6 +44,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "evaluation": EvaluationConfig,
     "explainability": ExplainConfig,
     "inference": InferenceConfig,
+    "external_test": ExternalConfig,
     "tuning": TuningConfig,
 }
 STRUCTURAL = Structure.model_fields.keys() - GROUPS.keys()

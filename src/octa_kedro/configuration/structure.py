@@ -34,6 +34,7 @@ PARAMETER_GROUPS = frozenset(
         "evaluation",
         "explainability",
         "inference",
+        "external_test",
         "tuning",
     }
 )

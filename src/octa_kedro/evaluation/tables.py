@@ -22,7 +22,7 @@ from octa_kedro.evaluation.predictions import (
 from octa_kedro.evaluation.scores import AT_PREVALENCE, AT_THRESHOLD, all_metrics, judge_rows
 from octa_kedro.evaluation.thresholds import OPTIMISTIC, Threshold, thresholds_of
 
-PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out"}
+PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out", "external": "Second cohort"}
 PERFECT = (
     "every pair of eyes gives the same, so the interval is the one-sided exact bound over pairs of patients, none used "
     "twice"
