@@ -52,12 +52,14 @@ def fit_temperature(target: IntArray, shares: FloatArray) -> Temperature:
         return float(-np.log(np.maximum(shown, np.finfo(np.float64).tiny)).mean())
 
     found = float(minimize_scalar(loss, bounds=(-widest, widest), method="bounded", options={"xatol": 1e-8}).x)
-    if abs(found) > 0.999 * widest:
-        return Temperature(
-            math.exp(found),
-            "the temperature is at its bound: this is no better than chance",
-        )
-    return Temperature(math.exp(found))
+    return Temperature(math.exp(found), _note_of(math.exp(found)))
+
+
+def _note_of(temperature: float) -> str:
+    if math.isnan(temperature):
+        return NOT_FITTED
+    at_bound = abs(math.log(temperature)) > 0.999 * math.log(HOTTEST)
+    return "the temperature is at its bound: this is no better than chance" if at_bound else ""
 
 
 def calibration_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
@@ -82,7 +84,7 @@ def _temperatures(pooled: pd.DataFrame, config: EvaluationConfig) -> dict[Hashab
     if FROZEN_TEMPERATURE in pooled:
         first = pooled.drop_duplicates("model")[["model", FROZEN_TEMPERATURE]]
         known = {model: float(value) for model, value in first.itertuples(index=False)}
-        return {m: Temperature(value, NOT_FITTED if math.isnan(value) else "") for m, value in known.items()}
+        return {model: Temperature(value, _note_of(value)) for model, value in known.items()}
     temperatures: dict[Hashable, Temperature] = {}
     for model, rows in pooled[pooled["part"] == OUT_OF_FOLD].groupby("model", sort=False):
         judged = judge_rows(rows, config.threshold)

@@ -41,8 +41,8 @@ def thresholds_of(pooled: pd.DataFrame, config: EvaluationConfig) -> dict[str, T
     1950), ``sensitivity`` (the highest threshold that finds `config.target_sensitivity` of the positive eyes) or
     ``cost`` (the lowest cost, if a missed eye costs `config.cost_ratio` false alarms). All but the first look at the
     model's out-of-fold rows alone. A table with the columns `FROZEN_THRESHOLD` and `FROZEN_RULE` has its thresholds
-    already: these are taken as they are. ConfigError for such a rule with more than two classes, DataError for a model whose
-    out-of-fold rows lack a class.
+    already: these are taken as they are. ConfigError for such a rule with more than two classes, DataError for a model
+    whose out-of-fold rows lack a class.
     """
     rule = config.threshold_rule
     models = [str(model) for model in dict.fromkeys(pooled["model"])]

@@ -74,13 +74,13 @@ def select_second(
 def require_other_people(second: pd.DataFrame, development: pd.DataFrame) -> None:
     """LeakError if an eye of `second`, or its patient, is called like one of `development` (columns subject and, where
     known, patient; compared as `cohort.leak` compares people)."""
-    known = {name for table in (development,) for pair in _people(table) for name in pair[1]}
+    known = {name for _, names in _people(development) for name in names}
     shared = [subject for subject, names in _people(second) if names & known]
     if shared:
         raise LeakError(
             f"second cohort: {len(shared)} of {len(second)} eyes ({', '.join(shared[:5])}"
-            f"{', ...' if len(shared) > 5 else ''}), or their patients, are of the development cohort by their names, so "
-            f"{WAY_OUT}; if both cohorts only number alike, say external_test.same_names=other_people"
+            f"{', ...' if len(shared) > 5 else ''}), or their patients, are of the development cohort by their names, "
+            f"so {WAY_OUT}; if both cohorts only number alike, say external_test.same_names=other_people"
         )
 
 

@@ -15,8 +15,8 @@ class ExternalConfig(Config):
     `path` is where its scans lie, in the layout of the environment's source (null: ``01_raw/second_cohort`` of the data
     root), `name` the folder of its results (null: the last part of the path), `pseudonyms` the table of subjects for
     files that are named by patients. `exclude` lists eyes to leave out, or maps each to its reason. `same_names` says
-    what an eye is that is called like one of the development cohort: ``refuse`` (it is the same person, and a test on it
-    would not be external) or ``other_people`` (two clinics that number alike, so that images alone are compared).
+    what an eye is that is called like one of the development cohort: ``refuse`` (it is the same person, and a test on
+    it would not be external) or ``other_people`` (two clinics that number alike, so that images alone are compared).
     """
 
     path: str | None = None

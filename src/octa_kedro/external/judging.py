@@ -1,6 +1,7 @@
 """What frozen networks and floors say of the second cohort, with the threshold and temperature that are frozen too."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -94,36 +95,50 @@ def _require_unseen(
             )
 
 
-def second_floors(first: Sequence[object], second: Sequence[object]) -> pd.DataFrame:
-    """The predictions of all floors for the second cohort: fitted on each fold's training eyes of the first cohort, as
-    in the evaluation, and applied as they are.
+@dataclass(frozen=True)
+class Features:
+    """What floors are made of (`plain_features.all_floors`), of one cohort."""
 
-    `first` and `second` are images, maps, biomarkers, quality and splits (see `plain_features.all_floors`).
-    """
-    images, maps, *tables = (_beside(one, other) for one, other in zip(first[:4], second[:4], strict=True))
-    splits = _splits_beside(first[4], second[4])  # type: ignore[arg-type]
-    table = all_floors(images, maps, *tables, splits)
+    images: Mapping[str, Stored]
+    maps: Mapping[str, Stored]
+    biomarkers: pd.DataFrame
+    quality: pd.DataFrame
+    splits: pd.DataFrame
+
+
+def second_floors(first: Features, second: Features) -> pd.DataFrame:
+    """The predictions of all floors for the `second` cohort: fitted on each fold's training eyes of the `first`, as in
+    the evaluation, and applied as they are."""
+    table = all_floors(
+        _both_images(first.images, second.images),
+        _both_images(first.maps, second.maps),
+        _both_tables(first.biomarkers, second.biomarkers),
+        _both_tables(first.quality, second.quality),
+        _both_splits(first.splits, second.splits),
+    )
     own = table[table["part"] == HELD_OUT]
     names = own["subject"].astype(str).str.removesuffix(MARK)
     patients = {"patient": own["patient"].astype(str).str.removesuffix(MARK)} if "patient" in own else {}
     return own.assign(subject=names, part=EXTERNAL, **patients).reset_index(drop=True)
 
 
-def _beside(one: object, other: object) -> object:
-    """Both cohorts in one mapping or table, those of the second under names of their own."""
-    if isinstance(one, pd.DataFrame):
-        assert isinstance(other, pd.DataFrame)
-        return pd.concat([one.assign(subject=one["subject"].astype(str)), _marked(other)], ignore_index=True)
-    return {**one, **{f"{name}{MARK}": stored for name, stored in other.items()}}  # type: ignore[dict-item, attr-defined]
+def _both_images(one: Mapping[str, Stored], other: Mapping[str, Stored]) -> dict[str, Stored]:
+    """Images of both cohorts, those of the second under names of their own."""
+    return {**one, **{f"{name}{MARK}": stored for name, stored in other.items()}}
+
+
+def _both_tables(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Rows of both cohorts; a table without eyes is left as it is, since no floor can be made of it."""
+    if one.empty or other.empty:
+        return one.iloc[:0]
+    return pd.concat([one.assign(subject=one["subject"].astype(str)), _marked(other)], ignore_index=True)
 
 
 def _marked(table: pd.DataFrame) -> pd.DataFrame:
-    if "subject" not in table:
-        return table
     return table.assign(subject=table["subject"].astype(str) + MARK)
 
 
-def _splits_beside(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def _both_splits(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """The development eyes of the first cohort, and those of the second as held out."""
     development = first[~first["held_out"].astype(bool)]
     added = _marked(second).assign(held_out=True, **dict.fromkeys(fold_columns(first), 0))

@@ -1,7 +1,7 @@
 """How the second cohort differs from the first: case mix, scans, quality and grey levels."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,8 @@ def standardised_difference(first: Values, second: Values, *, share: bool = Fals
     difference = float(second.mean() - first.mean())
     spread = math.sqrt((_deviation(first, share=share) ** 2 + _deviation(second, share=share) ** 2) / 2)
     scale = max(abs(float(first.mean())), abs(float(second.mean())), 1e-300)
-    if spread <= 1e-9 * scale:
-        value = 0.0 if abs(difference) <= 1e-9 * scale else math.nan
-    else:
-        value = difference / spread
+    constant = 0.0 if abs(difference) <= 1e-9 * scale else math.nan
+    value = constant if spread <= 1e-9 * scale else difference / spread
     return value, math.sqrt(1 / n + 1 / m + value**2 / (2 * (n + m)))
 
 
@@ -118,35 +116,35 @@ def _case_mix(first: Eyes, second: Eyes) -> Iterator[Variable]:
     for column, name in WORDS.items():
         yield from _shares(_words(first.splits, column), _words(second.splits, column), name)
     sides = [_words(one.splits, "laterality" if "laterality" in one.splits else "eye") for one in (first, second)]
-    yield from _shares(*(side.map(lambda word: SIDES.get(word, word), na_action="ignore") for side in sides), "side")
-    yield Variable(CASE_MIX, "age, years", *(_numbers(one.splits, one.splits, "age") for one in (first, second)))
+    one, other = (side.map(lambda word: SIDES.get(word, word), na_action="ignore") for side in sides)
+    yield from _shares(one, other, "side")
+    ages = [_numbers(eyes.splits, eyes.splits, "age") for eyes in (first, second)]
+    yield Variable(CASE_MIX, "age, years", ages[0], ages[1])
 
 
 def _measured(first: Eyes, second: Eyes) -> Iterator[Variable]:
     facts = [[one.images[name].meta for name in _subjects(one)] for one in (first, second)]
     for name in sorted({key for eyes in facts for one in eyes for key in one.get(NATIVE, {})}):
-        yield Variable(SCAN, _title(name), *(_column(eyes, NATIVE, name) for eyes in facts))
+        yield Variable(SCAN, _title(name), _column(facts[0], NATIVE, name), _column(facts[1], NATIVE, name))
     for name in MEASURES:
-        yield Variable(QUALITY, _title(name), *(_numbers(one.splits, one.quality, name) for one in (first, second)))
+        values = (_numbers(one.splits, one.quality, name) for one in (first, second))
+        yield Variable(QUALITY, _title(name), next(values), next(values))
     maps = [[one.maps[name].meta if name in one.maps else {} for name in _subjects(one)] for one in (first, second)]
     for kinds, where in ((facts, "volume"), (maps, "")):
         curves = sorted({key for eyes in kinds for one in eyes for key in one.get(LOOKS, {}) if key.startswith(GREY)})
         for curve in curves:
             named = f"{where}{curve.removeprefix(GREY).removeprefix(' of ')}"
             for words, of in (("mean", np.mean), ("97.5th percentile", np.max)):
-                values = (
-                    np.array([of(one[LOOKS][curve]) if curve in one.get(LOOKS, {}) else math.nan for one in eyes])
-                    for eyes in kinds
-                )
-                yield Variable(GREY_LEVELS, f"{named}: {words}", *values)
+                values = (_levels(eyes, curve, of) for eyes in kinds)
+                yield Variable(GREY_LEVELS, f"{named}: {words}", next(values), next(values))
 
 
 def _shares(first: pd.Series, second: pd.Series, name: str) -> Iterator[Variable]:
     """A variable for each word; of two words the second is what the first is not."""
     words = sorted({*first.dropna(), *second.dropna()})
     for word in words[1:] if len(words) == 2 else words:
-        known = (np.where(one.notna(), (one == word).astype(float), math.nan) for one in (first, second))
-        yield Variable(CASE_MIX, f"{name} {word}", *known, share=True)
+        known = [np.where(one.notna(), (one == word).astype(float), math.nan) for one in (first, second)]
+        yield Variable(CASE_MIX, f"{name} {word}", known[0], known[1], share=True)
 
 
 def _words(table: pd.DataFrame, column: str) -> pd.Series:
@@ -169,6 +167,11 @@ def _numbers(splits: pd.DataFrame, table: pd.DataFrame, column: str) -> Values:
 
 def _column(facts: list[Mapping[str, Any]], kind: str, name: str) -> Values:
     return np.array([float(one.get(kind, {}).get(name, math.nan)) for one in facts])
+
+
+def _levels(facts: list[Mapping[str, Any]], curve: str, of: Callable[[Any], Any]) -> Values:
+    """The mean or the highest of the grey levels' quantiles of each eye."""
+    return np.array([float(of(one[LOOKS][curve])) if curve in one.get(LOOKS, {}) else math.nan for one in facts])
 
 
 def _subjects(eyes: Eyes) -> list[str]:

@@ -25,7 +25,7 @@ def shift_figure(variables: list[Variable], table: pd.DataFrame, level: float) -
     """
     shown = table[np.isfinite(table["standardised_difference"])].reset_index(drop=True)
     figure = sheet(max(110.0, 34 + ROW_MM * (len(shown) + shown["what"].nunique())))
-    left, right = figure.subfigures(1, 2, width_ratios=[1.75, 1])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.75, 1])[0]
     _draw_differences(left.subplots(), shown)
     numbers = table[np.isfinite(table["ks"]) & (table["ks"] > 0)].sort_values("ks", ascending=False)
     chosen = [one for name in numbers["variable"].head(PANELS) for one in variables if one.name == name]

@@ -1,4 +1,4 @@
-"""The report of an external test: the second cohort's results, beside those of the development cohort, and the shift."""
+"""The report of an external test: results of the second cohort, those of the development cohort, and the shift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -49,8 +49,8 @@ def second_cohort_page(
     origin: Origin,
     config: EvaluationConfig,
 ) -> ReportPage:
-    """The page of an external test. `facts` of networks are by model (`networks.network_facts`), `figures` are PNG files
-    by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the development cohort."""
+    """The page of an external test. `facts` of networks are by model (`networks.network_facts`), `figures` are PNG
+    files by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the development cohort."""
     names = ("flow", "metrics", "comparisons", "calibration", "permutation")
     tables = replace(
         tables,

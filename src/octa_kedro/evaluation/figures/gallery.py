@@ -43,7 +43,8 @@ def errors_figure(
     surfaces, the en-face maps (where there are none: the mean over depth), and label, call and quality in words.
 
     `images` are stored processed volumes by subject, `maps` and `surfaces` may lack an eye; `titles` are readable names
-    of models; `judged` are the parts that there are. An eye whose files cannot be read stops the drawing, or is left out with a warning (`on_error`).
+    of models; `judged` are the parts that there are. An eye whose files cannot be read stops the drawing, or is left
+    out with a warning (`on_error`).
     """
     parts = [part for part in PARTS if len(errors) and (errors["part"] == part).any()]
     shown = [row for part in parts for row in errors[errors["part"] == part].head(A_PART).to_dict("records")]

@@ -104,9 +104,9 @@ def score_floors(
 ) -> pd.DataFrame:
     """Floors, fitted on the development cohort as in the evaluation -> their predictions for the second cohort, whose
     images, maps, biomarkers, quality and splits come last."""
-    from octa_kedro.external.judging import second_floors
+    from octa_kedro.external.judging import Features, second_floors
 
-    return second_floors((images, maps, biomarkers, quality, splits), second)
+    return second_floors(Features(images, maps, biomarkers, quality, splits), Features(*second))
 
 
 @node_function
@@ -177,5 +177,5 @@ def write_report(
     origin = origin_of([*read, *more.values()], figures.values(), predictions, processing_settings)
     facts = by_model(named(found, FACTS))
     page = second_cohort_page(tables, facts, figures, shift, development, origin=origin, config=config)
-    root = next(iter(figures.values())).parents[1]
+    root = next(iter(figures.values())).parents[2]
     return page, page_as_markdown(page, root / "report.md" / "version")
