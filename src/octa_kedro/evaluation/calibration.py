@@ -66,11 +66,12 @@ def calibration_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.Data
     """Return Brier score, log loss, calibration error, slope and intercept before and after temperature scaling.
 
     Input: the result of `pool_predictions`. One temperature per model is fitted on its out-of-fold rows and applied to
-    all parts; that of a table with the column `FROZEN_TEMPERATURE` is taken as it is, and nothing is fitted. Columns: model, part, metric, temperature, before, before_low, before_high, after, after_low,
-    after_high (percentile intervals over patients, both from the same resamples), n_patients, n_eyes, reason (why a
-    value is NaN, or what to know of it). Slope and intercept (0 and 1 are right, see `weighted_calibration`) exist with
-    two classes alone. Out-of-fold probabilities are one network's, held-out ones the mean of several, which is less
-    certain: one temperature need not fit both.
+    all parts; that of a table with the column `FROZEN_TEMPERATURE` is taken as it is, and nothing is fitted. Columns:
+    model, part, metric, temperature, before, before_low, before_high, after, after_low, after_high (percentile
+    intervals over patients, both from the same resamples), n_patients, n_eyes, reason (why a value is NaN, or what to
+    know of it). Slope and intercept (0 and 1 are right, see `weighted_calibration`) exist with two classes alone.
+    Out-of-fold probabilities are one network's, held-out ones the mean of several, which is less certain: one
+    temperature need not fit both.
     """
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
     temperatures = _temperatures(pooled, config)

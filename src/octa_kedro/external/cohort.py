@@ -11,7 +11,7 @@ from octa_kedro.cohort.leak import person_of
 from octa_kedro.cohort.table import Selection, select_eyes
 from octa_kedro.errors import ConfigError, DataError, LeakError
 from octa_kedro.external.config import ExternalConfig
-from octa_kedro.identifiers import name_key
+from octa_kedro.identifiers import find_name, name_key
 from octa_kedro.io.source import Source
 from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, COPY, compare_stored
 from octa_kedro.preprocessing.sketch import SKETCH, rank_alike
@@ -20,6 +20,7 @@ from octa_kedro.results.stored import Stored
 
 COMPARED = 8
 """Images of the development cohort, the most alike by their sketches, that one is compared with as a whole."""
+EXCLUDE = "external_test.exclude"
 WAY_OUT = (
     "it would not be external: leave these eyes out (external_test.exclude), or name another cohort "
     "(--params external_test.path=FOLDER)"
@@ -59,7 +60,8 @@ def select_second(
     eyes of the development cohort, by their names or those of their patients.
     """
     selection = select_eyes(source, who, on_error=on_error, divided=False)
-    of_none = selection.flow[selection.flow["left_at"] == "class"]
+    left_out = {find_name(key, selection.flow["subject"], EXCLUDE, in_a_list=True) for key in external.exclude}
+    of_none = selection.flow[(selection.flow["left_at"] == "class") & ~selection.flow["subject"].isin(left_out)]
     if own_words and len(of_none):
         first = of_none.iloc[0]
         raise DataError(

@@ -126,17 +126,17 @@ def _measured(first: Eyes, second: Eyes) -> Iterator[Variable]:
     facts = [[one.images[name].meta for name in _subjects(one)] for one in (first, second)]
     for name in sorted({key for eyes in facts for one in eyes for key in one.get(NATIVE, {})}):
         yield Variable(SCAN, _title(name), _column(facts[0], NATIVE, name), _column(facts[1], NATIVE, name))
-    for name in MEASURES:
-        values = (_numbers(one.splits, one.quality, name) for one in (first, second))
+    for name in MEASURES:  # of all scans: those that were left out for it are what tells most
+        values = (_numbers(one.quality, one.quality, name) for one in (first, second))
         yield Variable(QUALITY, _title(name), next(values), next(values))
     maps = [[one.maps[name].meta if name in one.maps else {} for name in _subjects(one)] for one in (first, second)]
     for kinds, where in ((facts, "volume"), (maps, "")):
         curves = sorted({key for eyes in kinds for one in eyes for key in one.get(LOOKS, {}) if key.startswith(GREY)})
         for curve in curves:
             named = f"{where}{curve.removeprefix(GREY).removeprefix(' of ')}"
-            for words, of in (("mean", np.mean), ("97.5th percentile", np.max)):
+            for words, of in (("mean grey level", np.mean), ("97.5th percentile of grey levels", np.max)):
                 values = (_levels(eyes, curve, of) for eyes in kinds)
-                yield Variable(GREY_LEVELS, f"{named}: {words}", next(values), next(values))
+                yield Variable(GREY_LEVELS, f"{named}, {words}", next(values), next(values))
 
 
 def _shares(first: pd.Series, second: pd.Series, name: str) -> Iterator[Variable]:
@@ -158,7 +158,7 @@ def _words(table: pd.DataFrame, column: str) -> pd.Series:
 
 def _numbers(splits: pd.DataFrame, table: pd.DataFrame, column: str) -> Values:
     """The column of the eyes of the splits, NaN where `table` does not know it."""
-    subjects = splits["subject"].astype(str)
+    subjects = splits["subject"].astype(str).drop_duplicates()
     if column not in table:
         return np.full(len(subjects), math.nan)
     rows = table.assign(subject=table["subject"].astype(str)).drop_duplicates("subject").set_index("subject")

@@ -41,9 +41,8 @@ def shift_figure(variables: list[Variable], table: pd.DataFrame, level: float) -
         f"Left: standardised difference, second less development, with {100 * level:g} % intervals; grey: below "
         f"{LARGE:g} either way; beyond {FARTHEST:g} the mark is at the edge and the number beside it. Right: the "
         "cumulative distributions of the numbers that differ most (Kolmogorov-Smirnov)."
-        + (
-            f" {left_out} variables that a cohort does not know, or does not vary in, are left out." if left_out else ""
-        ),
+        + f" Not shown, since a cohort does not know them: {left_out} of {len(table)}."
+        * bool(left_out),
     )
     return figure
 

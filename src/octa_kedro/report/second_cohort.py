@@ -35,6 +35,7 @@ FROZEN = (
     "Nothing was fitted to these eyes: the networks of all folds and seeds, the floors, the thresholds and the "
     "temperatures are those of the development cohort, and no eye of it is among them, by name, patient or image."
 )
+JUDGED = "Every eye is judged by the mean of all networks of a model; none of them has seen it."
 SHIFT = "The second cohort against the development cohort: standardised differences, and what differs most."
 MOST_SHIFTED = 5
 
@@ -50,7 +51,7 @@ def second_cohort_page(
     config: EvaluationConfig,
 ) -> ReportPage:
     """The page of an external test. `facts` of networks are by model (`networks.network_facts`), `figures` are PNG
-    files by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the development cohort."""
+    files by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the first cohort."""
     names = ("flow", "metrics", "comparisons", "calibration", "permutation")
     tables = replace(
         tables,
@@ -67,7 +68,7 @@ def second_cohort_page(
         flow_section(tables.flow),
         Section("Eyes of the second cohort", [FROZEN], tables=[part_table(tables.splits, parts=False)]),
         network_section(facts),
-        metric_section(tables.metrics, level),
+        metric_section(tables.metrics, level, judged=JUDGED),
         comparison_section(tables.comparisons, level),
         floor_section(tables.metrics, level),
         permutation_section(tables.permutation, level),
@@ -134,21 +135,24 @@ def shift_section(shift: pd.DataFrame, figures: Mapping[str, Path], level: float
         lines.append(
             [str(row["what"]), str(row["variable"]), _mean(row, "development"), _mean(row, "second"),
              format_interval(row["standardised_difference"], low, high), two_digits(row["ks"]),
-             _three(row["wasserstein"]), "" if pd.isna(row["reason"]) else str(row["reason"])]
+             _three(row["wasserstein"])]
         )  # fmt: skip
     columns = (
         "what", "variable", "development: mean (sd), n", "second cohort: mean (sd), n",
-        f"standardised difference [{100 * level:g} %]", "KS", "Wasserstein", "note",
+        f"standardised difference [{100 * level:g} %]", "KS", "Wasserstein",
     )  # fmt: skip
     text = [
         "Of a word the mean is its share of the eyes. The standardised difference is the second cohort less the "
         f"development cohort over their common standard deviation; rows whose whole interval lies beyond {LARGE:g} "
         "stand out. KS: the largest distance of the two cumulative distributions; Wasserstein: how far values have to "
-        "be moved on average, in their own unit. Grey levels are those of processed images. With several eyes of a "
-        "patient the intervals are a little too narrow."
+        "be moved on average, in their own unit. Grey levels are those of processed images; quality is that of all "
+        "scans, also of those that were left out for it. With several eyes of a patient the intervals are a little too "
+        "narrow."
     ]
     picture = [Picture(figures["shift"], SHIFT, diagram=True)] if "shift" in figures else []
-    table = Table(columns, lines, names=2, strong=frozenset(strong))
+    reasons = {name: rows["variable"].tolist() for name, rows in shift.groupby("reason") if name}
+    note = "\n".join(f"{', '.join(names)}: {reason}." for reason, names in reasons.items())
+    table = Table(columns, lines, note=note, names=2, strong=frozenset(strong))
     return Section("Shift from the development cohort", text, pictures=picture, tables=[table])
 
 
