@@ -6,6 +6,7 @@ from kedro.pipeline import Pipeline
 
 from octa_kedro.configuration.structure import Structure, current_structure
 from octa_kedro.pipelines import (
+    comparison,
     conversion,
     data_processing,
     evaluation,
@@ -48,6 +49,8 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
     pipelines["external_test"] = external_test.create_pipeline(structure)
+    if structure.compared:
+        pipelines["comparison"] = comparison.create_pipeline(structure)
     if structure.tune:
         pipelines["tuning"] = tuning.create_pipeline(structure)
     return pipelines

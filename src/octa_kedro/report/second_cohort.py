@@ -150,7 +150,7 @@ def shift_section(shift: pd.DataFrame, figures: Mapping[str, Path], level: float
         "narrow."
     ]
     picture = [Picture(figures["shift"], SHIFT, diagram=True)] if "shift" in figures else []
-    reasons = {name: rows["variable"].tolist() for name, rows in shift.groupby("reason") if name}
+    reasons = {str(name): rows["variable"].tolist() for name, rows in shift.groupby("reason") if name}
     note = "\n".join(f"{', '.join(names)}: {reason}." for reason, names in reasons.items())
     table = Table(columns, lines, note=note, names=2, strong=frozenset(strong))
     return Section("Shift from the development cohort", text, pictures=picture, tables=[table])
