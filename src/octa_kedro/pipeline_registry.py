@@ -49,7 +49,7 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
     pipelines["external_test"] = external_test.create_pipeline(structure)
-    if structure.compared:
+    if structure.comparison:
         pipelines["comparison"] = comparison.create_pipeline(structure)
     if structure.tune:
         pipelines["tuning"] = tuning.create_pipeline(structure)

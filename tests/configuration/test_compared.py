@@ -60,7 +60,7 @@ def test_widths_do_not_pass_on_to_another_network():
             [ENTRY | {"like": "training_2d", "start_weights": "autoencoder"}],
             "one is 2D, but an autoencoder is of volumes",
         ),
-        (["papre"], "comparison"),
+        (["papre"], "papre is no preset; there are paper, small"),
     ],
 )
 def test_an_impossible_list_is_refused(entries: list[Any], words: str):
@@ -86,14 +86,14 @@ def test_impossible_parameters_name_the_entry(entry: dict[str, Any], words: str)
 
 
 def test_a_preset_leaves_out_what_the_environment_has_no_model_for():
-    assert [one.name for one in structure("small").compared] == [
+    assert [one.name for one in structure("small").comparison] == [
         "resnet18_2d",
         "resnet18_3d",
         "resnet18_3d_autoencoder",
     ]
     only_3d = parse_structure(BASE | {"models": {"training_3d": 3}, "comparison": "small"})
-    assert [one.name for one in only_3d.compared] == ["resnet18_3d", "resnet18_3d_autoencoder"]
-    assert parse_structure(BASE).compared == ()
+    assert [one.name for one in only_3d.comparison] == ["resnet18_3d", "resnet18_3d_autoencoder"]
+    assert parse_structure(BASE).comparison == ()
 
 
 def test_the_paper_has_its_networks_with_and_without_the_autoencoder():

@@ -93,7 +93,7 @@ def require_base(place: object, base: Mapping[str, Any], base_models: Iterable[s
 
 def _check_compared(parameters: dict[str, Any], structure: Structure) -> None:
     """ConfigError for a network of the comparison whose parameters cannot be."""
-    for one in structure.compared:
+    for one in structure.comparison:
         own = derived_parameters(parameters[one.like], one)
         kinds: list[tuple[type[BaseModel], dict[str, Any]]] = [(TrainingConfig, own)]
         if one.pretrained:

@@ -60,23 +60,30 @@ class Structure(Config):
     models: dict[str, Literal[2, 3]] = Field(min_length=1)
     explain: tuple[str, ...] = ()
     tune: tuple[str, ...] = ()
-    comparison: Literal["paper", "small"] | tuple[ComparedNetwork, ...] = ()
+    comparison: tuple[ComparedNetwork, ...] = ()
 
-    @property
-    def compared(self) -> tuple[ComparedNetwork, ...]:
-        """The networks of the comparison; of a preset those that are like a model of this structure."""
-        if isinstance(self.comparison, tuple):
-            return self.comparison
-        return tuple(one for one in PRESETS[self.comparison] if one.like in self.models)
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """The name of a preset as its networks, without those that are like a model that there is not."""
+        named = given.get("comparison") if isinstance(given, dict) else None
+        if not isinstance(named, str):
+            return given
+        if named not in PRESETS:
+            raise ValueError(
+                f"comparison: {shown(named)} is no preset; there are {', '.join(PRESETS)}, or write a list"
+            )
+        models = given.get("models") or {}
+        return given | {"comparison": tuple(one for one in PRESETS[named] if one.like in models)}
 
     @model_validator(mode="after")
     def _known_entries(self) -> "Structure":
-        names = [one.name for one in self.compared]
+        names = [one.name for one in self.comparison]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"comparison: {twice[0]} is the name of two networks; rename one")
         if alike := find_alike(names):
             raise ValueError(f"comparison: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
-        for one in self.compared:
+        for one in self.comparison:
             if one.like not in self.models:
                 raise ValueError(f"comparison: {one.name} is like {one.like}, which is not among the models "
                                  f"{', '.join(self.models)}")  # fmt: skip

@@ -21,7 +21,7 @@ ENTRIES = "entries"
 def create_pipeline(structure: Structure) -> Pipeline:
     """Images and folds of `data_processing` -> every network of the comparison, trained on the very same folds; one
     table of all, their differences, a verdict and figures."""
-    compared = structure.compared
+    compared = structure.comparison
     template = Pipeline(
         [
             _described(compared),
@@ -108,7 +108,9 @@ def _trained(structure: Structure, entry: ComparedNetwork) -> list[Node]:
 
 def _judged(structure: Structure) -> list[Node]:
     """The nodes of the evaluation, over the networks of the comparison and the floors."""
-    trained = {(one.name, *k): f"{one.name}.{place_of(*k)}" for one in structure.compared for k in structure.trainings}
+    trained = {
+        (one.name, *k): f"{one.name}.{place_of(*k)}" for one in structure.comparison for k in structure.trainings
+    }
     tables = {keyword(*one): f"{name}.predictions" for one, name in trained.items()}
     seen = {f"{judging.SEEN}{keyword(*one)}": f"{name}.seen" for one, name in trained.items()}
     both = ["predictions", "fold_predictions"]
