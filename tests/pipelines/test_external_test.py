@@ -25,6 +25,7 @@ def judged(mission: tuple[Path, str]) -> Any:
     return catalog(project)
 
 
+@pytest.mark.slow
 def test_every_network_judges_every_eye_and_nothing_is_refitted(judged: Any):
     pooled, metrics = judged.load("external_test.predictions"), judged.load("evaluation.metrics")
     calibration = judged.load("evaluation.calibration")
@@ -41,6 +42,7 @@ def test_every_network_judges_every_eye_and_nothing_is_refitted(judged: Any):
     assert own.to_dict() == each.to_dict()
 
 
+@pytest.mark.slow
 def test_the_report_has_the_evaluation_and_the_shift(judged: Any, mission: tuple[Path, str]):
     text = judged.load("external_test.report_text")
     titles = ("Second cohort beside development cohort", "Shift from the development cohort", "Floors", "Calibration",
