@@ -74,7 +74,7 @@ class ProjectHooks:
         parameters, groups = check(loader, structure, file, base)
         found = differences(parameters, base_parameters, layers_of(loader, file))
         self._found = tuple(found)
-        note_run(context.env, found)
+        note_run(context.env, structure.source, found)
         place = context.project_path / settle_data(loader, context.env, parameters, found)
         if raw.get("folds") == AUTO:
             structure = settle_folds(structure, place, drawn)

@@ -24,13 +24,13 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.delong import delong, difference_test
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.repeated_folds import corrected_test, fold_aurocs
+from octa_kedro.evaluation.tables import metric_table
 from octa_kedro.evaluation.verdict import pair_verdict, verdict_text
 
 from .builders import gaussian_rows, prediction_rows
 from .test_multiclass import rows as rows_of_three
 
 CONFIG = EvaluationConfig(resamples=500)
-GOOD, BAD, FLOOR = "training_3d", "training_2d", "floor_depth_profile"
 
 
 def cohort(n: int = 120, **shifts: float) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def test_one_class_gives_nan_with_the_reason():
     found = row(compared(rows), "auroc")
     assert all(math.isnan(found[name]) for name in ("difference", "low", "high", "p", "p_holm"))
     assert found["reason"] == "not defined: a class has no eye"
-    assert "cannot be compared: not defined" in verdict_text(compared(rows), CONFIG)
+    assert "cannot be compared: not defined" in verdict_text(compared(rows), metric_table(rows, CONFIG), CONFIG)
 
 
 def test_one_eye_a_class_has_a_difference_and_no_p():
@@ -153,16 +153,21 @@ def test_two_floors_take_nothing_from_the_networks_correction():
 
 
 def test_a_comparison_comes_back_from_its_file(tmp_path: Path):
-    for number, table in enumerate((compared(cohort(a=1.0, b=0.5)), compared(cohort(a=1.0)))):
+    for number, rows in enumerate((cohort(a=1.0, b=0.5), cohort(a=1.0))):
         dataset = TableDataset(filepath=str(tmp_path / f"{number}.csv"))
+        table, metrics = compared(rows), metric_table(rows, CONFIG)
         dataset.save(table)
-        assert verdict_text(dataset.load(), CONFIG) == verdict_text(table, CONFIG)
+        assert verdict_text(dataset.load(), metrics, CONFIG) == verdict_text(table, metrics, CONFIG)
 
 
-def test_one_model_has_nobody_to_be_compared_with():
-    table = compared(cohort(a=1.0))
+@pytest.mark.parametrize(("skill", "said"), [(1.0, 0), (0.0, 1)])
+def test_one_model_is_compared_with_chance_alone(skill: float, said: int):
+    rows = cohort(a=skill)
+    table = compared(rows)
     assert table.empty
-    assert verdict_text(table, CONFIG) == ""
+    text = verdict_text(table, metric_table(rows, CONFIG), CONFIG)
+    assert text.count("No network is shown to be better than chance") == said
+    assert bool(text) == bool(said)
 
 
 def test_models_on_other_eyes_are_refused():
@@ -214,39 +219,3 @@ def test_as_many_eyes_as_are_needed_have_the_power():
 )
 def test_non_inferiority_is_read_from_the_interval(low: float, high: float, which: str):
     assert non_inferior(low, high, 0.05) == which
-
-
-def verdict_of(**shifts: float) -> list[str]:
-    return [line for line in verdict_text(compared(cohort(**shifts)), CONFIG).splitlines() if line]
-
-
-def test_the_verdict_begins_with_the_floor():
-    head, title, first, *pairs = verdict_of(**{GOOD: 3.0, BAD: 0.1, FLOOR: 0.5})
-    assert (head, title) == ("# What the comparison shows", "## Out of fold (120 patients, 120 eyes)")
-    assert first.startswith("**Better than the best floor, floor_depth_profile (AUROC .")
-    assert first.endswith("): training_3d.**")
-    assert len(pairs) == 3
-    assert pairs[0].startswith("- training_3d exceeds training_2d by .")
-
-
-def test_no_network_beats_the_floor_is_said_first():
-    lines = verdict_of(**{GOOD: 0.1, FLOOR: 3.0, "floor_age": 0.3})
-    assert lines[2].startswith("**No network is shown to be better than the best floor, floor_depth_profile")
-    assert lines[3].startswith("- floor_depth_profile exceeds training_3d")
-    assert len(lines) == 4  # the other floor is in the table alone
-
-
-def test_what_is_not_shown_says_what_would_show_it():
-    sentence = verdict_of(a=1.2, b=1.0)[2]
-    assert sentence.startswith("- not shown that a exceeds b: difference .")
-    assert " eyes would " in sentence
-    assert "95 % interval -." in sentence
-
-
-def test_a_verdict_needs_the_correction_for_all_pairs():
-    found = row(compared(cohort(a=2.0, b=1.0)), "auroc").to_dict() | {"p_holm": 0.2, "low": 0.01}
-    assert "not after the correction for all pairs" in pair_verdict(found, CONFIG)
-
-
-def test_a_name_cannot_leave_its_sentence():
-    assert "<script>" not in verdict_text(compared(cohort(**{"<script>": 2.0, "b": 1.0})), CONFIG)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.special import logit
+from scipy.stats import chi2
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.delong import delong, difference_test, logit_interval, perfect_bound
@@ -36,6 +37,29 @@ def test_it_gives_published_figures():
     auroc, error = found.value[0], math.sqrt(found.covariance[0, 0])
     assert (round(auroc, 4), round(error, 4)) == (0.8932, 0.0307)
     assert round(auroc - 1.959964 * error, 5) == 0.83295
+
+
+OVARIAN = """
+    30 58 10 0  32 63 5 1  39 68 3 1  28 48 6 0  32 58 3 1  9 40 5 0   25 57 8 0  16 56 5 1  38 57 5 1  37 67 6 1
+    32 54 4 1   38 66 6 1  41 66 5 1  36 57 5 1  43 70 4 1  36 67 4 0  23 44 6 1  42 76 4 0  40 66 6 0  35 58 6 1
+    38 68 7 1   30 47 8 0  45 74 5 1  37 74 5 1  31 66 6 1  41 82 6 1  43 70 5 1  43 65 4 1  32 51 5 1  26 47 6 1
+    33 68 6 0   17 40 7 0  37 61 5 1  33 63 7 1  42 77 6 1  35 62 5 1  29 57 9 0  21 48 7 1  28 62 8 0  40 70 7 1
+    33 57 6 1   37 69 5 1  36 66 5 1
+"""
+"""Albumin, total protein (both times 10), Krebs-Goplerud score and outcome: the 43 patients of DeLong et al.'s own
+example of whom all is known, as in SAS/STAT User's Guide, The LOGISTIC Procedure, "Comparing ROC curves"."""
+
+
+def test_it_gives_the_figures_of_delongs_own_example():
+    albumin, protein, score, outcome = np.array(OVARIAN.split(), dtype=int).reshape(-1, 4).T
+    found = delong(outcome, [albumin, -score, protein])
+    assert found.value.round(4).tolist() == [0.7366, 0.7258, 0.6478]
+    assert np.sqrt(np.diag(found.covariance)).round(4).tolist() == [0.0927, 0.1028, 0.1000]
+    # Both compared with the score: chi square with two degrees of freedom, and its p.
+    contrast = np.array([[1, -1, 0], [0, -1, 1]])
+    apart = contrast @ found.value
+    statistic = apart @ np.linalg.solve(contrast @ found.covariance @ contrast.T, apart)
+    assert (round(statistic, 4), round(chi2.sf(statistic, 2), 4)) == (2.534, 0.2817)
 
 
 def test_copies_of_an_eye_say_nothing_new():

@@ -1,5 +1,4 @@
 import math
-import time
 
 import numpy as np
 import pandas as pd
@@ -7,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 from octa_kedro.errors import DataError
-from octa_kedro.evaluation.intervals import bootstrap_intervals, mean_interval, wilson_interval
+from octa_kedro.evaluation.intervals import bootstrap_intervals, mean_interval
 from octa_kedro.evaluation.scores import METRICS
 
 from .builders import gaussian_rows, prediction_rows
@@ -109,33 +108,6 @@ def test_rows_of_several_groups_are_refused(column: str):
     table.loc[3, column] = "held_out"
     with pytest.raises(DataError, match=f"one {column}"):
         intervals(table)
-
-
-def test_a_thousand_resamples_of_three_models_and_two_parts_are_quick():
-    table = gaussian_rows(400, 1.0)
-    start = time.perf_counter()
-    for _ in range(6):
-        intervals(table, resamples=1000)
-    assert time.perf_counter() - start < 10
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_interval_agrees_with_the_textbook(successes: int, n: int, low: float, high: float):
-    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_wilson_interval_of_nothing_is_nan():
-    assert all(math.isnan(bound) for bound in wilson_interval(0, 0))
-
-
-@pytest.mark.parametrize(("successes", "n"), [(3, 2), (-1, 2)])
-def test_wilson_interval_refuses_what_is_no_proportion(successes: int, n: int):
-    with pytest.raises(DataError, match="not a proportion"):
-        wilson_interval(successes, n)
 
 
 def test_a_mean_is_drawn_by_patient_and_leaves_nan_out():

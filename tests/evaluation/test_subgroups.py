@@ -4,12 +4,12 @@ import pytest
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.estimates import NO_WIDTH, auroc_estimate, balanced_estimate, share_estimate
+from octa_kedro.evaluation.estimates import auroc_estimate, balanced_estimate, proportion_estimate
 from octa_kedro.evaluation.groups import UNKNOWN
-from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.evaluation.mistakes import error_table
 from octa_kedro.evaluation.names import model_titles, readable_model
 from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.proportions import CLUSTERED, WILSON, wilson_interval
 from octa_kedro.evaluation.scores import judge_rows
 from octa_kedro.evaluation.subgroups import subgroup_table
 from octa_kedro.evaluation.tables import metric_table
@@ -95,7 +95,7 @@ def test_a_predicted_eye_that_the_splits_do_not_have_is_refused(pooled: pd.DataF
 def test_the_interval_of_a_perfect_value_keeps_its_width():
     rows = prediction_rows([1, 1, 1, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.1])
     judged = judge_rows(rows, 0.5)
-    sensitivity = share_estimate("sensitivity", 1, rows, judged, CONFIG)
+    sensitivity = proportion_estimate("sensitivity", rows, judged, CONFIG)
     assert (sensitivity.low, sensitivity.high) == wilson_interval(3, 3)
     balanced = balanced_estimate(rows, judged, CONFIG)
     below = np.hypot(1 - wilson_interval(3, 3)[0], 1 - wilson_interval(2, 2)[0]) / 2
@@ -104,14 +104,12 @@ def test_the_interval_of_a_perfect_value_keeps_its_width():
 
 
 def test_two_eyes_of_a_patient_are_no_two_trials():
-    rows = prediction_rows([1, 1, 1, 1, 0, 0], [0.9, 0.8, 0.3, 0.6, 0.2, 0.1]).assign(patient=[*"aabbcd"])
+    rows = prediction_rows([1, 1, 1, 1, 0, 0], [0.9, 0.8, 0.3, 0.2, 0.2, 0.1]).assign(patient=[*"aabbcd"])
     judged = judge_rows(rows, 0.5)
-    found = share_estimate("sensitivity", 1, rows, judged, CONFIG)
-    assert found.interval == "bootstrap over patients"
-    assert (found.low, found.high) == (0.5, 1.0)
-    assert share_estimate("specificity", 1, rows, judged, CONFIG).interval == "Wilson"
-    perfect = rows.assign(probability=rows["target"] * 0.9)
-    assert share_estimate("sensitivity", 1, perfect, judge_rows(perfect, 0.5), CONFIG).note == NO_WIDTH
+    found = proportion_estimate("sensitivity", rows, judged, CONFIG)
+    assert (found.low, found.high) == pytest.approx(wilson_interval(1, 2))
+    assert found.interval == CLUSTERED
+    assert proportion_estimate("specificity", rows, judged, CONFIG).interval == WILSON
 
 
 def test_more_classes_have_sensitivities_of_each():
@@ -149,7 +147,7 @@ def test_floors_alone_have_no_errors_to_show():
 def test_models_have_readable_names():
     names = ("training_3d", "training_2d_two_slabs", "floor_depth_profile", "mine")
     assert [readable_model(name) for name in names] == [
-        "3D network", "2D network, two slabs", "floor: depth profile", "mine",
+        "3D network", "2D network (two slabs)", "depth profile (floor)", "mine",
     ]  # fmt: skip
     table = pd.DataFrame({"model": ["training_3d", "floor_majority"], "network": ["vgg16", ""]})
-    assert model_titles(table) == {"training_3d": "3D network (vgg16)", "floor_majority": "floor: majority"}
+    assert model_titles(table) == {"training_3d": "3D network (vgg16)", "floor_majority": "majority (floor)"}

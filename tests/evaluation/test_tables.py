@@ -6,10 +6,12 @@ from pydantic import ValidationError
 
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.delong import TOO_FEW, delong, logit_interval
+from octa_kedro.evaluation.estimates import BOOTSTRAP, BY_CLASS, DELONG, NO_WIDTH, PERFECT, balanced_estimate
 from octa_kedro.evaluation.intervals import bootstrap_intervals
 from octa_kedro.evaluation.predictions import pool_predictions
-from octa_kedro.evaluation.scores import METRICS
-from octa_kedro.evaluation.tables import PERFECT, format_interval, format_metric_table, metric_table
+from octa_kedro.evaluation.proportions import WILSON
+from octa_kedro.evaluation.scores import METRICS, judge_rows
+from octa_kedro.evaluation.tables import format_interval, format_metric_table, metric_table
 
 from .builders import gaussian_rows, held_out_rows, prediction_rows
 
@@ -25,7 +27,7 @@ def pooled() -> pd.DataFrame:
 
 def test_table_is_long_and_counts_what_it_rests_on(pooled: pd.DataFrame):
     table = metric_table(pooled, CONFIG)
-    columns = "model part metric value low high n_patients n_eyes n_positive threshold rule reason"
+    columns = "model part metric value low high interval n_patients n_eyes n_positive threshold rule reason"
     assert " ".join(table.columns) == columns
     groups = list(table.groupby(["model", "part"], sort=False).groups)
     expected = [("training_3d", "out_of_fold"), ("training_2d", "out_of_fold"), ("training_3d", "held_out")]
@@ -52,14 +54,39 @@ def test_undefined_metric_carries_its_reason():
 def test_perfect_score_is_not_sold_as_certain():
     table = pool_predictions(prediction_rows([1] * 10 + [0] * 10, [0.9] * 10 + [0.1] * 10))
     metrics = metric_table(table, CONFIG).set_index("metric")
-    reasons = metrics["reason"]
     # Wilson for 10 of 10 is 10 / (10 + 1.96^2) = 0.72, for 20 of 20 it is 0.84.
-    assert reasons["sensitivity"].endswith("no width; Wilson interval [0.72, 1.00]")
-    assert reasons["accuracy"].endswith("no width; Wilson interval [0.84, 1.00]")
-    assert reasons["auroc"] == PERFECT
+    bounds = metrics[["low", "high"]]
+    assert bounds.loc["sensitivity"].tolist() == pytest.approx([0.7225, 1], abs=1e-4)
+    assert bounds.loc["accuracy"].tolist() == pytest.approx([0.8389, 1], abs=1e-4)
+    assert metrics.loc["f1", "reason"] == NO_WIDTH
+    assert math.isnan(metrics.loc["f1", "low"])
+    assert metrics.loc["auroc", "reason"] == PERFECT
     assert metrics.loc["auroc", ["value", "low", "high"]].tolist() == pytest.approx([1, 0.05 ** (1 / 10), 1])
-    eyes = pd.concat([table.assign(eye=eye) for eye in ("OD", "OS")])
-    assert metric_table(eyes, CONFIG).set_index("metric")["reason"]["sensitivity"].endswith("no width")
+    eyes = pd.concat([table.assign(eye=eye, patient=table["subject"]) for eye in ("OD", "OS")])
+    again = metric_table(eyes, CONFIG).set_index("metric")[["low", "high"]]
+    # Eyes of a patient that are always alike tell nothing new.
+    pd.testing.assert_frame_equal(again.loc[["sensitivity", "accuracy"]], bounds.loc[["sensitivity", "accuracy"]])
+
+
+def test_the_table_says_what_gave_each_interval(pooled: pd.DataFrame):
+    table = metric_table(pooled, CONFIG.model_copy(update={"prevalence": 0.1}))
+    of_one = table[(table["model"] == "training_2d")].set_index("metric")["interval"]
+    assert set(of_one[["accuracy", "sensitivity", "specificity", "precision", "npv"]]) == {WILSON}
+    assert of_one["auroc"] == DELONG
+    assert of_one["balanced_accuracy"] == BY_CLASS
+    assert set(of_one[["f1", "mcc", "brier", "ppv_at_prevalence", "npv_at_prevalence"]]) == {BOOTSTRAP}
+    text = format_metric_table(table)
+    assert "; Wilson, by class (balanced_accuracy); " in text
+    assert "DeLong (auroc)" in text
+
+
+def test_both_tables_give_a_patient_with_an_eye_of_each_class_the_same_interval(pooled: pd.DataFrame):
+    one = pooled[(pooled["model"] == "training_3d") & (pooled["part"] == "out_of_fold")]
+    one = one.assign(patient=[f"p{i // 2}" for i in range(len(one))])
+    row = metric_table(one, CONFIG).set_index("metric").loc["balanced_accuracy"]
+    found = balanced_estimate(one, judge_rows(one, 0.5), CONFIG)
+    assert row["interval"] == found.interval == BOOTSTRAP
+    assert row[["low", "high"]].tolist() == [found.low, found.high]
 
 
 def test_the_interval_of_an_auroc_is_delongs_unless_the_bootstrap_is_asked_for(pooled: pd.DataFrame):
@@ -84,21 +111,9 @@ def test_one_eye_of_each_class_has_an_auroc_without_an_interval():
     assert (row["value"], math.isnan(row["low"]), row["reason"]) == (0.5, True, TOO_FEW)
 
 
-@pytest.mark.parametrize(
-    ("name", "successes_and_trials"),
-    [("accuracy", "5 8"), ("sensitivity", "2 3"), ("specificity", "3 5"), ("precision", "2 4"), ("npv", "3 4")],
-)
-def test_proportions_pick_the_right_counts(name: str, successes_and_trials: str):
-    from octa_kedro.evaluation.tables import _PROPORTIONS
-
-    counts = [[3, 2], [1, 2]]
-    successes, trials = (int((counts * mask).sum()) for mask in _PROPORTIONS[name])
-    assert f"{successes} {trials}" == successes_and_trials
-
-
 def test_interval_over_some_resamples_says_so():
     table = pool_predictions(prediction_rows([1, 1, 1, 0, 0], [0.9, 0.2, 0.3, 0.1, 0.1]))
-    reason = metric_table(table, CONFIG).set_index("metric")["reason"]["precision"]
+    reason = metric_table(table, CONFIG).set_index("metric")["reason"]["mcc"]
     assert reason.startswith("interval over the 1")
     assert reason.endswith("of 200 resamples that define it")
 

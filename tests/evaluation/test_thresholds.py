@@ -95,3 +95,9 @@ def test_eyes_of_one_class_choose_no_threshold():
 def test_with_more_classes_there_is_no_threshold_to_choose():
     with pytest.raises(ConfigError, match="highest probability decides; set fixed"):
         thresholds_of(rows(), rule("cost"))
+
+
+def test_eyes_without_labels_need_a_stated_threshold():
+    assert EvaluationConfig(threshold=0.3).stated_threshold() == 0.3
+    with pytest.raises(ConfigError, match="threshold_rule is youden, and new eyes have no labels"):
+        EvaluationConfig(threshold_rule="youden").stated_threshold()

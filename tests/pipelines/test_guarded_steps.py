@@ -18,7 +18,7 @@ from octa_kedro.io.nifti_folder import NiftiFolder
 from octa_kedro.io.notes import read_note
 from octa_kedro.pipeline_registry import register_pipelines
 from octa_kedro.pipelines.conversion.nodes import convert_volumes
-from octa_kedro.pipelines.data_processing import nodes
+from octa_kedro.pipelines.data_processing import figure_nodes, nodes
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.recipe import Job
 from octa_kedro.results.stored import Manifest
@@ -83,7 +83,7 @@ def measure_biomarkers(at: Project, how: ExecutionConfig) -> Iterable[str]:
 
 
 def draw_steps(at: Project, how: ExecutionConfig) -> Iterable[str]:
-    assert nodes.draw_steps(at.source, at.cohort, at.surfaces, {}, PROCESSING, how).keys() == {"3mm.png"}
+    assert figure_nodes.draw_steps(at.source, at.cohort, at.surfaces, {}, PROCESSING, how).keys() == {"3mm.png"}
     return ()
 
 

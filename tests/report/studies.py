@@ -19,7 +19,8 @@ from tests.evaluation.builders import gaussian_rows
 
 CONFIG = EvaluationConfig(resamples=100)
 CARD = {
-    "fold": 1, "epoch": 7, "model": {"name": "resnet18", "spatial_dims": 3}, "slabs": [], "classes": ["well", "ill"],
+    "fold": 1, "seed": 1, "epoch": 7, "model": {"name": "resnet18", "spatial_dims": 3}, "slabs": [],
+    "classes": ["well", "ill"],
     "metrics": {"val_loss": 0.4}, "seen": {"training": ["t1", "t2"], "validation": ["v1"]}, "patients": {"t1": "a"},
     "parameters": {"max_epochs": 20, "seed": 0, "stop": {"metric": "val_loss", "keep_from": 0.5},
                    "start": {"weights": "random"}},

@@ -21,7 +21,7 @@ from octa_kedro.io.volume import Volume, scan_affine
 from octa_kedro.preprocessing.contact_sheet import contact_sheet
 from octa_kedro.report.charts import Dot, dot_chart
 from octa_kedro.report.page import ReportPage
-from octa_kedro.report.sections import Link, Section, Table
+from octa_kedro.report.sections import Conclusions, Link, Section, Table
 from octa_kedro.viewer import page
 from tests.evaluation.builders import gaussian_rows
 from tests.preprocessing.test_contact_sheet import Card, picture
@@ -63,9 +63,9 @@ def report(folder: Path, word: str) -> str:
     table = Table((word, "n"), ((word, (Link(word, target, word),)),), word, word)
     chart = dot_chart({word: {word: Dot(0.5)}}, word)
     section = Section(word, (word,), (chart,), (), (table,), ((word, word),))
-    written = ReportPage(word, (word,), ((word, word),), (section,), word, (Link(word, target),)).write(
-        folder / "p.html"
-    )
+    written = ReportPage(
+        word, (Conclusions((word,), word),), ((word, word),), (section,), word, (Link(word, target),)
+    ).write(folder / "p.html")
     return written.read_text(encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """What the one report of an evaluation says."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -75,6 +76,7 @@ def test_a_patient_in_two_parts_is_counted_and_stands_before_all_else(tmp_path):
 
 def test_what_chose_the_epoch_is_told(text):
     assert epoch_words(facts(3)) == "epoch 7 of at most 20: lowest validation loss after epoch 10"
+    assert epoch_words(facts(3) | {"keep": "last", "epoch": 20}) == "epoch 20 of at most 20: the last one"
     assert "resnet18 in 3D, 1.5 million weights" in text
 
 
@@ -88,7 +90,8 @@ def test_parameters_and_versions_are_told_where_they_are_known(tmp_path, text):
     origin = Origin(
         changed, "octa500", [Read("splits", "2026", "0123456789abcdef")], {"net.fold_1.checkpoint": "ab" * 9}
     )
-    known = text_of(written(tmp_path, study(tmp_path, origin=origin)))
+    known = text_of(written(tmp_path, study(tmp_path, origin=replace(origin, source="phantom"))))
+    assert "Source phantom: synthetic eyes, which say nothing about patients" in known
     assert "Environment: octa500. 1 differ" in known
     assert "splits 2026 0123456789ab" in known
     assert "network: net, fold 1 abababababab" in known

@@ -11,19 +11,21 @@ HIDDEN = ("source.path", "source.pseudonyms")
 
 @dataclass(frozen=True)
 class Noted:
-    """The environment, and for each parameter that differs from the base one: name, value, base value, its place."""
+    """The environment, the `source` of its structure, and for each parameter that differs from the base one: name,
+    value, base value, its place."""
 
     environment: str
+    source: str
     changed: tuple[tuple[str, str, str, str], ...]
 
 
 _noted: list[Noted] = []
 
 
-def note_run(environment: str | None, found: Sequence[Difference]) -> None:
+def note_run(environment: str | None, source: str, found: Sequence[Difference]) -> None:
     """Note what the running session was asked for."""
     changed = [(one.name, shown(one.value), shown(one.base), one.layer.place) for one in found]
-    _noted[:] = [Noted(environment or "", tuple(row for row in changed if row[0] not in HIDDEN))]
+    _noted[:] = [Noted(environment or "", source, tuple(row for row in changed if row[0] not in HIDDEN))]
 
 
 def noted_run() -> Noted | None:

@@ -56,7 +56,9 @@ def comparison_table(entries: Mapping[str, Mapping[str, Any]], metrics: pd.DataF
     return table.loc[order.sort_values(["part", "floor", "auroc"], kind="stable").index].reset_index(drop=True)
 
 
-def comparison_text(table: pd.DataFrame, comparisons: pd.DataFrame, config: EvaluationConfig) -> str:
+def comparison_text(
+    table: pd.DataFrame, comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig
+) -> str:
     """The verdict of all pairs (`verdict.verdict_text`) and the networks of the table, as Markdown."""
     shown = [name for name in SHOWN if name in table]
     blocks = []
@@ -72,4 +74,4 @@ def comparison_text(table: pd.DataFrame, comparisons: pd.DataFrame, config: Eval
         title = f"## {PART_TITLES.get(str(part), str(part))}, {first['n_eyes']} eyes of {first['n_patients']} patients"
         blocks.append(f"{title}\n\n{markdown_table(lines)}\n")
     note = f"In brackets: {100 * config.level:g} % intervals, over patients. All networks saw the same folds.\n"
-    return "\n".join([verdict_text(comparisons, config), "# All networks\n", note, *blocks])
+    return "\n".join([verdict_text(comparisons, metrics, config), "# All networks\n", note, *blocks])

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from octa_kedro.config import Config
+from octa_kedro.errors import ConfigError
 
 
 class EvaluationConfig(Config):
@@ -21,3 +22,12 @@ class EvaluationConfig(Config):
     seed: int = Field(default=0, ge=0)
     auroc_interval: Literal["bootstrap", "delong"] = "delong"
     margin: float = Field(default=0.05, gt=0, lt=0.5)
+
+    def stated_threshold(self) -> float:
+        """The threshold for eyes that no evaluation has judged; ConfigError where a rule would have to choose it."""
+        if self.threshold_rule != "fixed":
+            raise ConfigError(
+                f"evaluation.threshold_rule is {self.threshold_rule}, and new eyes have no labels to choose by; set "
+                "evaluation.threshold to the model's threshold in metrics.csv, and evaluation.threshold_rule to fixed"
+            )
+        return self.threshold

@@ -1,9 +1,8 @@
-"""Confidence intervals: bootstrap over patients for every metric, Wilson for a proportion."""
+"""Confidence intervals by the bootstrap over patients, of every metric and of a mean."""
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from statsmodels.stats.proportion import proportion_confint
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.metrics import FloatArray, IntArray
@@ -44,19 +43,6 @@ def bootstrap_intervals(
     values = weighted_metrics(weights, judged)
     rows = [(name, *percentiles(value, level)) for name, value in values.items()]
     return pd.DataFrame(rows, columns=["metric", "low", "high", "defined"])
-
-
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion, (NaN, NaN) for n = 0.
-
-    Supposes independent trials: one eye per subject. Wilson 1927, doi 10.1080/01621459.1927.10502953.
-    """
-    if not 0 <= successes <= n:
-        raise DataError(f"{successes} successes out of {n} is not a proportion")
-    if n == 0:
-        return float("nan"), float("nan")
-    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
-    return float(low), float(high)
 
 
 def mean_interval(

@@ -6,19 +6,21 @@ import pandas as pd
 
 from octa_kedro.evaluation.predictions import FLOOR_MARK
 
+FLOOR = " (floor)"
+"""End of the name of a floor."""
 NETWORK = "network"
 """Column of predictions: what computed them, as `training.predict` wrote it (``resnet18``)."""
 
 
 def readable_model(model: str) -> str:
-    """The name of a model as one reads it: training_2d_two_slabs -> 2D network, two slabs; floor_biomarkers -> floor:
-    biomarkers."""
-    if model.startswith(FLOOR_MARK):
-        return f"floor: {model.removeprefix(FLOOR_MARK).replace('_', ' ')}"
+    """The name of a model as one reads it: training_2d_two_slabs -> 2D network (two slabs); floor_biomarkers ->
+    biomarkers (floor)."""
+    if is_floor(model):
+        return f"{model.removeprefix(FLOOR_MARK).replace('_', ' ')}{FLOOR}"
     found = re.fullmatch(r"(?:training_)?([23])d(?:_(.+))?", model)
     if found is None:
         return model
-    more = f", {found[2].replace('_', ' ')}" if found[2] else ""
+    more = f" ({found[2].replace('_', ' ')})" if found[2] else ""
     return f"{found[1]}D network{more}"
 
 
@@ -29,7 +31,9 @@ def model_titles(table: pd.DataFrame) -> dict[str, str]:
     for model in dict.fromkeys(table["model"].astype(str)):
         own = table.loc[table["model"] == model, NETWORK].dropna() if NETWORK in table else ()
         known = sorted({str(name) for name in own if str(name)})
-        titles[model] = readable_model(model) + (f" ({', '.join(known)})" if known else "")
+        name, mark, more = readable_model(model).partition(" (")
+        inside = [*([more.removesuffix(")")] if mark else []), *known]
+        titles[model] = f"{name} ({', '.join(inside)})" if inside else name
     return titles
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.estimates import Estimate, auroc_estimate, balanced_estimate, share_estimate
+from octa_kedro.evaluation.estimates import Estimate, auroc_estimate, balanced_estimate, proportion_estimate
 from octa_kedro.evaluation.groups import divisions, in_order, known_of_eyes
 from octa_kedro.evaluation.predictions import (
     OUT_OF_FOLD,
@@ -138,5 +138,6 @@ def _estimates(
     for k in range(len(judged.names)) if columns else [1]:
         mark = f"_{judged.names[k]}" if columns else ""
         for side in ("sensitivity", "specificity"):
-            yield f"{side}{mark}", share_estimate(side, k, rows, judged, config), k
+            name = f"{side}{mark}"
+            yield name, proportion_estimate(name, rows, judged, config), k
     yield "balanced_accuracy", balanced_estimate(rows, judged, config), 1

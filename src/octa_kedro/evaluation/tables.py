@@ -2,46 +2,30 @@
 
 import math
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.delong import TOO_FEW, delong, logit_interval, perfect_bound
-from octa_kedro.evaluation.intervals import bootstrap_intervals, wilson_interval
-from octa_kedro.evaluation.metrics import confusion_counts
+from octa_kedro.evaluation.estimates import metric_estimates
 from octa_kedro.evaluation.predictions import (
     OUT_OF_FOLD,
     REQUIRED_COLUMNS,
-    class_columns,
     patients_behind,
     require_columns,
 )
-from octa_kedro.evaluation.scores import AT_PREVALENCE, AT_THRESHOLD, all_metrics, judge_rows
+from octa_kedro.evaluation.scores import AT_PREVALENCE, AT_THRESHOLD, judge_rows
 from octa_kedro.evaluation.thresholds import OPTIMISTIC, Threshold, thresholds_of
 
 PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out", "external": "Second cohort"}
-PERFECT = (
-    "every pair of eyes gives the same, so the interval is the one-sided exact bound over pairs of patients, none used "
-    "twice"
-)
-# What one proportion counts: (successes, trials) from the confusion matrix [[tn, fp], [fn, tp]].
-_PROPORTIONS = {
-    "accuracy": (np.eye(2), np.ones((2, 2))),
-    "sensitivity": (np.array([[0, 0], [0, 1]]), np.array([[0, 0], [1, 1]])),
-    "specificity": (np.array([[1, 0], [0, 0]]), np.array([[1, 1], [0, 0]])),
-    "precision": (np.array([[0, 0], [0, 1]]), np.array([[0, 1], [0, 1]])),
-    "npv": (np.array([[1, 0], [0, 0]]), np.array([[1, 0], [1, 0]])),
-}
 
 
 def metric_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
     """Return every metric of every model and part with its interval, one per row.
 
-    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, n_patients
-    (patients, where the table has that column), n_eyes, n_positive (eyes of any class but the first),
+    Input: the result of `pool_predictions`. Columns: model, part, metric, value, low, high, interval
+    (how it was computed: Wilson, DeLong, ...), n_patients, n_eyes, n_positive (eyes of any class but the first),
     threshold (NaN with more than two classes), rule (what chose it, `thresholds.thresholds_of`), reason. `reason` says
     why a value is NaN, or what to know about it or its interval; it is empty otherwise. Models and parts keep their
     order of first appearance.
@@ -81,28 +65,19 @@ def format_counts(row: Mapping[Hashable, Any]) -> str:
 
 
 def _group_metrics(group: pd.DataFrame, config: EvaluationConfig, threshold: Threshold) -> pd.DataFrame:
-    values = all_metrics(judge_rows(group, threshold.value, config.prevalence))
-    intervals = bootstrap_intervals(
-        group,
-        threshold.value,
-        resamples=config.resamples,
-        seed=config.seed,
-        level=config.level,
-        prevalence=config.prevalence,
-    )
+    judged = judge_rows(group, threshold.value, config.prevalence)
     rows = []
-    for interval in intervals.to_dict("records"):
-        name, value = interval["metric"], values[interval["metric"]]
-        low, high, note = _interval(interval, value.value, group, config, threshold)
-        notes = [value.reason or note, OPTIMISTIC if threshold.chosen and _chosen_on(group, name) else ""]
+    for name, found in metric_estimates(group, judged, config).items():
+        notes = [found.note, OPTIMISTIC if threshold.chosen and _chosen_on(group, name) else ""]
         rows.append(
             {
                 "model": group["model"].iloc[0],
                 "part": group["part"].iloc[0],
                 "metric": name,
-                "value": value.value,
-                "low": low,
-                "high": high,
+                "value": found.value,
+                "low": found.low,
+                "high": found.high,
+                "interval": found.interval,
                 "n_patients": patients_behind(group).nunique(),
                 "n_eyes": len(group),
                 "n_positive": int((group["target"] > 0).sum()),
@@ -118,51 +93,6 @@ def _chosen_on(group: pd.DataFrame, metric: str) -> bool:
     return group["part"].iloc[0] == OUT_OF_FOLD and metric in {*AT_THRESHOLD, *AT_PREVALENCE}
 
 
-def _interval(
-    interval: Mapping[Hashable, Any],
-    value: float,
-    group: pd.DataFrame,
-    config: EvaluationConfig,
-    threshold: Threshold,
-) -> tuple[float, float, str]:
-    """Low, high, and what a reader must know about an interval that exists but is not what it seems."""
-    low, high = interval["low"], interval["high"]
-    if interval["metric"] == "auroc" and not math.isnan(value):
-        return auroc_interval(value, low, high, group, config)
-    if interval["defined"] < config.resamples:
-        note = f"interval over the {interval['defined']} of {config.resamples} resamples that define it"
-        return low, high, note
-    if low < high:
-        return low, high, ""
-    note = "every resample gives the same value, so the interval has no width"
-    # Wilson supposes independent trials, which two eyes of one subject are not.
-    name = interval["metric"]
-    if name in _PROPORTIONS and not class_columns(group) and not patients_behind(group).duplicated().any():
-        counts = confusion_counts(group["target"], group["probability"], threshold.value)
-        successes, trials = (int((counts * mask).sum()) for mask in _PROPORTIONS[name])
-        note += "; Wilson interval [{:.2f}, {:.2f}]".format(*wilson_interval(successes, trials, config.level))
-    return low, high, note
-
-
-def auroc_interval(
-    value: float, low: float, high: float, group: pd.DataFrame, config: EvaluationConfig
-) -> tuple[float, float, str]:
-    """That of DeLong if it is asked for and exists, else the bootstrap's; of a perfect AUROC the exact bound."""
-    patients = patients_behind(group)
-    if value in {0, 1}:
-        bound = perfect_bound(group["target"], patients, config.level)
-        ends = (bound, 1.0) if value == 1 else (0.0, 1 - bound)
-        return *ends, PERFECT
-    if config.auroc_interval == "delong":
-        variance = delong(group["target"], group["probability"], patients).covariance[0, 0]
-        by_delong = logit_interval(value, float(variance), config.level)
-        if by_delong[0] < by_delong[1]:
-            return *by_delong, ""
-    if low < high:
-        return low, high, f"{TOO_FEW}; bootstrap interval" if config.auroc_interval == "delong" else ""
-    return math.nan, math.nan, TOO_FEW
-
-
 def _format_block(block: pd.DataFrame) -> str:
     records = block.to_dict("records")
     cells = {(row["model"], row["metric"]): _cell(row) for row in records}
@@ -173,7 +103,15 @@ def _format_block(block: pd.DataFrame) -> str:
     notes = _notes(records)
     part = block["part"].iloc[0]
     title = f"## {PART_TITLES.get(part, part)} ({_rule(records)})"
-    return "\n".join([title, "", markdown_table(lines), *(["", "\\* Notes:", "", *notes] if notes else [])])
+    how = interval_words(block, str)
+    return "\n".join([title, "", markdown_table(lines), "", how, *(["", "\\* Notes:", "", *notes] if notes else [])])
+
+
+def interval_words(rows: pd.DataFrame, named: Callable[[str], str]) -> str:
+    """Which method gave the intervals of which metrics of a metric table, whose names are shown as `named` says."""
+    known = rows[rows["interval"] != ""].groupby("interval", sort=False)["metric"].unique()
+    each = [f"{how} ({', '.join(map(named, metrics))})" for how, metrics in known.items()]
+    return f"Intervals: {'; '.join(each) or 'none'}."
 
 
 def _rule(records: Sequence[Mapping[Hashable, Any]]) -> str:

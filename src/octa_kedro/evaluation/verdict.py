@@ -8,46 +8,54 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.predictions import FLOOR_MARK
+from octa_kedro.evaluation.names import is_floor
 from octa_kedro.evaluation.tables import PART_TITLES, as_text
 
 MANY = 100_000
+AUROCS = ("auroc", "macro_auroc")
+"""The metric that verdicts are about: of two classes, and of more."""
 Row = Mapping[Hashable, Any]
 
 
 @dataclass(frozen=True)
 class PartVerdict:
-    """What the eyes of one part show: how networks stand beside the best floor (empty where there is no floor, or no
-    network), and the pairs, a sentence each."""
+    """What the eyes of one part show, a sentence each: how networks stand beside chance and beside the best floor
+    (empty where there is nothing to say), and the pairs."""
 
     part: str
     n_patients: int
     n_eyes: int
-    beside_floor: tuple[str, ...]
-    of_networks: tuple[str, ...]
+    beside_plain: tuple[str, ...]
+    of_pairs: tuple[str, ...]
 
 
-def part_verdicts(comparisons: pd.DataFrame, config: EvaluationConfig) -> list[PartVerdict]:
-    """The verdict of each part as plain sentences without a full stop: first whether a network exceeds the best floor,
-    then the pairs of networks, and each network beside the best floor. No verdict for a single model.
+def part_verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> list[PartVerdict]:
+    """The verdict of each part as plain sentences without a full stop: first which networks are not better than chance,
+    and whether one exceeds the best floor, then the pairs of networks, and each network beside the best floor. Of a
+    single model there is something to say only if it is not better than chance.
 
     A difference of AUROCs is shown if its interval does not hold 0 and its p, corrected for all pairs, is below
-    1 - `config.level`.
+    1 - `config.level`. A network is better than chance if the interval of its AUROC lies above 0.5.
     """
-    rows = comparisons[comparisons["metric"] == "auroc"]
-    return [_of_part(str(part), table, config) for part, table in rows.groupby("part", sort=False)]
+    pairs = comparisons[comparisons["metric"] == "auroc"]
+    aurocs = metrics[metrics["metric"].isin(AUROCS)]
+    found = [
+        _of_part(str(part), pairs[pairs["part"] == part], rows, config)
+        for part, rows in aurocs.groupby("part", sort=False)
+    ]
+    return [one for one in found if one.beside_plain or one.of_pairs]
 
 
-def verdict_text(comparisons: pd.DataFrame, config: EvaluationConfig) -> str:
-    """Return `part_verdicts` as Markdown, a paragraph per part; an empty text for a single model."""
-    blocks = [_as_markdown(one) for one in part_verdicts(comparisons, config)]
+def verdict_text(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> str:
+    """Return `part_verdicts` as Markdown, a paragraph per part; an empty text where there is nothing to say."""
+    blocks = [_as_markdown(one) for one in part_verdicts(comparisons, metrics, config)]
     return "\n".join(["# What the comparison shows\n", *blocks]) if blocks else ""
 
 
 def _as_markdown(one: PartVerdict) -> str:
     title = f"## {PART_TITLES.get(one.part, one.part)} ({one.n_patients} patients, {one.n_eyes} eyes)\n"
-    head = [f"**{as_text(words)}.**\n" for words in one.beside_floor]
-    return "\n".join([title, *head, *(f"- {as_text(words)}" for words in one.of_networks), ""])
+    head = [f"**{as_text(words)}.**\n" for words in one.beside_plain]
+    return "\n".join([title, *head, *(f"- {as_text(words)}" for words in one.of_pairs), ""])
 
 
 def pair_verdict(row: Row, config: EvaluationConfig) -> str:
@@ -72,27 +80,52 @@ def exceeds(row: Row, config: EvaluationConfig) -> bool:
     return bool(apart and row["p_holm"] < 1 - config.level)
 
 
-def _of_part(part: str, rows: pd.DataFrame, config: EvaluationConfig) -> PartVerdict:
-    records = rows.to_dict("records")
-    values = {row[side]: row[f"{side}_value"] for row in records for side in ("first", "second")}
-    floors = {model: value for model, value in values.items() if str(model).startswith(FLOOR_MARK)}
-    best = max(floors, key=lambda model: -1.0 if math.isnan(floors[model]) else floors[model], default=None)
-    shown = [row for row in records if _names(row) - floors.keys() and not _names(row) & (floors.keys() - {best})]
-    judged = best is not None and len(floors) < len(values)
-    head = (_beside_floor(str(best), values, shown, config),) if judged else ()
-    first, pairs = records[0], tuple(pair_verdict(row, config) for row in shown)
-    return PartVerdict(part, int(first["n_patients"]), int(first["n_eyes"]), head, pairs)
+def _of_part(part: str, pairs: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> PartVerdict:
+    aurocs = metrics.to_dict("records")
+    networks = [row for row in aurocs if not is_floor(str(row["model"]))]
+    floors = [row for row in aurocs if is_floor(str(row["model"]))]
+    best = max(floors, key=lambda row: -1.0 if math.isnan(row["value"]) else row["value"], default=None)
+    others = {row["model"] for row in floors if row is not best}
+    shown = [
+        row
+        for row in pairs.to_dict("records")
+        if _names(row) & {network["model"] for network in networks} and not _names(row) & others
+    ]
+    head = _beside_chance(networks, config)
+    if best is not None and networks:
+        head += (_beside_floor(best, shown, config),)
+    said = tuple(pair_verdict(row, config) for row in shown)
+    return PartVerdict(part, int(aurocs[0]["n_patients"]), int(aurocs[0]["n_eyes"]), head, said)
 
 
-def _beside_floor(floor: str, values: Mapping[Any, float], rows: Sequence[Row], config: EvaluationConfig) -> str:
-    """The sentence that comes first."""
-    auroc = "unknown" if math.isnan(values[floor]) else _number(values[floor])
+def _beside_chance(networks: Sequence[Row], config: EvaluationConfig) -> tuple[str, ...]:
+    """Nothing where all networks are better than chance."""
+    lost = [row for row in networks if not row["low"] > 0.5]  # an interval that is not known shows nothing
+    if not lost:
+        return ()
+    who = "; ".join(f"{row['model']}, {_auroc(row, config)}" for row in lost)
+    one_of = "No network is" if len(lost) == len(networks) else "Not"
+    return (f"{one_of} shown to be better than chance, which is an AUROC of .50: {who}",)
+
+
+def _auroc(row: Row, config: EvaluationConfig) -> str:
+    if math.isnan(row["value"]):
+        return "AUROC unknown"
+    if math.isnan(row["low"]):
+        return f"AUROC {_number(row['value'])} without an interval"
+    interval = f"{100 * config.level:g} % interval {_number(row['low'])} to {_number(row['high'])}"
+    return f"AUROC {_number(row['value'])}, {interval}"
+
+
+def _beside_floor(floor_row: Row, rows: Sequence[Row], config: EvaluationConfig) -> str:
+    """Whether a network exceeds the best floor."""
+    floor = floor_row["model"]
     better = [
         (_names(row) - {floor}).pop()
         for row in rows
         if floor in _names(row) and exceeds(row, config) and (row["difference"] > 0) == (row["second"] == floor)
     ]
-    about = f"the best floor, {floor} (AUROC {auroc})"
+    about = f"the best floor, {floor} ({_auroc(floor_row, config)})"
     if better:
         return f"Better than {about}: {', '.join(map(str, better))}"
     return f"No network is shown to be better than {about}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from octa_kedro.evaluation.intervals import wilson_interval
+from octa_kedro.evaluation.proportions import wilson_interval
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.explain.cohort import judged_eyes
 from octa_kedro.explain.slab_decision import PLAYERS, slabs_within

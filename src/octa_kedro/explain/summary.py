@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from octa_kedro.evaluation.intervals import mean_interval, wilson_interval
+from octa_kedro.evaluation.intervals import mean_interval
 from octa_kedro.evaluation.predictions import patients_behind
+from octa_kedro.evaluation.proportions import proportion_interval
 from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.target import EXPLAINED, PREDICTED
 from octa_kedro.explain.verdict import NO_VERDICT, judge
@@ -94,7 +95,7 @@ def summarise_findings(
     usable = findings[explained_rightly(findings, target_class)]
     for (model, method, disease, finding), group in usable.groupby(["model", "method", "disease", "finding"]):
         row = {"model": model, "method": method, "disease": disease, "finding": finding}
-        row |= _proportion(group["peak_in_finding"], ("eyes", "hits", "rate", "low", "high"), draw.level)
+        row |= _proportion("peak_in_finding", group, ("eyes", "hits", "rate", "low", "high"), draw.level)
         row |= _with_interval("voxel_ap", group, draw)
         row |= {name: _mean(group, name) for name in ("prevalence", "mass_in_finding")}
         rows.append(row)
@@ -124,7 +125,7 @@ def summarise_sizes(
                 if group.empty:
                     continue
                 row: dict[str, Any] = {"model": model, "method": method, "disease": disease, "size": size}
-                row |= _proportion(group["peak_in_lesion"], ("eyes", "hits", "rate", "low", "high"), draw.level)
+                row |= _proportion("peak_in_lesion", group, ("eyes", "hits", "rate", "low", "high"), draw.level)
                 row |= {"from_mm3": group["lesion_mm3"].min(), "to_mm3": group["lesion_mm3"].max()}
                 rows.append(row | _with_interval("voxel_ap", group, draw) | {"prevalence": _mean(group, "prevalence")})
     return pd.DataFrame(rows, columns=list(SIZE_COLUMNS))
@@ -161,10 +162,10 @@ def _hit_columns(rows: pd.DataFrame, level: float) -> dict[str, float]:
     names = ("n_lesion", "lesion_hits", "lesion_rate", "lesion_low", "lesion_high")
     return {
         "eyes": len(rows),
-        **_proportion(rows["peak_in_slab"], ("n", "hits", "rate", "low", "high"), level),
+        **_proportion("peak_in_slab", rows, ("n", "hits", "rate", "low", "high"), level),
         "chance_slab_share": _mean(rows, "slab_share_of_retina"),
         "chance_centre_prior": _mean(rows, "centre_in_slab"),
-        **_proportion(rows["peak_in_lesion"], names, level),
+        **_proportion("peak_in_lesion", rows, names, level),
         "prevalence": _mean(rows, "prevalence"),
         "lesion_share_of_grid": _mean(rows, "lesion_share_of_grid"),
     }
@@ -178,11 +179,13 @@ def _with_interval(name: str, rows: pd.DataFrame, draw: Bootstrap) -> dict[str, 
     return dict(zip((name, f"{name}_low", f"{name}_high"), draw.mean(rows[name], rows), strict=True))
 
 
-def _proportion(hits: pd.Series, names: Sequence[str], level: float) -> dict[str, float]:
+def _proportion(column: str, rows: pd.DataFrame, names: Sequence[str], level: float) -> dict[str, float]:
     """Trials, successes, their share and Wilson's interval, by `names`; NaN are no trials."""
-    n, successes = int(hits.notna().sum()), int(hits.sum())
-    low, high = wilson_interval(successes, n, level)
-    return dict(zip(names, (n, successes, successes / n if n else math.nan, low, high), strict=True))
+    tried = rows[rows[column].notna()]
+    hits = tried[column].to_numpy(dtype=bool)
+    low, high, _ = proportion_interval(hits, patients_behind(tried), level)
+    share = float(hits.mean()) if len(hits) else math.nan
+    return dict(zip(names, (len(hits), int(hits.sum()), share, low, high), strict=True))
 
 
 def _mean(rows: pd.DataFrame, name: str) -> float:

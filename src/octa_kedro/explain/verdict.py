@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from octa_kedro.evaluation.intervals import wilson_interval
+from octa_kedro.evaluation.proportions import wilson_interval
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.explain.scoring import MAP
 

@@ -35,8 +35,9 @@ ITEMS = (
          ("evaluation.comparisons",)),
     # Data
     Item("Planned before or after the data were collected", C, ASK + "which"),
-    Item("Where the data come from, and when they were taken", CT, ASK + "centres, dates and setting; the program read "
-         "{eyes_in} eyes", ("flow_table",)),
+    Item("Where the data come from, and when they were taken", CT, "Source: {source}; the program read {eyes_in} "
+         "eyes. " + ASK[0].upper() + ASK[1:] + "centres, dates and setting",
+         ("flow_table",)),
     Item("Who was let in and who was left out", CT, "{used} of {eyes_in} eyes take part; the flow of eyes has every "
          "step and reason. Why patients came to be examined: " + ASK + "it", ("flow_table", "params:cohort",
          "params:quality")),
@@ -68,8 +69,8 @@ ITEMS = (
     Item("Software", C, "Python {python}, torch {torch}, MONAI {monai}; all versions are listed above",
          (FACTS_OF_NETWORKS,)),
     Item("Start weights", C, "{starts}", (FACTS_OF_NETWORKS,)),
-    Item("How they were trained", CT, "At most {epochs} epochs, in {folds} folds. Optimiser, rate, augmentation and "
-         "loss are parameters of each model" + DIFFERS, (FACTS_OF_NETWORKS, "params:splits")),
+    Item("How they were trained", CT, "In {folds} folds; {epochs}. Optimiser, rate, augmentation and loss "
+         "are parameters of each model" + DIFFERS, (FACTS_OF_NETWORKS, "params:splits")),
     Item("How the final network was chosen", CT, "{rules}", (FACTS_OF_NETWORKS,)),
     Item("How networks are combined", C, "Held-out eyes: the mean probability of all networks of a model. Out of fold: "
          "the network that had not learnt from the eye", ("evaluation.predictions",)),

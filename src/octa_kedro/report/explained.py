@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.explain.scoring import MAP
 from octa_kedro.explain.summary import POOLED
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.score_tables import INTERVALS
 from octa_kedro.report.sections import Link, Picture, Section, Table
-from octa_kedro.report.words import model_words
 
 TITLE = "Where the networks look"
 MOST = 6
@@ -39,7 +39,7 @@ def explanation_digest(page: ReportPage, summary: pd.DataFrame, level: float) ->
         if one.file.exists()
     ]
     return {
-        "conclusions": [*page.conclusions],
+        "conclusions": [words for group in page.conclusions for words in group.sentences],
         "caution": page.caution,
         "columns": columns,
         "rows": rows,
@@ -56,7 +56,7 @@ def explained_section(explanations: Mapping[str, tuple[Mapping[str, Any], Path]]
         return Section(TITLE, [NONE])
     text, tables, pictures, links = [], [], [], []
     for model, (digest, page) in explanations.items():
-        name = model_words(model)
+        name = readable_model(model)
         text += [f"{name}: {words}" for words in [*filter(None, [digest["caution"]]), *digest["conclusions"]]]
         if digest["rows"]:
             tables.append(Table(digest["columns"], digest["rows"], f"{name}: its map", names=2))
@@ -71,4 +71,4 @@ def explained_words(models: Sequence[str]) -> str:
     """Which models have maps."""
     if not models:
         return "Maps were not made of these networks"
-    return f"Maps of {', '.join(map(model_words, models))}, scored against lesions where there are masks"
+    return f"Maps of {', '.join(map(readable_model, models))}, scored against lesions where there are masks"

@@ -20,7 +20,7 @@ from octa_kedro.report.score_tables import (
     size_section,
     slab_section,
 )
-from octa_kedro.report.sections import Link, Section
+from octa_kedro.report.sections import Conclusions, Link, Section
 from octa_kedro.report.settings_words import settings_of
 
 PLAUSIBILITY = (
@@ -92,7 +92,7 @@ def explanation_page(
     own = scores.by_eye[scores.by_eye["method"] == MAP]
     return ReportPage(
         title=f"Where the {readable_model(str(layer['model']))} looks",
-        conclusions=conclusions(scores.summary, scores.slabs, masks=masks),
+        conclusions=[Conclusions(conclusions(scores.summary, scores.slabs, masks=masks))],
         facts=[*settings_of(layer, config), *_eyes_words(own)],
         sections=[
             *(section for section in scored if section is not None),

@@ -14,10 +14,15 @@ def page_as_markdown(page: ReportPage, folder: Path) -> str:
     """The page as Markdown whose links lead to files from `folder`, in which it will lie. Drawings are left out, since
     their numbers stand in the tables; names that hold markup are escaped."""
     lines = [f"# {as_text(page.title)}", ""]
+    if not page.headings[1]:
+        lines += _terms(page.facts)
     if page.caution:
         lines += [f"> {as_text(page.caution)}", ""]
-    lines += [f"## {as_text(page.headings[0])}", "", *(f"- {as_text(words)}" for words in page.conclusions), ""]
-    if page.facts:
+    lines += [f"## {as_text(page.headings[0])}", ""]
+    for group in page.conclusions:
+        lines += [f"### {as_text(group.about)}", ""] if group.about else []
+        lines += [*(f"- {as_text(words)}" for words in group.sentences), ""]
+    if page.facts and page.headings[1]:
         lines += [f"## {as_text(page.headings[1])}", "", *_terms(page.facts)]
     for section in page.sections:
         lines += _section(section, folder)

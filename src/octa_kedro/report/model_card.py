@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import as_text, format_interval, markdown_table
 from octa_kedro.io.seals import PARAMETERS, SHOWN
 from octa_kedro.report.networks import architecture_words, epoch_words, start_words
-from octa_kedro.report.words import counted, metric_words, model_words, notes_words, part_words, with_texts
+from octa_kedro.report.words import counted, metric_words, notes_words, part_words, with_texts
 
 USE = (
     "Research on OCT angiography scans that were processed as below. It gives probabilities of {classes}. It is no "
@@ -29,7 +30,7 @@ def model_card(model: str, facts: Mapping[str, Any], card: Mapping[str, Any], me
     classes = " and ".join(as_text(str(name)) for name in facts["classes"])
     own = with_texts(metrics[metrics["model"] == model])
     blocks = [
-        f"# Model card: {model_words(model)}, fold {facts['fold']}",
+        f"# Model card: {readable_model(model)}, fold {facts['fold']}",
         f"{architecture_words(facts)}. Start weights: {start_words(facts)}. Kept: {epoch_words(facts)}.",
         "## Intended use",
         USE.format(classes=classes),

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.cohort.trainings import training_words
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.report.sections import Section, Table
-from octa_kedro.report.words import model_words
 
 STARTS = {"random": "random", "timm": "of a network trained on photographs (timm)",
           "medicalnet": "of a network trained on other volumes (MedicalNet)",
@@ -32,6 +32,7 @@ def network_facts(card: Mapping[str, Any], weights: int) -> dict[str, Any]:
         "epoch": card["epoch"],
         "max_epochs": parameters.get("max_epochs", 0),
         "metric": stop.get("metric", "val_loss"),
+        "keep": stop.get("keep", "best"),
         "keep_from": stop.get("keep_from", 0.0),
         "reached": card["metrics"].get(stop.get("metric", "val_loss")),
         "classes": list(card["classes"]),
@@ -55,12 +56,15 @@ def start_words(facts: Mapping[str, Any]) -> str:
 
 def epoch_words(facts: Mapping[str, Any]) -> str:
     """The rule that chose the epoch that was kept, and which one it was."""
+    found = f"epoch {facts['epoch']} of at most {facts['max_epochs']}"
+    if facts["keep"] == "last":
+        return f"{found}: the last one"
     metric = str(facts["metric"])
     best = "lowest" if metric.endswith(("loss", "brier")) else "highest"
     name = {"val_loss": "validation loss", "val_auroc": "validation AUROC"}.get(metric, metric.replace("_", " "))
     after = math.floor(facts["keep_from"] * facts["max_epochs"])
     since = f" after epoch {after}" if after else ""
-    return f"epoch {facts['epoch']} of at most {facts['max_epochs']}: {best} {name}{since}"
+    return f"{found}: {best} {name}{since}"
 
 
 def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
@@ -70,14 +74,14 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
         first = networks[0]
         epochs = [int(one["epoch"]) for one in networks]
         lines.append(
-            [model_words(model), architecture_words(first), str(first["input"]), start_words(first),
+            [readable_model(model), architecture_words(first), str(first["input"]), start_words(first),
              f"{len(networks)}", f"{min(epochs)} to {max(epochs)}", epoch_words(first).partition(": ")[2]]
         )  # fmt: skip
         for one in networks:
             reached = "n/a" if one["reached"] is None else f"{one['reached']:.3f}"
             counts = ", ".join(f"{number} {used_for}" for used_for, number in one["seen"].items())
             single.append(
-                [model_words(model), training_words(one["fold"], one["seed"]), epoch_words(one), reached, counts]
+                [readable_model(model), training_words(one["fold"], one["seed"]), epoch_words(one), reached, counts]
             )
     columns = ("model", "architecture", "sees", "start weights", "networks", "epochs kept", "rule that chose them")
     tables = [
@@ -107,7 +111,7 @@ def time_table(histories: Mapping[str, Sequence[pd.DataFrame]]) -> Table:
         seconds = every["seconds"] if "seconds" in every else pd.Series(dtype=float)
         memory = every["memory_gib"].max() if "memory_gib" in every else float("nan")
         lines.append(
-            [model_words(model), str(len(tables)), str(len(every)), f"{seconds.sum() / 60:.1f}",
+            [readable_model(model), str(len(tables)), str(len(every)), f"{seconds.sum() / 60:.1f}",
              f"{seconds.median():.2f}", f"{memory:.2f}".replace("nan", "not measured")]
         )  # fmt: skip
     columns = ("model", "networks", "epochs", "minutes in all", "median seconds an epoch", "most memory, GiB")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.origin import CHECKPOINT
 from octa_kedro.io.seals import PARAMETERS, SHOWN
 from octa_kedro.report.sections import Section, Table
-from octa_kedro.report.words import model_words
 
 PACKAGES = (
     *("octa-kedro", "kedro", "torch", "monai", "timm", "lightning-fabric", "numpy", "scipy", "pandas"),
@@ -81,7 +81,7 @@ def version_section(read: Sequence[Read], made_from: Mapping[str, str]) -> Secti
 
 def _role(name: str) -> str:
     match = CHECKPOINT.fullmatch(name)
-    return f"network: {model_words(match['model'])}, fold {match['fold']}" if match else ""
+    return f"network: {readable_model(match['model'])}, fold {match['fold']}" if match else ""
 
 
 def _version(package: str) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from octa_kedro.io.files import relative_link, replacing
-from octa_kedro.report.sections import Link, Picture, Section
+from octa_kedro.report.sections import Conclusions, Link, Picture, Section
 from octa_kedro.viewer.page import link_back
 
 log = logging.getLogger(__name__)
@@ -42,12 +42,13 @@ class ReportPage:
     """A page that is written when it is saved: `conclusions` first, then `facts` (what, value), then `sections`.
 
     `caution` is a warning to read before anything else, `links` lead to other results, and `viewer` is the page of a
-    viewer that is given a link back. `headings` stand over conclusions and facts; a page with `contents` begins with
-    links to its sections. Texts are escaped, wherever they come from.
+    viewer that is given a link back. `headings` stand over conclusions and facts; facts without a heading stand right
+    below the title. A page with `contents` begins with links to its sections. Texts are escaped, wherever they come
+    from.
     """
 
     title: str
-    conclusions: Sequence[str]
+    conclusions: Sequence[Conclusions]
     facts: Sequence[tuple[str, str]] = ()
     sections: Sequence[Section] = ()
     caution: str = ""

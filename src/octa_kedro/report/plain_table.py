@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.report.sections import Table
-from octa_kedro.report.words import metric_words, model_words, part_words
+from octa_kedro.report.words import metric_words, part_words
 
-WORDS = {"model": model_words, "part": part_words, "metric": metric_words}
+WORDS = {"model": readable_model, "part": part_words, "metric": metric_words}
 """How cells of columns of this name are shown."""
 
 

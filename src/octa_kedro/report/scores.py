@@ -1,22 +1,21 @@
 """How well models are: verdict, paired differences, metrics, calibration, floors and label permutation, as sections."""
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
 from octa_kedro.evaluation.verdict import part_verdicts
-from octa_kedro.report.sections import Section, Table
+from octa_kedro.report.sections import Conclusions, Section, Table
 from octa_kedro.report.words import (
     FLOORS,
     counted,
     metric_words,
-    model_words,
     notes_words,
     p_words,
     part_words,
@@ -39,30 +38,22 @@ JUDGED = (
 NOTHING = "There is one model alone, so nothing is compared; its metrics are below."
 
 
-def verdict_sentences(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> list[str]:
-    """The verdict, a sentence each: held-out eyes before out-of-fold ones, and in each the floors before the pairs of
+def verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> list[Conclusions]:
+    """The verdict of held-out eyes, then that of out-of-fold ones; in each the floors come before the pairs of
     networks. How each network stands beside each floor is in the table of all pairs."""
     models = [*comparisons["first"], *comparisons["second"]]
-    found = sorted(part_verdicts(comparisons, config), key=lambda one: one.part != "held_out")
+    found = sorted(part_verdicts(comparisons, metrics, config), key=lambda one: one.part != "held_out")
     said = []
     for one in found:
-        where = f"{part_words(one.part)} ({one.n_eyes} eyes of {one.n_patients} patients): "
-        of_part = metrics[metrics["part"] == one.part]
-        head = [_with_interval(words, of_part, config.level) for words in one.beside_floor]
-        pairs = [words for words in one.of_networks if FLOOR_MARK not in words]
-        said += [f"{where}{with_readable(words, models)}." for words in (*head, *pairs)]
-    return [words.replace("(floor) (", "(") for words in said] or [NOTHING]
+        pairs = [words for words in one.of_pairs if FLOOR_MARK not in words]
+        sentences = [_sentence(with_readable(words, models)) for words in (*one.beside_plain, *pairs)]
+        said.append(Conclusions(sentences, f"{part_words(one.part)}, {one.n_eyes} eyes of {one.n_patients} patients"))
+    return said or [Conclusions([NOTHING])]
 
 
-def _with_interval(words: str, metrics: pd.DataFrame, level: float) -> str:
-    """The sentence with the interval of the floor's AUROC, which the comparison does not know."""
-    match = re.search(rf"({FLOOR_MARK}\w+) \(AUROC [^)]*\)", words)
-    rows = metrics[metrics["metric"].isin(["auroc", "macro_auroc"])].to_dict("records") if match else []
-    row = next((row for row in rows if match is not None and row["model"] == match[1]), None)
-    if match is None or row is None:
-        return words
-    said = f"{match[1]} (AUROC {format_interval(row['value'], row['low'], row['high'])}, {100 * level:g} % interval)"
-    return words.replace(match[0], said)
+def _sentence(words: str) -> str:
+    """What follows "the best floor" need not be called a floor again."""
+    return f"{words[0].upper()}{words[1:].replace('(floor) (', '(')}."
 
 
 def dimension_section(comparisons: pd.DataFrame, dims: Mapping[str, int], level: float) -> Section:
@@ -91,7 +82,7 @@ def _less(row: Row, *, turned: bool) -> list[str]:
         names.reverse()
         values.reverse()
         difference = [-row["difference"], -row["high"], -row["low"]]
-    pair = " less ".join(map(model_words, names))
+    pair = " less ".join(map(readable_model, names))
     return [
         f"{part_words(str(row['part']))}: {pair}", counted(row), *map(two_digits, values),
         _signed(*difference), p_words(row["p"]), p_words(row["p_holm"]),
@@ -119,7 +110,7 @@ def _by_model(rows: pd.DataFrame, metrics: Sequence[str], title: str) -> Table:
         records = {row["metric"]: row for row in own.to_dict("records")}
         counts = next(iter(records.values()))
         n = f"{counts['n_eyes']} ({counts['n_positive']} positive), {counts['n_patients']} patients"
-        lines.append([model_words(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
+        lines.append([readable_model(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
     return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2)
 
 
@@ -131,7 +122,7 @@ def _by_metric(rows: pd.DataFrame, title: str) -> Table:
         for metric in dict.fromkeys(rows["metric"])
     ]
     counts = {model: counted(cells[model, rows["metric"].iloc[0]]) for model in models if len(rows)}
-    columns = ("metric", *(f"{model_words(str(model))}, {counts[model]}" for model in models))
+    columns = ("metric", *(f"{readable_model(str(model))}, {counts[model]}" for model in models))
     return Table(columns, lines, title, notes_words(rows), folded=True)
 
 
@@ -167,14 +158,14 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
     lines = []
     for row in rows.to_dict("records"):
         line = [
-            model_words(str(row["first"])), model_words(str(row["second"])), counted(row),
+            readable_model(str(row["first"])), readable_model(str(row["second"])), counted(row),
             two_digits(row["first_value"]), two_digits(row["second_value"]),
             _signed(row["difference"], row["low"], row["high"]), str(row["test"]),
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
     reasons = dict.fromkeys(
-        f"{model_words(str(row['first']))} and {model_words(str(row['second']))}: {row['reason']}"
+        f"{readable_model(str(row['first']))} and {readable_model(str(row['second']))}: {row['reason']}"
         for row in rows.to_dict("records")
         if row["reason"]
     )
@@ -186,7 +177,7 @@ def calibration_section(calibration: pd.DataFrame, level: float) -> Section:
     tables = []
     for part, rows in calibration[~_is_floor(calibration["model"])].groupby("part", sort=False):
         lines = [
-            [model_words(str(row["model"])), metric_words(str(row["metric"])), counted(row),
+            [readable_model(str(row["model"])), metric_words(str(row["metric"])), counted(row),
              format_interval(row["before"], row["before_low"], row["before_high"]),
              format_interval(row["after"], row["after_low"], row["after_high"]) + " *" * bool(row["reason"]),
              two_digits(row["temperature"])]
@@ -221,7 +212,7 @@ def floor_section(metrics: pd.DataFrame, level: float) -> Section:
 def permutation_section(table: pd.DataFrame, level: float) -> Section:
     """What AUROC chance gives."""
     lines = [
-        [part_words(str(row["part"])), model_words(str(row["model"])),
+        [part_words(str(row["part"])), readable_model(str(row["model"])),
          f"{row['eyes']} eyes of {row['patients']} patients", two_digits(row["auroc"]),
          format_interval(row["null_mean"], row["null_lower"], row["null_upper"]), p_words(row["p_value"]),
          str(row["reason"])]

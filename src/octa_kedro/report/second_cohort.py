@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from octa_kedro.cohort.columns import patients_of
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
 from octa_kedro.external.shift_figure import LARGE
@@ -24,11 +26,11 @@ from octa_kedro.report.scores import (
     floor_section,
     metric_section,
     permutation_section,
-    verdict_sentences,
+    verdicts,
 )
-from octa_kedro.report.sections import Picture, Section, Table
-from octa_kedro.report.study import Origin, Tables, more_tables
-from octa_kedro.report.words import counted, metric_words, model_words, part_words, two_digits, with_texts
+from octa_kedro.report.sections import Conclusions, Picture, Section, Table
+from octa_kedro.report.study import SOURCES, Origin, Tables, more_tables
+from octa_kedro.report.words import counted, metric_words, part_words, two_digits, with_texts
 
 TITLE = "Report of the external test"
 FROZEN = (
@@ -38,6 +40,7 @@ FROZEN = (
 JUDGED = "Every eye is judged by the mean of all networks of a model; none of them has seen it."
 SHIFT = "The second cohort against the development cohort: standardised differences, and what differs most."
 MOST_SHIFTED = 5
+PREDICTIONS = "external_test.predictions"
 
 
 def second_cohort_page(
@@ -80,14 +83,26 @@ def second_cohort_page(
         parameter_section(origin.changed, origin.environment),
         version_section(origin.read, origin.made_from),
     ]
-    said = [_frozen_words(tables.metrics), *verdict_sentences(tables.comparisons, tables.metrics, config)]
+    said = verdicts(tables.comparisons, tables.metrics, config)
     return ReportPage(
         title=TITLE,
-        conclusions=[*said, shift_words(shift)],
+        conclusions=[Conclusions([_frozen_words(tables.metrics)]), *said, Conclusions([shift_words(shift)], "Shift")],
         sections=sections,
-        headings=("What the external test shows", "Facts"),
+        facts=_first_facts(tables, origin),
+        headings=("What the external test shows", ""),
         contents=True,
     )
+
+
+def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
+    """Whose eyes are judged, in which run."""
+    used, patients = int(tables.flow["eyes"].iloc[-1]), len(set(patients_of(tables.splits)))
+    run = next((one.version for one in origin.read if one.name == PREDICTIONS and one.version), "")
+    return [
+        ("Eyes of the second cohort", f"{used} of {patients} patients"),
+        ("Source", SOURCES.get(origin.source, "not known")),
+        ("Predictions of run", run or "not known"),
+    ]
 
 
 def _frozen_words(metrics: pd.DataFrame) -> str:
@@ -110,7 +125,7 @@ def beside_section(second: pd.DataFrame, development: pd.DataFrame, level: float
             rows = own[(own["model"] == model) & (own["metric"] == metric)].to_dict("records")
             cells = {row["part"]: format_interval(row["value"], row["low"], row["high"]) for row in rows}
             parts = [cells.get(part, "-") for part in ("external", "held_out", "out_of_fold")]
-            lines.append([model_words(str(model)), metric_words(metric), *parts])
+            lines.append([readable_model(str(model)), metric_words(metric), *parts])
     first = {part: rows.iloc[0] for part, rows in own.groupby("part")}
     heads = [
         f"{part_words(part)}, {counted(first[part].to_dict())}" if part in first else part_words(part)
@@ -161,14 +176,14 @@ def shift_words(shift: pd.DataFrame) -> str:
     known = shift[shift["standardised_difference_low"].gt(LARGE) | shift["standardised_difference_high"].lt(-LARGE)]
     fixed = [str(row["variable"]) for row in shift.to_dict("records") if str(row["reason"]).startswith("neither")]
     if known.empty and not fixed:
-        return f"Shift: no variable is shown to differ by more than {LARGE:g} standard deviations."
+        return f"No variable is shown to differ by more than {LARGE:g} standard deviations."
     order = known["standardised_difference"].abs().sort_values(ascending=False).index
     largest = [
         f"{shift.loc[k, 'variable']} {shift.loc[k, 'standardised_difference']:+.1f}" for k in order[:MOST_SHIFTED]
     ]
     more = f"; constant, but another constant: {', '.join(fixed[:MOST_SHIFTED])}" if fixed else ""
     return (
-        f"Shift: {len(known)} of {len(shift)} variables differ by more than {LARGE:g} standard deviations"
+        f"{len(known)} of {len(shift)} variables differ by more than {LARGE:g} standard deviations"
         f"{', the most: ' if largest else ''}{'; '.join(largest)}{more}."
     )
 

@@ -46,6 +46,14 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Conclusions:
+    """Sentences that a page begins with, and what they are about where there are several such groups."""
+
+    sentences: Sequence[str]
+    about: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page: paragraphs, drawings (SVG by `charts`), pictures, tables, and terms with their meanings."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.splits import fold_columns
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
@@ -36,12 +37,21 @@ from octa_kedro.report.scores import (
     floor_section,
     metric_section,
     permutation_section,
-    verdict_sentences,
+    verdicts,
 )
 from octa_kedro.report.sections import Picture, Section, Table
-from octa_kedro.report.words import metric_words, model_words, part_words, with_texts
+from octa_kedro.report.words import metric_words, part_words, with_texts
 
 HISTORY = "Loss, and validation AUROC, of each fold over epochs; the kept epoch is marked, by the rule in the table."
+
+
+SOURCES = {
+    "phantom": "phantom: synthetic eyes, which say nothing about patients",
+    "octa500": "OCTA-500",
+    "nifti_folder": "a folder of NIfTI volumes",
+    "vendor": "files of scanners",
+}
+"""The `source` of structure.yml in words."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Networks:
 @dataclass(frozen=True)
 class Origin:
     """Where results come from: changed parameters (None: not known) of an environment, datasets read, what the
-    predictions were made from, and the GPU."""
+    predictions were made from, the GPU, and the `source` of structure.yml."""
 
     changed: Sequence[Changed] | None = None
     environment: str = ""
@@ -80,6 +90,7 @@ class Origin:
     made_from: Mapping[str, str] = field(default_factory=dict)
     gpu: str = ""
     processing: str = ""
+    source: str = ""
 
 
 def study_page(
@@ -104,7 +115,7 @@ def study_page(
     level = config.level
     pictures = [Picture(figures[one.name], one.words, diagram=True) for one in FIGURES if one.name in figures]
     pictures += [
-        Picture(file, f"{model_words(model)}. {HISTORY}", diagram=True)
+        Picture(file, f"{readable_model(model)}. {HISTORY}", diagram=True)
         for model, file in networks.history_figures.items()
     ]
     sections = [
@@ -129,12 +140,25 @@ def study_page(
     leaks = int((common["common"] > 0).sum())
     return ReportPage(
         title="Report of the evaluation",
-        conclusions=verdict_sentences(tables.comparisons, tables.metrics, config),
+        conclusions=verdicts(tables.comparisons, tables.metrics, config),
         sections=sections,
         caution=f"{leaks} pairs of parts have {LEAK}." if leaks else "",
-        headings=("What the comparison shows", "Facts"),
+        facts=_first_facts(tables, origin),
+        headings=("What the comparison shows", ""),
         contents=True,
     )
+
+
+def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
+    """What is judged: whose eyes, how many, and in which run."""
+    used, patients = int(tables.flow["eyes"].iloc[-1]), len(set(patients_of(tables.splits)))
+    run = next((one.version for one in origin.read if one.name == "evaluation.predictions" and one.version), "")
+    facts = [
+        ("Eyes", f"{used} of {patients} patients, {int(tables.splits['held_out'].sum())} eyes held out"),
+        ("Source", SOURCES.get(origin.source, "not known")),
+        ("Predictions of run", run or "not known"),
+    ]
+    return [*facts, ("Environment", origin.environment)] if origin.environment else facts
 
 
 def checklist_section(facts: Mapping[str, str]) -> Section:
@@ -176,6 +200,7 @@ def _facts(
     pairs = tables.comparisons[["first", "second"]].drop_duplicates()
     return {
         **_facts_of_eyes(tables.flow, tables.splits),
+        "source": SOURCES.get(origin.source, "of a source that is not known here"),
         "common": str(int(common["common"].max())),
         "common_pairs": str(len(common)),
         "processing": origin.processing,
@@ -183,7 +208,7 @@ def _facts(
         "models": _each(all_facts, architecture_words),
         "starts": _each(all_facts, start_words),
         "rules": _each(all_facts, lambda facts: epoch_words(facts).partition(": ")[2]),
-        "epochs": ", ".join(dict.fromkeys(str(facts["max_epochs"]) for facts in all_facts.values())),
+        "epochs": _each(all_facts, lambda facts: f"at most {facts['max_epochs']} epochs"),
         "python": platform.python_version(),
         "torch": version("torch"),
         "monai": version("monai"),
@@ -214,7 +239,7 @@ def _facts_of_eyes(flow: pd.DataFrame, splits: pd.DataFrame) -> dict[str, str]:
         "As the column split of the table of eyes says"
         if given
         else f"Drawn at random within disease and field of view, all eyes of a patient together: {int(held_out.sum())} "
-        f"eyes held out, the others in {folds} folds, {len(columns)} time{'s' * (len(columns) > 1)}"
+        f"eyes held out, the others in {folds} folds, {_times(len(columns))}"
     )
     return {
         "eyes_in": str(int(flow["eyes"].iloc[0])),
@@ -231,9 +256,13 @@ def _facts_of_eyes(flow: pd.DataFrame, splits: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
+
+
 def _each(facts: Mapping[str, Mapping[str, Any]], words: Any) -> str:
     """model: words, once where it is the same for all."""
-    said = {model_words(model): words(one) for model, one in facts.items()}
+    said = {readable_model(model): words(one) for model, one in facts.items()}
     if len(set(said.values())) == 1:
         return next(iter(said.values()))
     return "; ".join(f"{model}: {text}" for model, text in said.items())
@@ -241,9 +270,9 @@ def _each(facts: Mapping[str, Mapping[str, Any]], words: Any) -> str:
 
 def _result(own: pd.DataFrame) -> str:
     rows: Iterable[dict] = own[own["metric"].isin(["auroc", "macro_auroc"])].to_dict("records")
-    said = [
-        f"{model_words(str(row['model']))}, {part_words(str(row['part'])).lower()}: {metric_words(str(row['metric']))} "
-        f"{format_interval(row['value'], row['low'], row['high'])}, {row['n_eyes']} eyes"
-        for row in rows
-    ]
+    said = []
+    for row in rows:
+        who = f"{readable_model(str(row['model']))}, {part_words(str(row['part'])).lower()}"
+        value = format_interval(row["value"], row["low"], row["high"])
+        said.append(f"{who}: {metric_words(str(row['metric']))} {value}, {row['n_eyes']} eyes")
     return "; ".join(said)

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.evaluation.names import readable_model
-from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import PART_TITLES
 
 TEXTS = ("reason", "reasons", "rule", "test", "non_inferior", "step", "left_at")
@@ -29,19 +28,12 @@ METRICS = {
 }  # fmt: skip
 
 
-def model_words(model: str) -> str:
-    """training_2d_two_slabs -> 2D network, two slabs; floor_depth_profile -> depth profile (floor)."""
-    if model.startswith(FLOOR_MARK):
-        return f"{model.removeprefix(FLOOR_MARK).replace('_', ' ')} (floor)"
-    return readable_model(model)
-
-
 def with_readable(text: str, models: Iterable[str]) -> str:
     """`text` with each of the `models` by its readable name; of a name within a longer word nothing changes."""
     names = sorted(set(models), key=len, reverse=True)
     if not names:
         return text
-    return re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", lambda found: model_words(found[1]), text)
+    return re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", lambda found: readable_model(found[1]), text)
 
 
 def metric_words(metric: str) -> str:
@@ -52,7 +44,7 @@ def metric_words(metric: str) -> str:
 def network_words(key: str) -> str:
     """training_3d__fold_1 -> 3D network, fold 1."""
     model, _, which = key.partition("__")
-    return f"{model_words(model)}, {which.replace('__', ', ').replace('_', ' ')}"
+    return f"{readable_model(model)}, {which.replace('__', ', ').replace('_', ' ')}"
 
 
 def with_texts(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +58,7 @@ def notes_words(rows: pd.DataFrame) -> str:
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows.to_dict("records"):
         if row["reason"]:
-            of_model = found.setdefault(str(row["reason"]), {}).setdefault(model_words(str(row["model"])), [])
+            of_model = found.setdefault(str(row["reason"]), {}).setdefault(readable_model(str(row["model"])), [])
             of_model.append(metric_words(str(row["metric"])))
     lines = []
     for reason, models in found.items():

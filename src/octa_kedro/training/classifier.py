@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 from torch import nn
@@ -52,7 +53,7 @@ def fit_classifier(
     run_folders: RunFolders | None = None,
     seed: int = 1,
 ) -> Fitted:
-    """Train on the fold's training subjects, validate after each epoch, keep the best epoch.
+    """Train on the fold's training subjects, validate after each epoch, keep the epoch that `config.stop` chooses.
 
     `table` is a fold table (`cohort.splits.fold_table`). With ``start.weights: pretraining`` the network starts from
     `pretrained`. `seed` counts the trainings of the fold (`TrainingConfig.with_seed`). With `run_folders` an
@@ -74,9 +75,7 @@ def fit_classifier(
     if encoder is not None:
         held_out = table[table["role"] == "held_out"]
         require_images_unseen(images, held_out, encoder, learner="the pre-training")
-    judges = _images_of(images, without_learnt_copies(images, table, encoder), config)
-    data = {"train": learners, "validation": judges}
-    seen, patients = _learnt_from(table, data, encoder)
+    data = {"train": learners, "validation": _images_of(images, without_learnt_copies(images, table, encoder), config)}
     run = _training_run(model, data, network.classes, config, fold=fold, seed=seed)
     key = training_key(
         run,
@@ -86,7 +85,6 @@ def fit_classifier(
         targets={role: one.targets for role, one in data.items()},
     )
     rows, weights = run_training(run, key, run_folders)
-    row = next(row for row in rows if row["best"])
     made = CheckpointCard(
         kind="classifier",
         model=network,
@@ -97,14 +95,10 @@ def fit_classifier(
         classes=names,
         fold=fold,
         seed=seed,
-        epoch=row["epoch"],
-        metrics={name: row[name] for name in HISTORY_METRICS if math.isfinite(row[name])},
-        seen=seen,
-        patients=patients,
-        familiar=familiar_from([images[subject].meta for subject in data["train"].subjects], config.slabs),
-        sketches={**(encoder.sketches if encoder else {}), **sketches_of(images, data["train"].subjects)},
+        **_kept(rows),
         parameters=given.model_dump(mode="json"),
         code_version=__version__,
+        **_learnt_from(images, table, data, encoder),
     )
     history = pd.DataFrame(rows)
     history.insert(1, "seed", seed)
@@ -125,14 +119,27 @@ def _start(
 
 
 def _learnt_from(
-    table: pd.DataFrame, data: Mapping[str, EyeDataset], encoder: CheckpointCard | None
-) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """The eyes that the network will have seen, by use, and whose they are; with those of its pre-training."""
-    seen = {TRAINING: tuple(data["train"].subjects), VALIDATION: tuple(data["validation"].subjects)}
-    patients = patients_in(table[table["role"] != "held_out"])
-    if encoder is None:
-        return seen, patients
-    return {**seen, PRETRAINING: tuple(sorted(encoder.learnt_from()))}, {**encoder.patients, **patients}
+    images: Mapping[str, Stored],
+    table: pd.DataFrame,
+    data: Mapping[str, EyeDataset],
+    encoder: CheckpointCard | None,
+) -> dict[str, Any]:
+    """What the card says of the eyes that the network will have seen, those of its pre-training included: `seen` by
+    use, whose they are (`patients`), their `sketches`, and what it will be `familiar` with."""
+    learners = data["train"].subjects
+    seen = {TRAINING: tuple(learners), VALIDATION: tuple(data["validation"].subjects)}
+    patients, sketches = patients_in(table[table["role"] != "held_out"]), sketches_of(images, learners)
+    if encoder is not None:
+        seen |= {PRETRAINING: tuple(sorted(encoder.learnt_from()))}
+        patients, sketches = {**encoder.patients, **patients}, {**encoder.sketches, **sketches}
+    familiar = familiar_from([images[subject].meta for subject in learners], data["train"].slabs)
+    return {"seen": seen, "patients": patients, "sketches": sketches, "familiar": familiar}
+
+
+def _kept(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Which epoch of the history was kept, and its metrics."""
+    row = next(row for row in rows if row["best"])
+    return {"epoch": row["epoch"], "metrics": {k: row[k] for k in HISTORY_METRICS if math.isfinite(row[k])}}
 
 
 def _training_run(

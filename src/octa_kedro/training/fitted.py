@@ -9,7 +9,7 @@ from octa_kedro.training.checkpoint import Checkpoint
 
 @dataclass(frozen=True)
 class Fitted:
-    """The best epoch's checkpoint and one row of history per epoch."""
+    """The checkpoint of the kept epoch and one row of history per epoch."""
 
     checkpoint: Checkpoint
     history: pd.DataFrame

@@ -54,7 +54,7 @@ def test_a_precision_without_an_interval_does_not_show_one():
     table = pool_predictions(prediction_rows([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1]))
     figure = precision_recall_figure(table, metric_table(table, CONFIG), CONFIG)
     render(figure)
-    assert words(figure) == ["3D network  1.00 (interval without width)", "chance  0.50"]
+    assert words(figure) == ["3D network  1.00 (no interval)", "chance  0.50"]
 
 
 def test_points_of_roc_and_precision_recall_are_those_computed_by_hand():

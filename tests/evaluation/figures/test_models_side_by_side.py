@@ -8,8 +8,8 @@ from octa_kedro.evaluation.figures.confusion import confusion_figure
 from octa_kedro.evaluation.figures.forest import forest_figure
 from octa_kedro.evaluation.figures.reliability import bins_of, reliability_figure
 from octa_kedro.evaluation.figures.spread import single_values, spread_figure
-from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.proportions import wilson_interval
 from octa_kedro.evaluation.tables import format_interval, metric_table
 from tests.evaluation.builders import gaussian_rows, prediction_rows
 
@@ -43,7 +43,7 @@ def test_confusion_shows_networks_and_the_best_floor_a_row_per_part():
     assert len(titles) == 6
     assert titles[:3] == [
         "3D network\n(resnet18)\nOut of fold, 24 eyes", "2D network\n(resnet18)\nOut of fold, 24 eyes",
-        "floor:\nbiomarkers\nOut of fold, 24 eyes",
+        "biomarkers\n(floor)\nOut of fold, 24 eyes",
     ]  # fmt: skip
     assert all(title.endswith("Held out, 8 eyes") for title in titles[3:])
 
@@ -63,26 +63,30 @@ def test_the_forest_has_a_row_per_model_with_its_number():
     figure = forest_figure(table, metrics, CONFIG)
     render(figure)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names[:3] == ["3D network (resnet18)", "2D network (resnet18)", "floor: biomarkers"]
+    assert names[:3] == ["3D network (resnet18)", "2D network (resnet18)", "biomarkers (floor)"]
     aurocs = metrics[(metrics["metric"] == "auroc") & (metrics["part"] == "held_out")]
     shown = [text.get_text().strip() for text in figure.axes[1].texts]
     expected = [format_interval(*numbers) for numbers in aurocs[["value", "low", "high"]].to_numpy()]
     assert [text.removesuffix(" exact") for text in shown] == expected
 
 
+def patients(number: int) -> pd.Series:
+    return pd.Series(np.arange(number).astype(str))
+
+
 def test_bins_of_reliability_are_those_computed_by_hand():
     stated = np.array([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.7, 0.7, 0.8, 0.8, 0.9, 0.9])
     happened = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0], dtype=bool)
-    low, high = bins_of(stated, happened, 0.95)
+    low, high = bins_of(stated, happened, patients(12), 0.95)
     assert low == pytest.approx((0.2, 1 / 6, *wilson_interval(1, 6)))
     assert high == pytest.approx((0.8, 5 / 6, *wilson_interval(5, 6)))
 
 
 def test_equal_probabilities_are_in_one_bin():
-    found = bins_of(np.array([0.02] * 4 + [0.98] * 8), np.array([False] * 4 + [True] * 8), 0.95)
+    found = bins_of(np.array([0.02] * 4 + [0.98] * 8), np.array([False] * 4 + [True] * 8), patients(12), 0.95)
     assert [one.stated for one in found] == pytest.approx([0.02, 0.98])
     assert [one.share for one in found] == [0, 1]
-    assert len(bins_of(np.full(12, 0.5), np.arange(12) % 2 == 1, 0.95)) == 1
+    assert len(bins_of(np.full(12, 0.5), np.arange(12) % 2 == 1, patients(12), 0.95)) == 1
 
 
 def test_reliability_shows_the_temperature_and_what_it_changes():

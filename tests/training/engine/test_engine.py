@@ -159,7 +159,8 @@ def test_the_history_can_be_followed_while_it_grows(config, volumes, table, tmp_
     (folder,) = (path for path in tmp_path.iterdir() if path.name != "tensorboard")
     assert (folder / "history.png").stat().st_size > 10_000
     written = pd.read_csv(folder / "history.csv")
-    pd.testing.assert_frame_equal(written, fitted.history.drop(columns="seed"), check_dtype=False)
+    pd.testing.assert_frame_equal(written, fitted.history[[*written]], check_dtype=False)
+    assert {*fitted.history} - {*written} == {"seed", "best_by", "kept_from"}
     assert list(tmp_path.glob("tensorboard/3D fold 1*/events*"))
 
 

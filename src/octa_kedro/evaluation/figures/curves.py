@@ -96,9 +96,8 @@ def _draw_models(
         (handles[one.model],) = axes.plot(x, y, **one.look.style, drawstyle="steps-pre" if steps else "default")
     others = [one for one in drawn if one.is_floor and not one.is_best_floor]
     for one in sorted((one for one in drawn if one not in others), key=lambda one: one.is_floor):
-        name = f"best floor, {one.title.removeprefix('floor: ')}" if one.is_floor else one.title
         counts = f"\n{format_counts(one.metric)}" if several else ""
-        handles[one.model].set_label(plain(f"{name}  {one.value}{counts}"))
+        handles[one.model].set_label(plain(f"{one.in_legend}  {one.value}{counts}"))
     _name_others(axes, others)
 
 

@@ -33,8 +33,7 @@ def decision_figure(pooled: pd.DataFrame, metrics: pd.DataFrame, config: Evaluat
             if not one.is_floor:
                 band = net_benefit_band(one.rows, THRESHOLDS, config)
                 axes.fill_between(*band, color=one.look.colour, alpha=0.12, linewidth=0)
-            name = f"best floor, {one.title.removeprefix('floor: ')}" if one.is_floor else one.title
-            axes.plot(THRESHOLDS, net_benefit(one.rows, THRESHOLDS), label=plain(name), **one.look.style)
+            axes.plot(THRESHOLDS, net_benefit(one.rows, THRESHOLDS), label=plain(one.in_legend), **one.look.style)
         everyone = share - (1 - share) * THRESHOLDS / (1 - THRESHOLDS)
         axes.plot(THRESHOLDS, everyone, color="black", linewidth=0.8, linestyle=":", label="every eye called positive")
         axes.axhline(0, color="black", linewidth=0.8, label="no eye called positive")

@@ -107,7 +107,7 @@ def _draw_aurocs(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _mark_best(axes: Axes, rows: pd.DataFrame, column: str, label: str | None = None) -> pd.DataFrame:
-    """Mark the best epoch, if there is one, on the curve of `column`; its row is returned, or none."""
+    """Mark the kept epoch, if there is one, on the curve of `column`; its row is returned, or none."""
     best = rows[rows["best"].astype(bool)].tail(1)
     if len(best):
         axes.axvline(best["epoch"].iloc[0], color="0.55", linewidth=1, linestyle=":")

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.figures.shown import Drawn, drawn_models, networks_and_best_floor, present_parts
 from octa_kedro.evaluation.figures.style import SMALL, WIDE, dress, entitle, sheet
-from octa_kedro.evaluation.intervals import wilson_interval
 from octa_kedro.evaluation.metrics import FloatArray
-from octa_kedro.evaluation.predictions import class_columns
+from octa_kedro.evaluation.predictions import class_columns, patients_behind
 from octa_kedro.evaluation.probabilities import tempered
+from octa_kedro.evaluation.proportions import proportion_interval
 from octa_kedro.evaluation.scores import judge_rows
 from octa_kedro.evaluation.tables import PART_TITLES
 from octa_kedro.panels import plain
@@ -73,15 +73,16 @@ def reliability_figure(
 def _draw(
     axes: np.ndarray, one: Drawn, known: pd.DataFrame, part: str, config: EvaluationConfig, *, first: bool
 ) -> None:
-    judged = judge_rows(one.rows, config.threshold)
+    judged, patients = judge_rows(one.rows, config.threshold), patients_behind(one.rows)
     temperature = float(known["temperature"].iloc[0]) if len(known) else math.nan
     upper, lower = axes
     upper.plot([0, 1], [0, 1], color="0.75", linewidth=0.8, linestyle=":")
     stated, happened = _stated(judged.shares, judged.target, judged.called)
-    _draw_bins(upper, bins_of(stated, happened, config.level), "0.45", "o", "before", filled=False)
+    _draw_bins(upper, bins_of(stated, happened, patients, config.level), "0.45", "o", "before", filled=False)
     if not math.isnan(temperature):
         after, happened_after = _stated(tempered(judged.shares, temperature), judged.target, judged.called)
-        _draw_bins(upper, bins_of(after, happened_after, config.level), one.look.colour, "s", "after temperature")
+        bins = bins_of(after, happened_after, patients, config.level)
+        _draw_bins(upper, bins, one.look.colour, "s", "after temperature")
     upper.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     dress(upper, title=plain(f"{one.two_lines}\n{PART_TITLES[part]}, {len(one.rows)} eyes"), y="Share" if first else "")
     upper.title.set_fontsize(SMALL + 0.5)
@@ -107,15 +108,15 @@ def _stated(shares: FloatArray, target: np.ndarray, called: np.ndarray) -> tuple
     return shares.max(axis=1), called == target
 
 
-def bins_of(stated: FloatArray, happened: np.ndarray, level: float) -> list[Bin]:
-    """Bins of equally many eyes by `stated` (N,); equal probabilities share a bin."""
+def bins_of(stated: FloatArray, happened: np.ndarray, patients: pd.Series, level: float) -> list[Bin]:
+    """Bins of equally many eyes of `patients` (N,) by `stated` (N,); equal probabilities share a bin."""
     number = int(np.clip(len(stated) // EYES_A_BIN, 1, MOST_BINS))
     edges = np.unique(np.quantile(stated, np.linspace(0, 1, number + 1)[1:-1]))
     place = np.searchsorted(edges, stated, side="right")
     found = []
     for k in np.unique(place):
         own = place == k
-        low, high = wilson_interval(int(happened[own].sum()), int(own.sum()), level)
+        low, high, _ = proportion_interval(happened[own], patients[own], level)
         found.append(Bin(float(stated[own].mean()), float(happened[own].mean()), low, high))
     return found
 

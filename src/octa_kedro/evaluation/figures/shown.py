@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.estimates import EXACT
 from octa_kedro.evaluation.figures.style import BEST_FLOOR_LOOK, FLOOR_LOOK, Look, network_look
-from octa_kedro.evaluation.names import is_floor, model_titles
+from octa_kedro.evaluation.names import FLOOR, is_floor, model_titles
 from octa_kedro.evaluation.predictions import CLASS_MARK, PARTS, REQUIRED_COLUMNS, detection, require_columns
 from octa_kedro.evaluation.predictions import class_columns as class_columns_of
-from octa_kedro.evaluation.tables import PART_TITLES, PERFECT, format_counts, format_interval, metric_table
+from octa_kedro.evaluation.tables import PART_TITLES, format_counts, format_interval, metric_table
 
 Row = Mapping[Hashable, Any]
 
@@ -31,9 +32,14 @@ class Drawn:
 
     @property
     def two_lines(self) -> str:
-        """The title above a narrow panel: the architecture, or which floor it is, on a line of its own."""
-        first, mark, second = self.title.partition(": " if self.is_floor else " (")
-        return f"{first}{mark.rstrip(' (')}\n{mark.strip(': ')}{second}"
+        """The title above a narrow panel: what stands in brackets, if there is such, has a line of its own."""
+        first, mark, second = self.title.partition(" (")
+        return f"{first}\n{mark.strip()}{second}"
+
+    @property
+    def in_legend(self) -> str:
+        """The title beside networks, where at most one floor is named: the best."""
+        return f"best floor, {self.title.removesuffix(FLOOR)}" if self.is_floor else self.title
 
     @property
     def value(self) -> str:
@@ -41,14 +47,14 @@ class Drawn:
         text = format_interval(self.metric["value"], self.metric["low"], self.metric["high"])
         if np.isnan(self.metric["value"]):
             return f"{text} ({self.metric['reason']})"
-        if self.metric["low"] == self.metric["high"]:
-            return f"{self.metric['value']:.2f} (interval without width)"
+        if np.isnan(self.metric["low"]):
+            return f"{self.metric['value']:.2f} (no interval)"
         return f"{text} exact bound" if is_exact(self.metric) else text
 
 
 def is_exact(metric: Row) -> bool:
     """Whether an interval is the one-sided exact bound of an AUROC of 0 or 1."""
-    return str(metric["reason"]).startswith(PERFECT)
+    return bool(metric["interval"] == EXACT)
 
 
 def present_parts(pooled: pd.DataFrame) -> list[str]:

@@ -107,4 +107,4 @@ def tabulate_comparison(
     from octa_kedro.evaluation.compared import comparison_table, comparison_text
 
     table = comparison_table(entries, metrics)
-    return table, comparison_text(table, comparisons, config)
+    return table, comparison_text(table, comparisons, metrics, config)

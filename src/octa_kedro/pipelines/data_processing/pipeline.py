@@ -1,7 +1,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from octa_kedro.configuration.structure import Structure
-from octa_kedro.pipelines.data_processing import nodes
+from octa_kedro.pipelines.data_processing import figure_nodes, nodes
 
 CONFIG, EXECUTION = "params:processing", "params:execution"
 SETTLED = "processing_settings"  # CONFIG with its grid in numbers
@@ -98,13 +98,13 @@ def _shown(structure: Structure) -> list[Node]:
         ),
         Node(nodes.tabulate_folds, ["splits", "params:splits"], folds, name="tabulate_folds"),
         Node(
-            nodes.draw_contact_sheets,
+            figure_nodes.draw_contact_sheets,
             ["thumbnails", "cohort_table", "quality_table"],
             "contact_sheets",
             name="draw_contact_sheets",
         ),
         Node(
-            nodes.draw_steps,
+            figure_nodes.draw_steps,
             ["source", "screened_cohort", "surfaces", "references", SETTLED, EXECUTION],
             "processing_steps",
             name="draw_steps",

@@ -101,7 +101,7 @@ def tabulate_metrics(
 
     made = predictions.attrs.get("made")
     table = metric_table(predictions, config)
-    blocks = [verdict_text(comparisons, config), "# Metrics\n", format_metric_table(table)]
+    blocks = [verdict_text(comparisons, table, config), "# Metrics\n", format_metric_table(table)]
     blocks += [format_variation(variation), format_calibration(calibration)]
     text = "\n".join(block for block in blocks if block) + (describe_origin(made.made_from) if made else "")
     log.info("metrics:\n%s", text)

@@ -42,6 +42,11 @@ def explain_model(
     layer = Explainer(loaded[0], settled).describe(next(iter(images.values()))())
     if layer["note"]:
         log.warning("maps of %s: %s", model, layer["note"])
+    if evaluation.threshold_rule != "fixed":
+        log.warning(
+            "maps of %s: what counts as called correctly is decided by evaluation.threshold, %g, and not by the "
+            "threshold that rule %s chose", model, evaluation.threshold, evaluation.threshold_rule,
+        )  # fmt: skip
     job = map_job(images, splits, loaded, settled, threshold=evaluation.threshold, surfaces=surfaces)
     return job, {"model": model} | layer
 

@@ -2,6 +2,7 @@ from kedro.pipeline import Node, Pipeline
 
 from octa_kedro.cohort.trainings import place_of
 from octa_kedro.configuration.structure import Structure
+from octa_kedro.pipelines.data_processing import figure_nodes
 from octa_kedro.pipelines.data_processing import nodes as steps
 from octa_kedro.pipelines.data_processing.pipeline import PROCESSED
 from octa_kedro.pipelines.evaluation import nodes as judging
@@ -95,7 +96,7 @@ def _eyes() -> list[Node]:
             name="admit_cohort",
         ),
         Node(
-            steps.draw_contact_sheets,
+            figure_nodes.draw_contact_sheets,
             ["thumbnails", "cohort_table", "quality_table"],
             "contact_sheets",
             name="draw_contact_sheets",

@@ -70,7 +70,7 @@ def read_eyes(
     from octa_kedro.inference.reading import images_for, reading_job
 
     networks = models.take(config)
-    return reading_job(images_for(networks, volumes, enface), networks, explanation, evaluation.threshold)
+    return reading_job(images_for(networks, volumes, enface), networks, explanation, evaluation.stated_threshold())
 
 
 @node_function
@@ -98,7 +98,7 @@ def tabulate_eyes(
     origins = {subject: stored.meta["note"] or "supplied" for subject, stored in surfaces.items()}
     around = Around(reasons_in(quality), origins, patients_in(cohort))
     images = images_for(networks, volumes, enface)
-    table = tabulate(readings, images, networks, around, evaluation.threshold)
+    table = tabulate(readings, images, networks, around, evaluation.stated_threshold())
     after = leave_unless(flow, images, "processing", volumes.failed | enface.failed)
     report = write_report(
         table,

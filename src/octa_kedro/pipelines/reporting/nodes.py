@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from octa_kedro.configuration.config_loader import flatten
 from octa_kedro.configuration.noted import noted_run
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.pipelines.naming import model_of
@@ -96,12 +97,14 @@ def origin_of(
     noted, made = noted_run(), predictions.attrs.get("made")
     read = [(table.attrs.get("made"), table.attrs.get("version", "")) for table in tables]
     read += [(read_seal(file)[0], file.parent.name) for file in figures]
-    words = [f"{name} {value}" for name, value in processing.model_dump(mode="json").items() if value is not None]
+    settings = flatten(processing.model_dump(mode="json"))
+    words = [f"{name} {value}" for name, value in settings.items() if value is not None]
     return Origin(
         changed=None if noted is None else [Changed(*row) for row in noted.changed],
         environment="" if noted is None else noted.environment,
         read=[Read(one.name, version, one.sha256) for one, version in read if one is not None],
         made_from=made.made_from if made is not None else {},
+        source="" if noted is None else noted.source,
         gpu=torch.cuda.get_device_name(0) if torch.cuda.is_available() else "",
         processing="; ".join(words),
     )

@@ -28,7 +28,7 @@ def train_fold(
     *,
     seed: int = 1,
 ) -> tuple[Checkpoint, pd.DataFrame]:
-    """Fit on the fold's training subjects, going on where an interrupted run stopped -> best checkpoint, history.
+    """Fit on the fold's training subjects, resuming an interrupted run -> the kept epoch's checkpoint, history.
 
     `seed` counts the trainings of the fold: 1, 2, ..."""
     from octa_kedro.training.classifier import fit_classifier
@@ -41,7 +41,7 @@ def train_fold(
 def apply_fold(
     images: Mapping[str, Stored], table: pd.DataFrame, checkpoint: Checkpoint, config: TrainingConfig
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The stored best checkpoint -> predictions of validation and held-out subjects, and whom it has seen."""
+    """The stored checkpoint -> predictions of validation and held-out subjects, and whom it has seen."""
     from octa_kedro.training.predict import predict_fold
 
     return predict_fold(images, table, checkpoint, config), checkpoint.card.seen_table()
