@@ -48,6 +48,7 @@ def test_the_report_has_the_evaluation_and_the_shift(judged: Any, mission: tuple
     titles = ("Second cohort beside development cohort", "Shift from the development cohort", "Floors", "Calibration",
               "Subgroups", "Comparisons of all pairs")  # fmt: skip
     assert all(f"\n## {title}\n" in text for title in titles)
+    assert "Names were not compared" in text
     page = next((mission[0] / "data/test/external/second_cohort/reporting/report.html").glob("*/report.html"))
     assert page.read_text().count("data:image/png") >= 9
     shift = judged.load("external_test.shift").set_index("variable")

@@ -35,7 +35,7 @@ from octa_kedro.report.words import counted, metric_words, part_words, two_digit
 TITLE = "Report of the external test"
 FROZEN = (
     "Nothing was fitted to these eyes: the networks of all folds and seeds, the floors, the thresholds and the "
-    "temperatures are those of the development cohort, and no eye of it is among them, by name, patient or image."
+    "temperatures are those of the development cohort."
 )
 JUDGED = "Every eye is judged by the mean of all networks of a model; none of them has seen it."
 SHIFT = "The second cohort against the development cohort: standardised differences, and what differs most."
@@ -52,9 +52,11 @@ def second_cohort_page(
     *,
     origin: Origin,
     config: EvaluationConfig,
+    names_compared: bool,
 ) -> ReportPage:
     """The page of an external test. `facts` of networks are by model (`networks.network_facts`), `figures` are PNG
-    files by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the first cohort."""
+    files by their names in `listed.FIGURES` and ``shift``; `development` is the metric table of the first cohort;
+    `names_compared` says whether eyes of the same name were refused."""
     names = ("flow", "metrics", "comparisons", "calibration", "permutation")
     tables = replace(
         tables,
@@ -69,7 +71,9 @@ def second_cohort_page(
         shift_section(shift, figures, level),
         dimension_section(tables.comparisons, dims, level),
         flow_section(tables.flow),
-        Section("Eyes of the second cohort", [FROZEN], tables=[part_table(tables.splits, parts=False)]),
+        Section(
+            "Eyes of the second cohort", [_strangers(names_compared)], tables=[part_table(tables.splits, parts=False)]
+        ),
         network_section(facts),
         metric_section(tables.metrics, level, judged=JUDGED),
         comparison_section(tables.comparisons, level),
@@ -86,11 +90,25 @@ def second_cohort_page(
     said = verdicts(tables.comparisons, tables.metrics, config)
     return ReportPage(
         title=TITLE,
-        conclusions=[Conclusions([_frozen_words(tables.metrics)]), *said, Conclusions([shift_words(shift)], "Shift")],
+        conclusions=[
+            Conclusions([_frozen_words(tables.metrics), _strangers(names_compared)]),
+            *said,
+            Conclusions([shift_words(shift)], "Shift"),
+        ],
         sections=sections,
         facts=_first_facts(tables, origin),
         headings=("What the external test shows", ""),
         contents=True,
+    )
+
+
+def _strangers(names_compared: bool) -> str:
+    """How it is known that the eyes are of other people."""
+    if names_compared:
+        return "No eye is one of the development cohort: names, patients and images were compared."
+    return (
+        "No image is one of the development cohort. Names were not compared (external_test.same_names is "
+        "other_people): that both cohorts have no person in common is yours to say."
     )
 
 

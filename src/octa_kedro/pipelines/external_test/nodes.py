@@ -161,6 +161,7 @@ def write_report(
     development: pd.DataFrame,
     processing_settings: ProcessingConfig,
     config: EvaluationConfig,
+    external: ExternalConfig,
     **found: Any,
 ) -> tuple[ReportPage, str]:
     """Tables, networks and figures of the second cohort, beside the metrics of the development cohort -> the report,
@@ -176,6 +177,9 @@ def write_report(
     read = [flow, splits, metrics, comparisons, calibration, permutation, biomarkers, predictions, shift, development]
     origin = origin_of([*read, *more.values()], figures.values(), predictions, processing_settings)
     facts = by_model(named(found, FACTS))
-    page = second_cohort_page(tables, facts, figures, shift, development, origin=origin, config=config)
+    compared = external.same_names == "refuse"
+    page = second_cohort_page(
+        tables, facts, figures, shift, development, origin=origin, config=config, names_compared=compared
+    )
     root = next(iter(figures.values())).parents[2]
     return page, page_as_markdown(page, root / "report.md" / "version")

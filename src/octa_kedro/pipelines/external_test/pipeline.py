@@ -203,6 +203,7 @@ def _report(trained: dict[tuple[str, int, int], str]) -> Node:
             "development": _first("evaluation.metrics"),
             "processing_settings": "processing_settings",
             "config": PARAMETERS,
+            "external": EXTERNAL,
             **{f"{nodes.FACTS}{keyword(*one)}": f"{name}.facts" for one, name in trained.items()},
             **{f"{nodes.TABLE}{one.name}": one.name for one in TABLES},
             **{f"{nodes.FIGURE}{one.name}": f"{one.name}_figure" for one in FIGURES},
