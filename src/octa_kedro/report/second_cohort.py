@@ -171,12 +171,13 @@ def shift_section(shift: pd.DataFrame, figures: Mapping[str, Path], level: float
              _three(row["wasserstein"])]
         )  # fmt: skip
     columns = (
-        "what", "variable", "development: mean (sd), n", "second cohort: mean (sd), n",
-        f"standardised difference [{100 * level:g} %]", "KS", "Wasserstein",
+        "what", "variable", "development", "second cohort",
+        f"difference [{100 * level:g} %]", "KS", "Wasserstein",
     )  # fmt: skip
     text = [
-        "Of a word the mean is its share of the eyes. The standardised difference is the second cohort less the "
-        f"development cohort over their common standard deviation; rows whose whole interval lies beyond {LARGE:g} "
+        "Of each cohort: mean (standard deviation), number of eyes; of a word the mean is its share. The "
+        "difference is standardised: the second cohort less the development cohort, over their common standard "
+        f"deviation; rows whose whole interval lies beyond {LARGE:g} "
         "stand out. KS: the largest distance of the two cumulative distributions; Wasserstein: how far values have to "
         "be moved on average, in their own unit. Grey levels are those of processed images; quality is that of all "
         "scans, also of those that were left out for it. With several eyes of a patient the intervals are a little too "
