@@ -1,25 +1,36 @@
 """Input that is wrong or too little, on everything that an evaluation tabulates: refused by the name of what is at
-fault, or NaN with the reason beside it. (Words that are markup or a formula: tests/report/test_hostile_words.py.)"""
+fault, NaN with the reason beside it, or shown as the words they are (pages: tests/report/test_hostile_words.py)."""
 
+import io
 import math
 from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from octa_kedro.datasets.table import TableDataset
 from octa_kedro.errors import DataError, LeakError
 from octa_kedro.evaluation.calibration import calibration_table
 from octa_kedro.evaluation.comparisons import compare_models
 from octa_kedro.evaluation.config import EvaluationConfig
+from octa_kedro.evaluation.figures.confusion import confusion_figure
+from octa_kedro.evaluation.figures.curves import precision_recall_figure, roc_figure
+from octa_kedro.evaluation.figures.decision import decision_figure
+from octa_kedro.evaluation.figures.forest import forest_figure
+from octa_kedro.evaluation.figures.reliability import reliability_figure
+from octa_kedro.evaluation.figures.spread import spread_figure
 from octa_kedro.evaluation.permutation import label_permutation
 from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.subgroups import subgroup_table
 from octa_kedro.evaluation.tables import metric_table
 from octa_kedro.evaluation.variation import variation_table
-from octa_kedro.pipelines.evaluation.nodes import pool_models
+from octa_kedro.pipelines.evaluation.nodes import pool_models, tabulate_metrics
 
 from .builders import gaussian_rows, held_out_rows, prediction_rows
+from .figures.drawing import render
 
 CONFIG = EvaluationConfig(resamples=100)
 
@@ -131,3 +142,47 @@ def test_an_eye_in_both_parts_and_one_with_two_targets_are_named():
         pool_predictions(
             pd.concat([prediction_rows([0, 1], [0.1, 0.2]), prediction_rows([0, 0], [0.1, 0.2], model="b")])
         )
+
+
+@pytest.mark.parametrize("case", ["one class", "one eye a class", "all right"])
+def test_figures_of_too_few_eyes_are_drawn(case: str):
+    rows = prediction_rows(*TOO_LITTLE[case])
+    pooled = pool_predictions(rows)
+    metrics = metric_table(pooled, CONFIG)
+    render(roc_figure(pooled, metrics, CONFIG))
+    render(precision_recall_figure(pooled, metrics, CONFIG))
+    render(decision_figure(pooled, metrics, CONFIG))
+    render(forest_figure(pooled, metrics, CONFIG))
+    render(confusion_figure(pooled, metrics, CONFIG, ("well", "ill")))
+    render(reliability_figure(pooled, metrics, calibration_table(pooled, CONFIG), CONFIG))
+    render(spread_figure(rows, pooled, metrics, CONFIG))
+
+
+MARKUP, FORMULA = "<script>alert(1)</script>", "=HYPERLINK(A1)"
+
+
+def test_a_name_that_is_markup_is_a_word_in_an_svg():
+    pooled = pool_predictions(gaussian_rows(20, 1.0, model=MARKUP))
+    buffer = io.BytesIO()
+    confusion_figure(pooled, metric_table(pooled, CONFIG), CONFIG, (MARKUP, "x")).savefig(buffer, format="svg")
+    tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(buffer.getvalue()).iter()}
+    assert "text" in tags or "path" in tags
+    assert "script" not in tags
+
+
+def test_a_name_that_is_a_formula_is_a_word_in_a_table(tmp_path: Path):
+    table = metric_table(pool_predictions(gaussian_rows(20, 1.0, model=FORMULA)), CONFIG)
+    dataset = TableDataset(filepath=str(tmp_path / "metrics.csv"))
+    dataset.save(table)
+    lines = (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()
+    assert all(line.startswith("'=") for line in lines[1:])
+    assert (dataset.load()["model"] == FORMULA).all()
+
+
+def test_names_that_are_markup_are_words_in_the_text():
+    rows = pd.concat([gaussian_rows(20, shift, model=model) for model, shift in ((MARKUP, 1.0), ("b", 0.5))])
+    pooled = pool_predictions(rows)
+    comparisons, variation = compare_models(pooled, rows, CONFIG), TABLES["variation"](rows)
+    _, text = tabulate_metrics(pooled, comparisons, calibration_table(pooled, CONFIG), variation, CONFIG)
+    assert "<script" not in text
+    assert "&lt;script" in text

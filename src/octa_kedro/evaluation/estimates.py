@@ -47,11 +47,12 @@ def metric_estimates(rows: pd.DataFrame, judged: Judged, config: EvaluationConfi
         seed=config.seed,
         level=config.level,
         prevalence=judged.prevalence,
-    ).set_index("metric")
+    )
+    intervals = {str(row["metric"]): (row["low"], row["high"], row["defined"]) for row in resampled.to_dict("records")}
     shares = proportions(judged)
     found = {}
     for name, metric in all_metrics(judged).items():
-        low, high, defined = resampled.loc[name, ["low", "high", "defined"]]
+        low, high, defined = intervals[name]
         if math.isnan(metric.value):
             found[name] = Estimate(note=metric.reason)
         elif name in shares:
@@ -61,7 +62,7 @@ def metric_estimates(rows: pd.DataFrame, judged: Judged, config: EvaluationConfi
         elif name == "auroc":
             found[name] = _auroc(metric.value, low, high, rows, config)
         else:
-            found[name] = _resampled(metric.value, low, high, int(defined), config)
+            found[name] = _resampled(metric.value, low, high, defined, config)
     return found
 
 

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -103,14 +103,14 @@ def _format_block(block: pd.DataFrame) -> str:
     notes = _notes(records)
     part = block["part"].iloc[0]
     title = f"## {PART_TITLES.get(part, part)} ({_rule(records)})"
-    how = interval_words(block, str)
+    how = _interval_words(block)
     return "\n".join([title, "", markdown_table(lines), "", how, *(["", "\\* Notes:", "", *notes] if notes else [])])
 
 
-def interval_words(rows: pd.DataFrame, named: Callable[[str], str]) -> str:
-    """Which method gave the intervals of which metrics of a metric table, whose names are shown as `named` says."""
+def _interval_words(rows: pd.DataFrame) -> str:
+    """Which method gave the intervals of which metrics."""
     known = rows[rows["interval"] != ""].groupby("interval", sort=False)["metric"].unique()
-    each = [f"{how} ({', '.join(map(named, metrics))})" for how, metrics in known.items()]
+    each = [f"{how} ({', '.join(map(as_text, metrics))})" for how, metrics in known.items()]
     return f"Intervals: {'; '.join(each) or 'none'}."
 
 

@@ -80,8 +80,9 @@ ITEMS = (
          "quality, to show what these alone can do", ("evaluation.floor",)),
     # Evaluation
     Item("Measures of performance", CT, "{metric_names}", ("evaluation.metrics",)),
-    Item("Uncertainty and tests", CT, "{level} % intervals, over patients, {resamples} resamples; DeLong, McNemar and "
-         "bootstrap tests with Holm's correction", ("params:evaluation", "evaluation.comparisons")),
+    Item("Uncertainty and tests", CT, "{level} % intervals that count patients: Wilson for shares, DeLong for AUROC, a "
+         "bootstrap ({resamples} resamples) for the rest; DeLong, McNemar and bootstrap tests with Holm's correction",
+         ("params:evaluation", "evaluation.comparisons")),
     Item("Calibration", T, "Before and after a temperature fitted out of fold", ("evaluation.calibration",)),
     Item("Robustness to other assumptions", C, "Plain floors and labels exchanged at random; {subgroups}",
          ("evaluation.floor", "evaluation.label_permutation")),

@@ -75,7 +75,7 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
         epochs = [int(one["epoch"]) for one in networks]
         lines.append(
             [readable_model(model), architecture_words(first), str(first["input"]), start_words(first),
-             f"{len(networks)}", f"{min(epochs)} to {max(epochs)}", epoch_words(first).partition(": ")[2]]
+             epoch_words(first).partition(": ")[2], f"{len(networks)}", f"{min(epochs)} to {max(epochs)}"]
         )  # fmt: skip
         for one in networks:
             reached = "n/a" if one["reached"] is None else f"{one['reached']:.3f}"
@@ -83,9 +83,9 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
             single.append(
                 [readable_model(model), training_words(one["fold"], one["seed"]), epoch_words(one), reached, counts]
             )
-    columns = ("model", "architecture", "sees", "start weights", "networks", "epochs kept", "rule that chose them")
+    columns = ("model", "architecture", "sees", "start weights", "rule that chose the epoch", "networks", "epochs kept")
     tables = [
-        Table(columns, lines, names=4, prose=True),
+        Table(columns, lines, names=5, prose=True),
         Table(("model", "training", "epoch kept", "its value", "eyes seen"), single, "Single networks", names=5,
               folded=True),
     ]  # fmt: skip

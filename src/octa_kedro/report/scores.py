@@ -1,6 +1,7 @@
 """How well models are: verdict, paired differences, metrics, calibration, floors and label permutation, as sections."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ FIRST = (
 Row = Mapping[Hashable, Any]
 JUDGED = (
     "Out of fold: each development eye is judged by the network that was not trained on it. Held out: eyes that no "
-    "network was trained or chosen on, judged by the mean of all networks of a model."
+    "network was trained or chosen on, judged by the mean of all of a model."
 )
 """Who judged the eyes of each part of an evaluation."""
 NOTHING = "There is one model alone, so nothing is compared; its metrics are below."
@@ -99,7 +100,8 @@ def metric_section(metrics: pd.DataFrame, level: float, judged: str = JUDGED) ->
     for part, rows in own.groupby("part", sort=False):
         tables.append(_by_metric(rows, f"All metrics, {part_words(str(part)).lower()}"))
     text = [
-        f"In brackets: {100 * level:g} % intervals, over patients. {judged} A star refers to the note below the table."
+        f"In brackets: {100 * level:g} % intervals; folded tables say how each was computed. {judged} A star refers to "
+        "the note below the table."
     ]
     return Section("Metrics", text, tables=tables)
 
@@ -109,21 +111,36 @@ def _by_model(rows: pd.DataFrame, metrics: Sequence[str], title: str) -> Table:
     for model, own in rows.groupby("model", sort=False):
         records = {row["metric"]: row for row in own.to_dict("records")}
         counts = next(iter(records.values()))
-        n = f"{counts['n_eyes']} ({counts['n_positive']} positive), {counts['n_patients']} patients"
+        n = f"{counts['n_eyes']} eyes ({counts['n_positive']} positive) of {counts['n_patients']} patients"
         lines.append([readable_model(str(model)), n, *(_cell(records.get(name)) for name in metrics)])
-    return Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2)
+    return _eyes_once(Table(("model", "eyes", *map(metric_words, metrics)), lines, title, notes_words(rows), names=2))
+
+
+def _eyes_once(table: Table) -> Table:
+    """The table with the eyes in its title, and no column of them, where they are the same in all rows."""
+    at = [*table.columns].index("eyes")
+    said = {str(row[at]) for row in table.rows}
+    if len(said) != 1:
+        return table
+    columns, *rows = ([*row[:at], *row[at + 1 :]] for row in (table.columns, *table.rows))
+    title = ", ".join(filter(None, (table.title, *said)))
+    return replace(table, columns=[str(name) for name in columns], rows=rows, title=title, names=table.names - 1)
 
 
 def _by_metric(rows: pd.DataFrame, title: str) -> Table:
     models = list(dict.fromkeys(rows["model"]))
     cells = {(row["model"], row["metric"]): row for row in rows.to_dict("records")}
     lines = [
-        [metric_words(metric), *(_cell(cells.get((model, metric))) for model in models)]
+        [metric_words(metric), *(_cell(cells.get((model, metric))) for model in models), _methods(rows, metric)]
         for metric in dict.fromkeys(rows["metric"])
     ]
     counts = {model: counted(cells[model, rows["metric"].iloc[0]]) for model in models if len(rows)}
-    columns = ("metric", *(f"{readable_model(str(model))}, {counts[model]}" for model in models))
+    columns = ("metric", *(f"{readable_model(str(model))}, {counts[model]}" for model in models), "interval")
     return Table(columns, lines, title, notes_words(rows), folded=True)
+
+
+def _methods(rows: pd.DataFrame, metric: str) -> str:
+    return "; ".join(dict.fromkeys(str(how) for how in rows.loc[rows["metric"] == metric, "interval"] if how)) or "-"
 
 
 def _rule(rows: pd.DataFrame) -> str:
@@ -164,12 +181,17 @@ def _pairs(rows: pd.DataFrame, title: str, level: float, *, folded: bool) -> Tab
             p_words(row["p"]), p_words(row["p_holm"]),
         ]  # fmt: skip
         lines.append([*line, str(row["non_inferior"]) or "n/a", whole(row["eyes_needed"])] if auroc else line)
-    reasons = dict.fromkeys(
-        f"{readable_model(str(row['first']))} and {readable_model(str(row['second']))}: {row['reason']}"
-        for row in rows.to_dict("records")
-        if row["reason"]
-    )
-    return Table(columns, lines, title, "\n".join(reasons), names=3, folded=folded)
+    return _eyes_once(Table(columns, lines, title, _pair_notes(rows), names=3, folded=folded))
+
+
+def _pair_notes(rows: pd.DataFrame) -> str:
+    """A line for each reason, with the pairs that it holds for."""
+    found: dict[str, list[str]] = {}
+    for row in rows.to_dict("records"):
+        if row["reason"]:
+            pair = f"{readable_model(str(row['first']))} and {readable_model(str(row['second']))}"
+            found.setdefault(str(row["reason"]), []).append(pair)
+    return "\n".join(f"{reason[0].upper()}{reason[1:]}: {'; '.join(pairs)}." for reason, pairs in found.items())
 
 
 def calibration_section(calibration: pd.DataFrame, level: float) -> Section:

@@ -10,7 +10,7 @@ import pandas as pd
 from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import PART_TITLES
 
-TEXTS = ("reason", "reasons", "rule", "test", "non_inferior", "step", "left_at")
+TEXTS = ("reason", "reasons", "rule", "interval", "test", "non_inferior", "step", "left_at")
 """Columns of words that may be empty."""
 FLOORS = {
     "depth_profile": "a linear model on the mean brightness at each depth",
