@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from octa_kedro.configuration.catalog_names import require_known_entries
 from octa_kedro.configuration.config_loader import ConfigLoader
-from octa_kedro.configuration.data_root import cohort_root, data_roots, inference_root, use_data_roots
+from octa_kedro.configuration.data_root import cohort_root, data_roots, external_root, inference_root, use_data_roots
 from octa_kedro.configuration.given import Difference, differences, layers_of
 from octa_kedro.configuration.noted import note_run
 from octa_kedro.configuration.parameters import check_parameters, require_base
@@ -104,7 +104,7 @@ class ProjectHooks:
             log.warning("%s", words)
         project, version = Path(run_params["project_path"]), run_params["run_id"]
         require_folder(project / "data")
-        for root in {cohort_root(), inference_root()}:
+        for root in {cohort_root(), inference_root(), external_root()}:
             look_after(project / root, version, [run.version for run in living_runs.living(project)])
         reads = reads_of(pipeline, catalog, load_versions)
         living_runs.begin(project, version, reads, writes_of(pipeline, catalog))

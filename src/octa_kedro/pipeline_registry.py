@@ -6,10 +6,12 @@ from kedro.pipeline import Pipeline
 
 from octa_kedro.configuration.structure import Structure, current_structure
 from octa_kedro.pipelines import (
+    comparison,
     conversion,
     data_processing,
     evaluation,
     explainability,
+    external_test,
     inference,
     phantom,
     pretraining,
@@ -46,6 +48,9 @@ def build_pipelines(structure: Structure) -> dict[str, Pipeline]:
     # On demand: not part of the mission.
     pipelines["conversion"] = conversion.create_pipeline()
     pipelines["inference"] = inference.create_pipeline()
+    pipelines["external_test"] = external_test.create_pipeline(structure)
+    if structure.comparison:
+        pipelines["comparison"] = comparison.create_pipeline(structure)
     if structure.tune:
         pipelines["tuning"] = tuning.create_pipeline(structure)
     return pipelines

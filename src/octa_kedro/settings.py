@@ -3,7 +3,14 @@
 import os
 
 from octa_kedro.configuration.config_loader import ConfigLoader
-from octa_kedro.configuration.data_root import cohort_root, environment_name, inference_root
+from octa_kedro.configuration.data_root import (
+    cohort_root,
+    environment_name,
+    external_root,
+    inference_root,
+    second_pseudonyms,
+    second_source,
+)
 from octa_kedro.configuration.structure import current_folds
 from octa_kedro.hooks import ProjectHooks
 from octa_kedro.running.evidence import EvidenceHooks
@@ -31,6 +38,9 @@ CONFIG_LOADER_ARGS = {
         "octa.environment": environment_name,
         "octa.root": cohort_root,
         "octa.inference": inference_root,
+        "octa.external": external_root,
+        "octa.second_source": second_source,
+        "octa.second_pseudonyms": second_pseudonyms,
     },
     # An environment or a run parameter overrides single keys and leaves their siblings alone.
     "merge_strategy": {"parameters": "soft"},

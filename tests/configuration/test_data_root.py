@@ -58,7 +58,7 @@ def test_a_damaged_claim_is_named(tmp_path: Path, text: str):
         claim_root(tmp_path / "source.json", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["inference", "unlabelled", "05_model_input", "../x", ""])
+@pytest.mark.parametrize("name", ["inference", "external", "unlabelled", "05_model_input", "../x", ""])
 def test_a_cohort_cannot_be_called_like_a_folder_of_its_results(name: str):
     with pytest.raises(ValidationError):
         CohortConfig(name=name, classes=("NORMAL", "DR"))
@@ -94,3 +94,18 @@ def test_a_source_that_was_moved_keeps_its_root(tmp_path: Path, caplog: pytest.L
     (tmp_path / "old").mkdir()
     with pytest.raises(ConfigError):
         claim_root(claim, tmp_path / "old")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "root", "source"),
+    [
+        ({}, "data/test/external/second_cohort", "data/test/01_raw/second_cohort"),
+        ({"external_test": {"path": "/x/clinic/"}}, "data/test/external/clinic", "/x/clinic/"),
+        ({"external_test": {"path": "/x/clinic", "name": "july"}}, "data/test/external/july", "/x/clinic"),
+        ({"external_test": {"path": "/x/Mr_X", "pseudonyms": "t.csv"}}, "data/test/external/second_cohort", "/x/Mr_X"),
+    ],
+)
+def test_an_external_test_has_a_root_and_a_source_of_its_own(parameters: dict, root: str, source: str):
+    found = data_roots("test", parameters)
+    assert (found.external, found.second_source) == (root, source)
+    assert found.cohort == "data/test"

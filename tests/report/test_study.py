@@ -162,7 +162,7 @@ def test_a_listed_table_is_shown_with_its_intervals(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "TABLES", (Listed("subgroups", "By group."),))
     more = pd.DataFrame({"model": ["training_3d"], "group": [MARKUP], "value": [0.5], "low": [0.25], "high": [0.75],
                          "n_eyes": [8], "reason": [float("nan")]})  # fmt: skip
-    (section,) = module._more_tables({"subgroups": module.with_texts(more)})
+    (section,) = module.more_tables({"subgroups": module.with_texts(more)})
     assert section.tables[0].rows == [["3D network", MARKUP, "0.50 [0.25, 0.75]", "8", ""]]
     assert plain_table(more.drop(columns=["low", "high"])).rows[0][2] == "0.5"
 

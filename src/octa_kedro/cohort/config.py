@@ -18,6 +18,17 @@ def disease_word(value: object) -> str:
     return class_word(str(value))
 
 
+def listed_reasons(value: Any) -> Any:
+    """A list of eyes to leave out as a mapping of each to its reason; what is neither is left to be refused."""
+    if value is None:  # what a list or a mapping of another environment can be laid over
+        return {}
+    if isinstance(value, list | tuple):
+        value = dict.fromkeys(value, ON_THE_LIST)
+    if not isinstance(value, dict):
+        return value
+    return {key.strip() if isinstance(key, str) else key: reason for key, reason in value.items()}
+
+
 class ClassConfig(Config):
     """A class and the disease words that belong to it; a bare word is the class of that one disease."""
 
@@ -73,20 +84,14 @@ class CohortConfig(Config):
     def _no_folder_of_a_root(cls, name: str | None) -> str | None:
         if name is not None and (why := unfit_for_files(name)):
             raise ValueError(f"{name} {why}")
-        if name is not None and (name in {"inference", "unlabelled"} or re.match(r"\d\d_", name)):
+        if name is not None and (name in {"inference", "external", "unlabelled"} or re.match(r"\d\d_", name)):
             raise ValueError(f"{name} is the name of a folder within a cohort's results; choose another")
         return name
 
     @field_validator("exclude", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        if value is None:  # what a list or a mapping of another environment can be laid over
-            return {}
-        if isinstance(value, list | tuple):
-            value = dict.fromkeys(value, ON_THE_LIST)
-        if not isinstance(value, dict):
-            return value
-        return {key.strip() if isinstance(key, str) else key: reason for key, reason in value.items()}
+        return listed_reasons(value)
 
     @field_validator("diseases")
     @classmethod

@@ -34,7 +34,7 @@ class Selection:
     flow: pd.DataFrame
 
 
-def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "stop") -> Selection:
+def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "stop", divided: bool = True) -> Selection:
     """Every labelled eye of `source` whose disease is in a class, checked for presence and consistency.
 
     Columns of the table: subject, disease, label (class name), target (class index), field_of_view_mm, width,
@@ -42,9 +42,12 @@ def select_eyes(source: Source, config: CohortConfig, *, on_error: OnError = "st
     completed by the subject). Sorted by subject. DataError names two subjects that have one scan, an unknown disease
     word or, unless such eyes
     are put aside (``on_error="quarantine"``), one whose files are missing or disagree. ConfigError where classes are to
-    be read from the table and it is not sure which is the negative one.
+    be read from the table and it is not sure which is the negative one. Of eyes that are not to be `divided` a column
+    ``split`` says nothing, and is left out.
     """
     labels, config = _labels(source, config)
+    if not divided:
+        labels = labels.drop(columns="split", errors="ignore")
     flow = _flow_of_labels(source, labels, config)
     staying = set(flow.loc[flow["left_at"] == "", "subject"])
     if config.labelled and not staying:

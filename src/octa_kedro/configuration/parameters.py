@@ -8,10 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from octa_kedro.cohort.config import CohortConfig, SplitConfig
 from octa_kedro.config import Config, first_problem
+from octa_kedro.configuration.compared import autoencoder_parameters, derived_parameters
 from octa_kedro.configuration.structure import PARAMETER_GROUPS, Structure
 from octa_kedro.errors import ConfigError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.explain.config import ExplainConfig
+from octa_kedro.external.config import ExternalConfig
 from octa_kedro.inference.config import InferenceConfig
 from octa_kedro.io.millimetres import Anatomy
 from octa_kedro.phantom.config import PhantomConfig
@@ -43,6 +45,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "evaluation": EvaluationConfig,
     "explainability": ExplainConfig,
     "inference": InferenceConfig,
+    "external_test": ExternalConfig,
     "tuning": TuningConfig,
 }
 STRUCTURAL = Structure.model_fields.keys() - GROUPS.keys()
@@ -88,6 +91,30 @@ def require_base(place: object, base: Mapping[str, Any], base_models: Iterable[s
         )
 
 
+def _check_compared(parameters: dict[str, Any], structure: Structure) -> None:
+    """ConfigError for a network of the comparison whose parameters cannot be."""
+    for one in structure.comparison:
+        own = derived_parameters(parameters[one.like], one)
+        kinds: list[tuple[type[BaseModel], dict[str, Any]]] = [(TrainingConfig, own)]
+        if one.pretrained:
+            kinds.append((AutoencoderConfig, autoencoder_parameters(parameters.get("pretraining") or {}, own)))
+        for kind, values in kinds:
+            try:
+                config = kind.model_validate(values)
+            except ValidationError as error:
+                raise ConfigError(f"structure.yml: comparison: {one.name}: {first_problem(error, kind)}") from error
+            if one.pretrained and config.model.family != "resnet":  # type: ignore[attr-defined]
+                raise ConfigError(
+                    f"structure.yml: comparison: {one.name}: only a 3D ResNet has an autoencoder; set start_weights to "
+                    "none"
+                )
+            if config.model.spatial_dims != structure.models[one.like]:  # type: ignore[attr-defined]
+                raise ConfigError(
+                    f"structure.yml: comparison: {one.name}: model.spatial_dims is that of {one.like}, which it is "
+                    "like; choose another model to be like"
+                )
+
+
 def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
     if missing := [name for name in structure.models if name not in parameters]:
         raise ConfigError(f"structure.yml names the model {missing[0]}, but there are no parameters {missing[0]}")
@@ -99,6 +126,7 @@ def _check_structure(parameters: dict[str, Any], structure: Structure) -> None:
         slabs = set(parameters[name].get("slabs") or ()) - set(parameters["processing"].get("slabs") or ())
         if slabs:
             raise ConfigError(f"{name}.slabs: {', '.join(sorted(slabs))} is not among processing.slabs; add it there")
+    _check_compared(parameters, structure)
     for name in structure.tune:
         if "tuning" not in parameters:
             raise ConfigError(f"structure.yml says tune: {name}, but there are no parameters tuning")

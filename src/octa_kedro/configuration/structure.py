@@ -13,6 +13,7 @@ from kedro.framework.project import settings
 from pydantic import Field, ValidationError, model_validator
 
 from octa_kedro.config import Config, first_problem
+from octa_kedro.configuration.compared import PRESETS, ComparedNetwork
 from octa_kedro.errors import ConfigError
 from octa_kedro.identifiers import ONLY_SO, find_alike, shown, unfit_for_files
 from octa_kedro.io.eye_files import has_column, table_of
@@ -34,6 +35,7 @@ PARAMETER_GROUPS = frozenset(
         "evaluation",
         "explainability",
         "inference",
+        "external_test",
         "tuning",
     }
 )
@@ -46,7 +48,8 @@ class Structure(Config):
     `folds` is drawn so many times, and folds are numbered on: 1 .. folds x repeats. Every fold of every classifier is
     trained `seeds` times; there is one pre-training per fold. `models` maps the namespace (and parameter group) of each
     model to its number of spatial dimensions; `explain` lists those that get maps, `tune` those with a search for
-    parameters. With `pretraining` there is an autoencoder per fold.
+    parameters. With `pretraining` there is an autoencoder per fold. `comparison` lists the networks of the pipeline of
+    that name (`compared.ComparedNetwork`), or names one of its presets.
     """
 
     source: Literal["phantom", "octa500", "nifti_folder", "vendor"]
@@ -57,6 +60,38 @@ class Structure(Config):
     models: dict[str, Literal[2, 3]] = Field(min_length=1)
     explain: tuple[str, ...] = ()
     tune: tuple[str, ...] = ()
+    comparison: tuple[ComparedNetwork, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """The name of a preset as its networks, without those that are like a model that there is not."""
+        named = given.get("comparison") if isinstance(given, dict) else None
+        if not isinstance(named, str):
+            return given
+        if named not in PRESETS:
+            raise ValueError(
+                f"comparison: {shown(named)} is no preset; there are {', '.join(PRESETS)}, or write a list"
+            )
+        models = given.get("models") or {}
+        return given | {"comparison": tuple(one for one in PRESETS[named] if one.like in models)}
+
+    @model_validator(mode="after")
+    def _known_entries(self) -> "Structure":
+        names = [one.name for one in self.comparison]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"comparison: {twice[0]} is the name of two networks; rename one")
+        if alike := find_alike(names):
+            raise ValueError(f"comparison: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
+        for one in self.comparison:
+            if one.like not in self.models:
+                raise ValueError(f"comparison: {one.name} is like {one.like}, which is not among the models "
+                                 f"{', '.join(self.models)}")  # fmt: skip
+            if one.pretrained and self.models[one.like] == 2:
+                raise ValueError(
+                    f"comparison: {one.name} is 2D, but an autoencoder is of volumes; set start_weights: none"
+                )
+        return self
 
     @model_validator(mode="after")
     def _known_models(self) -> "Structure":
@@ -70,7 +105,7 @@ class Structure(Config):
                 raise ValueError(f"models: {shown(name)} cannot name a folder; write letters, digits and _ alone")
         if alike := find_alike(names := [*self.models]):
             raise ValueError(f"models: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
-        if clash := self.models.keys() & PARAMETER_GROUPS:
+        if clash := self.models.keys() & {*PARAMETER_GROUPS, "comparison"}:
             raise ValueError(f"models: {', '.join(sorted(clash))} is the name of another parameter group")
         return self
 

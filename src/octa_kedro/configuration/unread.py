@@ -9,7 +9,15 @@ from octa_kedro.configuration.given import Difference
 from octa_kedro.errors import ConfigError
 from octa_kedro.messages.words import nearest
 
-EVERYWHERE = ("source.", "cohort.name", "cohort.labelled", "inference.name", "splits.folds", "splits.repeats")
+EVERYWHERE = (
+    "source.",
+    "cohort.name",
+    "cohort.labelled",
+    "inference.name",
+    "external_test.name",
+    "splits.folds",
+    "splits.repeats",
+)
 """Parameters that are used before any node runs: where scans are, where results lie, how pipelines are built."""
 
 PARAMETERS = "params:"

@@ -120,7 +120,7 @@ class CheckpointDataset(VersionedFile["Checkpoint", "Checkpoint | None"]):
 
         left_out = {*WITHOUT_EFFECT, "device"}
         plain = {key: value for key, value in card.parameters.items() if key not in left_out}
-        model = self.known_as.partition(".")[0]
+        model = self.known_as.rpartition(".fold_")[0] or self.known_as.partition(".")[0]
         return {f"{PARAMETERS}{model}": digest(json.dumps(plain, sort_keys=True).encode())} if model else {}
 
     def _stated_hash(self, path: Path) -> str:

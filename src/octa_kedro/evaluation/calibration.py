@@ -11,7 +11,13 @@ from scipy.optimize import minimize_scalar
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.intervals import percentiles, resample_weights
 from octa_kedro.evaluation.metrics import FloatArray, IntArray
-from octa_kedro.evaluation.predictions import OUT_OF_FOLD, REQUIRED_COLUMNS, patients_behind, require_columns
+from octa_kedro.evaluation.predictions import (
+    FROZEN_TEMPERATURE,
+    OUT_OF_FOLD,
+    REQUIRED_COLUMNS,
+    patients_behind,
+    require_columns,
+)
 from octa_kedro.evaluation.probabilities import ProbabilityMetrics, tempered
 from octa_kedro.evaluation.reasons import undefined_because
 from octa_kedro.evaluation.scores import Judged, judge_rows
@@ -19,6 +25,7 @@ from octa_kedro.evaluation.tables import PART_TITLES, as_text, markdown_table
 
 HOTTEST = 50.0
 """Temperatures are looked for between this and its inverse."""
+NOT_FITTED = "the evaluation of the development cohort has fitted no temperature"
 
 
 @dataclass(frozen=True)
@@ -45,33 +52,45 @@ def fit_temperature(target: IntArray, shares: FloatArray) -> Temperature:
         return float(-np.log(np.maximum(shown, np.finfo(np.float64).tiny)).mean())
 
     found = float(minimize_scalar(loss, bounds=(-widest, widest), method="bounded", options={"xatol": 1e-8}).x)
-    if abs(found) > 0.999 * widest:
-        return Temperature(
-            math.exp(found),
-            "the temperature is at its bound: this is no better than chance",
-        )
-    return Temperature(math.exp(found))
+    return Temperature(math.exp(found), _note_of(math.exp(found)))
+
+
+def _note_of(temperature: float) -> str:
+    if math.isnan(temperature):
+        return NOT_FITTED
+    at_bound = abs(math.log(temperature)) > 0.999 * math.log(HOTTEST)
+    return "the temperature is at its bound: this is no better than chance" if at_bound else ""
 
 
 def calibration_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:
     """Return Brier score, log loss, calibration error, slope and intercept before and after temperature scaling.
 
     Input: the result of `pool_predictions`. One temperature per model is fitted on its out-of-fold rows and applied to
-    both parts. Columns: model, part, metric, temperature, before, before_low, before_high, after, after_low,
-    after_high (percentile intervals over patients, both from the same resamples), n_patients, n_eyes, reason (why a
-    value is NaN, or what to know of it). Slope and intercept (0 and 1 are right, see `weighted_calibration`) exist with
-    two classes alone. Out-of-fold probabilities are one network's, held-out ones the mean of several, which is less
-    certain: one temperature need not fit both.
+    all parts; that of a table with the column `FROZEN_TEMPERATURE` is taken as it is, and nothing is fitted. Columns:
+    model, part, metric, temperature, before, before_low, before_high, after, after_low, after_high (percentile
+    intervals over patients, both from the same resamples), n_patients, n_eyes, reason (why a value is NaN, or what to
+    know of it). Slope and intercept (0 and 1 are right, see `weighted_calibration`) exist with two classes alone.
+    Out-of-fold probabilities are one network's, held-out ones the mean of several, which is less certain: one
+    temperature need not fit both.
     """
     require_columns(pooled, REQUIRED_COLUMNS, "predictions")
-    temperatures: dict[Hashable, Temperature] = {}
-    for model, rows in pooled[pooled["part"] == OUT_OF_FOLD].groupby("model", sort=False):
-        judged = judge_rows(rows, config.threshold)
-        temperatures[model] = fit_temperature(judged.target, judged.shares)
+    temperatures = _temperatures(pooled, config)
     nothing = Temperature(math.nan, "the model has no out-of-fold predictions to fit a temperature on")
     groups = pooled.groupby(["model", "part"], sort=False)
     tables = [_of_group(rows, temperatures.get(model, nothing), config) for (model, _), rows in groups]
     return pd.concat(tables, ignore_index=True)
+
+
+def _temperatures(pooled: pd.DataFrame, config: EvaluationConfig) -> dict[Hashable, Temperature]:
+    if FROZEN_TEMPERATURE in pooled:
+        first = pooled.drop_duplicates("model")[["model", FROZEN_TEMPERATURE]]
+        known = {model: float(value) for model, value in first.itertuples(index=False)}
+        return {model: Temperature(value, _note_of(value)) for model, value in known.items()}
+    temperatures: dict[Hashable, Temperature] = {}
+    for model, rows in pooled[pooled["part"] == OUT_OF_FOLD].groupby("model", sort=False):
+        judged = judge_rows(rows, config.threshold)
+        temperatures[model] = fit_temperature(judged.target, judged.shares)
+    return temperatures
 
 
 def format_calibration(table: pd.DataFrame) -> str:

@@ -210,7 +210,10 @@ def _reason(part: _Part, difference: float, has_width: bool, some_undefined: boo
 
 def _by_fold(by_fold: pd.DataFrame, config: EvaluationConfig) -> list[Row]:
     """Pairs of models by the AUROCs of each fold's validation eyes."""
-    rows = mean_over_seeds(by_fold[by_fold["part"] == OUT_OF_FOLD])
+    validation = by_fold[by_fold["part"] == OUT_OF_FOLD]
+    if validation.empty:  # of a second cohort, whose eyes belong to no fold
+        return []
+    rows = mean_over_seeds(validation)
     folds: Sequence[Any] = sorted(set(rows["fold"]))
     eyes = rows["subject"].nunique()
     validated = rows.groupby(["model", "fold"])["subject"].nunique().mean()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from octa_kedro.cohort.trainings import training_words
 from octa_kedro.io.seals import SHOWN
 
-CHECKPOINT = re.compile(r"(?P<model>\w+)\.fold_(?P<fold>\d+)(\.seed_(?P<seed>\d+))?\.checkpoint")
+CHECKPOINT = re.compile(r"(?P<model>[\w.]+?)\.fold_(?P<fold>\d+)(\.seed_(?P<seed>\d+))?\.checkpoint")
 IMAGES = ("processed_volumes", "enface_maps")
 STARTS = "pretraining"
 
@@ -24,7 +24,7 @@ def describe_origin(made_from: Mapping[str, str]) -> str:
     lines = []
     for model in models:
         own = sorted((seed, fold, made_from[name]) for of, seed, fold, name in found if of == model)
-        who = "start weights of" if model == STARTS else "made by checkpoint"
+        who = "start weights of" if model.split(".")[-1] == STARTS else "made by checkpoint"
         names = (f"{training_words(fold, seed).replace(',', '')} {sha[:SHOWN]}" for seed, fold, sha in own)
         lines.append(f"- {who} {model}: {', '.join(names)}")
     images = ", ".join(f"{name} {made_from[name][:SHOWN]}" for name in IMAGES if name in made_from)

@@ -10,7 +10,11 @@ from octa_kedro.errors import DataError, LeakError
 
 OUT_OF_FOLD = "out_of_fold"
 HELD_OUT = "held_out"
-PARTS = (OUT_OF_FOLD, HELD_OUT)
+EXTERNAL = "external"
+"""The eyes of a second cohort, of which nothing was known before."""
+PARTS = (OUT_OF_FOLD, HELD_OUT, EXTERNAL)
+FROZEN_THRESHOLD, FROZEN_RULE, FROZEN_TEMPERATURE = FROZEN = ("frozen_threshold", "frozen_rule", "frozen_temperature")
+"""Columns of a table whose thresholds and temperatures were settled on other eyes, and are applied as they are."""
 CLASS_MARK = "probability_"
 FLOOR_MARK = "floor_"
 """The names of models that are floors begin so."""
@@ -97,7 +101,7 @@ def patients_behind(table: pd.DataFrame) -> pd.Series:
 def detection(pooled: pd.DataFrame) -> pd.DataFrame:
     """A table of any number of classes as one of two: the first class against all others together."""
     two = pooled.assign(target=(pooled["target"] > 0).astype(int))
-    return two.drop(columns=class_columns(pooled))
+    return two.drop(columns=[*class_columns(pooled), *FROZEN], errors="ignore")
 
 
 def require_same_eyes(pooled: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ from octa_kedro.evaluation.predictions import (
 from octa_kedro.evaluation.scores import AT_PREVALENCE, AT_THRESHOLD, judge_rows
 from octa_kedro.evaluation.thresholds import OPTIMISTIC, Threshold, thresholds_of
 
-PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out"}
+PART_TITLES = {"out_of_fold": "Out of fold", "held_out": "Held out", "external": "Second cohort"}
 
 
 def metric_table(pooled: pd.DataFrame, config: EvaluationConfig) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from octa_kedro.errors import ConfigError, DataError
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.metrics import FloatArray, IntArray
-from octa_kedro.evaluation.predictions import OUT_OF_FOLD, class_columns
+from octa_kedro.evaluation.predictions import FROZEN_RULE, FROZEN_THRESHOLD, OUT_OF_FOLD, class_columns
 
 HIGHEST = "highest probability"
 OPTIMISTIC = "the threshold was chosen on these eyes, so the value is optimistic"
@@ -40,11 +40,15 @@ def thresholds_of(pooled: pd.DataFrame, config: EvaluationConfig) -> dict[str, T
     `config.threshold_rule` is ``fixed`` (`config.threshold`), ``youden`` (the largest sensitivity + specificity, Youden
     1950), ``sensitivity`` (the highest threshold that finds `config.target_sensitivity` of the positive eyes) or
     ``cost`` (the lowest cost, if a missed eye costs `config.cost_ratio` false alarms). All but the first look at the
-    model's out-of-fold rows alone. ConfigError for such a rule with more than two classes, DataError for a model whose
-    out-of-fold rows lack a class.
+    model's out-of-fold rows alone. A table with the columns `FROZEN_THRESHOLD` and `FROZEN_RULE` has its thresholds
+    already: these are taken as they are. ConfigError for such a rule with more than two classes, DataError for a model
+    whose out-of-fold rows lack a class.
     """
     rule = config.threshold_rule
     models = [str(model) for model in dict.fromkeys(pooled["model"])]
+    if FROZEN_RULE in pooled:
+        first = pooled.drop_duplicates("model")[["model", FROZEN_THRESHOLD, FROZEN_RULE]]
+        return {str(model): Threshold(float(value), str(rule)) for model, value, rule in first.itertuples(index=False)}
     if class_columns(pooled):
         if rule != "fixed":
             raise ConfigError(

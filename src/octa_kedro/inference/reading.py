@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from octa_kedro.errors import CheckpointError, ConfigError
+from octa_kedro.errors import ConfigError
 from octa_kedro.explain.config import ExplainConfig
 from octa_kedro.explain.explainer import Explainer
 from octa_kedro.explain.methods import METHODS
@@ -11,11 +11,12 @@ from octa_kedro.explain.recipes import map_key
 from octa_kedro.explain.target import class_index
 from octa_kedro.inference.making import READING, reading_parts
 from octa_kedro.inference.networks import Network
-from octa_kedro.preprocessing.processed_as import REFERENCES, require_processed_as
+from octa_kedro.preprocessing.processed_as import require_processed_as
 from octa_kedro.results.config import ExecutionConfig
 from octa_kedro.results.keys import hash_of
 from octa_kedro.results.recipe import Job, Recipe
 from octa_kedro.results.stored import Stored
+from octa_kedro.training.guard import require_same_references
 
 
 def images_for(
@@ -56,7 +57,7 @@ def reading_job(
     card = networks[0].card
     class_index(config.target_class, card.classes)
     require_processed_as(images, card.processing, who="the checkpoint")
-    _require_same_references(images, networks[0])
+    require_same_references(images, card, str(networks[0].path))
     explainers = [Explainer(network.checkpoint, config) for network in networks]
     precisions = [network.card.parameters.get("precision") for network in networks]
     recipes = {}
@@ -64,15 +65,3 @@ def reading_job(
         key = hash_of(step="reading", map=map_key(explainers, image, config, threshold), precisions=precisions)
         recipes[subject] = Recipe(partial(reading_parts, explainers, threshold, image), {READING: key})
     return Job(recipes, READING, ExecutionConfig(workers=1, on_error="quarantine"), threads=None)
-
-
-def _require_same_references(images: Mapping[str, Stored], network: Network) -> None:
-    familiar = network.card.familiar
-    if familiar is None or network.card.processing.registration.method == "none":
-        return
-    for subject, stored in images.items():
-        if not stored.meta.get(REFERENCES, {}).items() <= familiar.references.items():
-            raise CheckpointError(
-                f"subject {subject}: it was registered to another eye than those that {network.path} was trained on; "
-                "run inference in the environment that trained it"
-            )

@@ -37,19 +37,21 @@ def flow_section(flow: pd.DataFrame) -> Section:
     return Section("Flow of eyes", text, tables=[Table(columns, lines, names=2, strong=strong)])
 
 
-def part_table(splits: pd.DataFrame) -> Table:
-    """Eyes, patients, classes, diseases, fields of view and, where they are known, age and sex of both parts."""
+def part_table(splits: pd.DataFrame, *, parts: bool = True) -> Table:
+    """Eyes, patients, classes, diseases, fields of view and, where they are known, age and sex of both parts, or of all
+    eyes alone."""
     held_out = splits["held_out"].astype(bool)
-    parts = {"development": splits[~held_out], "held out": splits[held_out], "all": splits}
-    rows = [("eyes", [str(len(one)) for one in parts.values()])]
-    rows.append(("patients", [str(len(set(patients_of(one)))) for one in parts.values()]))
+    own = {"development": splits[~held_out], "held out": splits[held_out]} if parts else {}
+    shown = {**own, "all": splits}
+    rows = [("eyes", [str(len(one)) for one in shown.values()])]
+    rows.append(("patients", [str(len(set(patients_of(one)))) for one in shown.values()]))
     for column, words in (("label", "class"), ("disease", "disease"), ("field_of_view_mm", "field of view, mm")):
-        rows += _counts(parts, column, words)
+        rows += _counts(shown, column, words)
     if "age" in splits:
-        rows.append(("age, years: median [quartiles], n", [_quartiles(one["age"]) for one in parts.values()]))
+        rows.append(("age, years: median [quartiles], n", [_quartiles(one["age"]) for one in shown.values()]))
     for column, words in (("sex", "sex"), ("laterality", "side")):
-        rows += _counts(parts, column, words)
-    return Table(("", *parts), [[name, *cells] for name, cells in rows], "Eyes of each part")
+        rows += _counts(shown, column, words)
+    return Table(("", *shown), [[name, *cells] for name, cells in rows], "Eyes of each part" if parts else "")
 
 
 def _counts(parts: Mapping[str, pd.DataFrame], column: str, words: str) -> list[tuple[str, list[str]]]:

@@ -35,7 +35,7 @@ class Read(NamedTuple):
     sha256: str
 
 
-def environment_section(gpu: str, times: Table) -> Section:
+def environment_section(gpu: str, *times: Table) -> Section:
     """Machine, system, versions of the packages that compute, and how long it took."""
     terms = [
         ("Python", platform.python_version()),
@@ -46,7 +46,7 @@ def environment_section(gpu: str, times: Table) -> Section:
     ]
     rows = [[name, _version(name)] for name in PACKAGES]
     text = ["The machine that wrote this report; networks may have been trained on another."]
-    tables = [times, Table(("package", "version"), rows, "Package versions", names=2, folded=True)]
+    tables = [*times, Table(("package", "version"), rows, "Package versions", names=2, folded=True)]
     return Section("Environment, run time and hardware", text, tables=tables, terms=terms)
 
 

@@ -31,6 +31,11 @@ FIRST = (
 )
 """Metrics of the table that is not folded, in their order."""
 Row = Mapping[Hashable, Any]
+JUDGED = (
+    "Out of fold: each development eye is judged by the network that was not trained on it. Held out: eyes that no "
+    "network was trained or chosen on, judged by the mean of all of a model."
+)
+"""Who judged the eyes of each part of an evaluation."""
 NOTHING = "There is one model alone, so nothing is compared; its metrics are below."
 
 
@@ -85,7 +90,7 @@ def _less(row: Row, *, turned: bool) -> list[str]:
     ]  # fmt: skip
 
 
-def metric_section(metrics: pd.DataFrame, level: float) -> Section:
+def metric_section(metrics: pd.DataFrame, level: float, judged: str = JUDGED) -> Section:
     """The networks' metrics: the ones most asked for, and all at a click."""
     own = metrics[~_is_floor(metrics["model"])]
     tables = []
@@ -95,9 +100,8 @@ def metric_section(metrics: pd.DataFrame, level: float) -> Section:
     for part, rows in own.groupby("part", sort=False):
         tables.append(_by_metric(rows, f"All metrics, {part_words(str(part)).lower()}"))
     text = [
-        f"In brackets: {100 * level:g} % intervals; folded tables say how each was computed. Out of fold: each "
-        "development eye is judged by the network that was not trained on it. Held out: eyes that no network was "
-        "trained or chosen on, judged by the mean of all of a model. A star refers to the note below the table."
+        f"In brackets: {100 * level:g} % intervals; folded tables say how each was computed. {judged} A star refers to "
+        "the note below the table."
     ]
     return Section("Metrics", text, tables=tables)
 

@@ -128,7 +128,7 @@ def study_page(
         floor_section(tables.metrics, level),
         permutation_section(tables.permutation, level),
         calibration_section(tables.calibration, level),
-        *_more_tables(tables.more),
+        *more_tables(tables.more),
         Section("Figures", ["Drawn from the predictions of the tables above."], pictures=pictures),
         biomarker_section(tables.biomarkers, tables.splits, config),
         explained_section(explanations),
@@ -173,7 +173,8 @@ def checklist_section(facts: Mapping[str, str]) -> Section:
     return Section("What reviewers ask for", text, tables=[table])
 
 
-def _more_tables(more: Mapping[str, pd.DataFrame]) -> list[Section]:
+def more_tables(more: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """A section for each of `listed.TABLES` that there is."""
     sections = []
     for one in TABLES:
         if one.name in more:

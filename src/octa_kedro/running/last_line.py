@@ -6,15 +6,16 @@ from typing import Any
 from kedro.io import AbstractVersionedDataset
 from kedro.pipeline import Pipeline
 
-REPORT = "report"
+REPORTS = ("report", "external_test.report")
 
 
 def report_written(pipeline: Pipeline, catalog: Any, project: Path) -> Path | None:
     """The file of the report that `pipeline` has written, from the folder of the project where it lies there; None if
     it writes none."""
-    if REPORT not in pipeline.all_outputs():
+    written = [name for name in REPORTS if name in pipeline.all_outputs()]
+    if not written:
         return None
-    dataset = catalog.get(REPORT)
+    dataset = catalog.get(written[-1])
     if not isinstance(dataset, AbstractVersionedDataset):
         return None
     path = Path(dataset._get_load_path())

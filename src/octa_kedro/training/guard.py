@@ -7,8 +7,9 @@ import pandas as pd
 
 from octa_kedro.cohort.columns import patients_of, subjects_of
 from octa_kedro.cohort.leak import require_disjoint
-from octa_kedro.errors import DataError, LeakError
+from octa_kedro.errors import CheckpointError, DataError, LeakError
 from octa_kedro.preprocessing.copies import ALIKE, CANDIDATE, COPY, SAME, compare_stored
+from octa_kedro.preprocessing.processed_as import REFERENCES
 from octa_kedro.preprocessing.sketch import SKETCH, rank_alike
 from octa_kedro.results.stored import Stored
 from octa_kedro.training.checkpoint import CheckpointCard
@@ -129,3 +130,15 @@ def _most_alike(
 def sketches_of(images: Mapping[str, Stored], subjects: Iterable[str]) -> dict[str, str]:
     """The sketch of each of these subjects' images, for a card; of images of earlier versions there is none."""
     return {s: images[s].meta[SKETCH][0] for s in subjects if images[s].meta.get(SKETCH)}
+
+
+def require_same_references(images: Mapping[str, Stored], card: CheckpointCard, network: str) -> None:
+    """CheckpointError for an image that was registered to another eye than those that the `network` was trained on."""
+    if card.familiar is None or card.processing.registration.method == "none":
+        return
+    for subject, stored in images.items():
+        if not stored.meta.get(REFERENCES, {}).items() <= card.familiar.references.items():
+            raise CheckpointError(
+                f"subject {subject}: it was registered to another eye than those that {network} was trained on; "
+                "run in the environment that trained it"
+            )

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from octa_kedro.errors import DataError
 from octa_kedro.evaluation.figures.style import COLOURS, SMALL, TEXT, dress, entitle, sheet
-from octa_kedro.evaluation.predictions import PARTS
+from octa_kedro.evaluation.predictions import HELD_OUT, OUT_OF_FOLD, PARTS
 from octa_kedro.evaluation.tables import PART_TITLES
 from octa_kedro.io.volume import PlaneStack, Volume
 from octa_kedro.panels import plain
@@ -37,12 +37,14 @@ def errors_figure(
     titles: Mapping[str, str],
     *,
     on_error: OnError = "stop",
+    judged: Sequence[str] = (OUT_OF_FOLD, HELD_OUT),
 ) -> Figure:
     """Return a row per eye, the A_PART worst of each part of `mistakes.error_table`: the middle B-scan with its
     surfaces, the en-face maps (where there are none: the mean over depth), and label, call and quality in words.
 
     `images` are stored processed volumes by subject, `maps` and `surfaces` may lack an eye; `titles` are readable names
-    of models. An eye whose files cannot be read stops the drawing, or is left out with a warning (`on_error`).
+    of models; `judged` are the parts that there are. An eye whose files cannot be read stops the drawing, or is left
+    out with a warning (`on_error`).
     """
     parts = [part for part in PARTS if len(errors) and (errors["part"] == part).any()]
     shown = [row for part in parts for row in errors[errors["part"] == part].head(A_PART).to_dict("records")]
@@ -69,14 +71,14 @@ def errors_figure(
         f"The {A_PART} eyes of each part to whose true class the network gave the least probability, of those that it "
         "called wrong; p: probability that it gave to what is wrong. Left: B-scan through the middle of the eye, depth "
         "stretched, orange: surfaces; dashed: where it lies. Axes in mm. Grey levels: each picture its own, white from "
-        f"the 99.5th percentile on.{_without_errors(errors, parts)}",
+        f"the 99.5th percentile on.{_without_errors(judged, parts)}",
     )
     return figure
 
 
-def _without_errors(errors: pd.DataFrame, parts: Sequence[str]) -> str:
+def _without_errors(judged: Sequence[str], parts: Sequence[str]) -> str:
     """Which parts have nothing to show."""
-    return "".join(f" {PART_TITLES[part]}: no eye was called wrong." for part in PARTS if part not in parts)
+    return "".join(f" {PART_TITLES[part]}: no eye was called wrong." for part in judged if part not in parts)
 
 
 def _nothing_wrong(some: bool) -> Figure:

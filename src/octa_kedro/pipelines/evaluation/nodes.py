@@ -147,9 +147,18 @@ def draw_errors(
 ) -> Figure:
     """The worst errors of each part: B-scan, en-face maps, and what is known of the eye."""
     from octa_kedro.evaluation.figures.gallery import errors_figure
+    from octa_kedro.evaluation.figures.shown import present_parts
     from octa_kedro.evaluation.names import model_titles
 
-    return errors_figure(errors, images, maps, surfaces, model_titles(predictions), on_error=execution.on_error)
+    return errors_figure(
+        errors,
+        images,
+        maps,
+        surfaces,
+        model_titles(predictions),
+        on_error=execution.on_error,
+        judged=present_parts(predictions),
+    )
 
 
 @node_function

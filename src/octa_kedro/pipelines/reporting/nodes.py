@@ -56,33 +56,35 @@ def write_report(
     from octa_kedro.report.markdown import page_as_markdown
     from octa_kedro.report.study import Networks, Tables, study_page
 
-    figures = _named(found, FIGURE)
-    drawn, digests, pages = _named(found, DRAWN), _named(found, DIGEST), _named(found, PAGE)
-    more = _named(found, TABLE)
+    figures = named(found, FIGURE)
+    drawn, digests, pages = named(found, DRAWN), named(found, DIGEST), named(found, PAGE)
+    more = named(found, TABLE)
     tables = Tables(flow, splits, metrics, comparisons, calibration, permutation, biomarkers, more)
     networks = Networks(
-        _by_model(_named(found, "facts__")), _by_model(_named(found, "history__")), drawn, _named(found, "seen__")
+        by_model(named(found, "facts__")), by_model(named(found, "history__")), drawn, named(found, "seen__")
     )
     explained = {model: (digest, pages[model]) for model, digest in digests.items() if digest and pages.get(model)}
     read = [flow, splits, metrics, comparisons, calibration, permutation, biomarkers, predictions, *more.values()]
-    origin = _origin(read, [*figures.values(), *drawn.values()], predictions, processing_settings)
+    origin = origin_of(read, [*figures.values(), *drawn.values()], predictions, processing_settings)
     page = study_page(tables, networks, figures, explained, origin=origin, config=config)
     root = next(iter([*figures.values(), *drawn.values()])).parents[2]
     return page, page_as_markdown(page, root / "report.md" / "version")
 
 
-def _named(found: Mapping[str, Any], mark: str) -> dict[str, Any]:
+def named(found: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    """Those of the keywords `found` that begin with `mark`, without it."""
     return {key.removeprefix(mark): value for key, value in found.items() if key.startswith(mark)}
 
 
-def _by_model(of_networks: Mapping[str, Any]) -> dict[str, list[Any]]:
+def by_model(of_networks: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What is known of networks (keywords of `keyword`), as a list for each model."""
     found: dict[str, list[Any]] = {}
     for key, value in of_networks.items():
         found.setdefault(model_of(key), []).append(value)
     return found
 
 
-def _origin(
+def origin_of(
     tables: Iterable[pd.DataFrame], figures: Iterable[Path], predictions: pd.DataFrame, processing: ProcessingConfig
 ) -> Origin:
     """What the process and the seals of what was read tell."""
