@@ -14,7 +14,8 @@ from octa_kedro.evaluation.predictions import pool_predictions
 from octa_kedro.evaluation.tables import metric_table
 from octa_kedro.report.networks import network_facts
 from octa_kedro.report.page import ReportPage
-from octa_kedro.report.study import Networks, Origin, Tables, study_page
+from octa_kedro.report.study import study_page
+from octa_kedro.report.study_data import Networks, Origin, Tables
 from tests.evaluation.builders import gaussian_rows
 
 CONFIG = EvaluationConfig(resamples=100)

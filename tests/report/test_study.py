@@ -19,7 +19,7 @@ from octa_kedro.report.networks import epoch_words
 from octa_kedro.report.origin import Changed, Read
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.plain_table import plain_table
-from octa_kedro.report.study import Origin
+from octa_kedro.report.study_data import Origin
 from tests.conftest import ROOT
 from tests.report.links import links_of
 from tests.report.studies import CARD, facts, seen, splits, study, tables
@@ -46,7 +46,7 @@ def test_the_verdict_comes_first_with_the_floor_before_the_networks(text):
 
 
 def test_the_difference_of_dimensions_is_3d_less_2d_whatever_their_order(tmp_path):
-    from octa_kedro.report.scores import dimension_section
+    from octa_kedro.report.pairs import dimension_section
 
     table = tables().comparisons
     swapped = table.assign(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from octa_kedro.cohort.columns import patients_of
 from octa_kedro.evaluation.config import EvaluationConfig
-from octa_kedro.evaluation.names import readable_model
+from octa_kedro.evaluation.names import is_floor, readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
 from octa_kedro.external.shift_figure import LARGE
@@ -18,19 +18,12 @@ from octa_kedro.report.listed import FIGURES
 from octa_kedro.report.networks import network_section
 from octa_kedro.report.origin import environment_section, parameter_section, version_section
 from octa_kedro.report.page import ReportPage
-from octa_kedro.report.scores import (
-    FIRST,
-    calibration_section,
-    comparison_section,
-    dimension_section,
-    floor_section,
-    metric_section,
-    permutation_section,
-    verdicts,
-)
+from octa_kedro.report.pairs import comparison_section, dimension_section, verdicts
+from octa_kedro.report.scores import FIRST, calibration_section, floor_section, metric_section, permutation_section
 from octa_kedro.report.sections import Conclusions, Picture, Section, Table
-from octa_kedro.report.study import SOURCES, Origin, Tables, more_tables
-from octa_kedro.report.words import counted, metric_words, part_words, two_digits, with_texts
+from octa_kedro.report.study import more_tables
+from octa_kedro.report.study_data import SOURCES, Origin, Tables
+from octa_kedro.report.words import are_floors, counted, metric_words, part_words, two_digits, with_texts
 
 TITLE = "Report of the external test"
 FROZEN = (
@@ -62,7 +55,7 @@ def second_cohort_page(
         tables,
         **{name: with_texts(getattr(tables, name)) for name in names},
         more={name: with_texts(table) for name, table in tables.more.items()},
-    )  # fmt: skip
+    )
     level = config.level
     dims = {model: int(own[0]["spatial_dims"]) for model, own in facts.items()}
     pictures = [Picture(figures[one.name], one.words, diagram=True) for one in FIGURES if one.name in figures]
@@ -125,18 +118,16 @@ def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
 
 def _frozen_words(metrics: pd.DataFrame) -> str:
     rows = metrics.drop_duplicates("model").to_dict("records")
-    rules = dict.fromkeys(str(Threshold(row["threshold"], row["rule"])) for row in rows if not _is_floor(row))
+    rules = dict.fromkeys(
+        str(Threshold(row["threshold"], row["rule"])) for row in rows if not is_floor(str(row["model"]))
+    )
     return f"{FROZEN} The calls are by {', '.join(rules)}."
-
-
-def _is_floor(row: Mapping[Any, Any]) -> bool:
-    return str(row["model"]).startswith("floor_")
 
 
 def beside_section(second: pd.DataFrame, development: pd.DataFrame, level: float) -> Section:
     """The main metrics of each network on the second cohort, and beside them on the development cohort."""
     both = pd.concat([second, development], ignore_index=True)
-    own = both[~both["model"].astype(str).str.startswith("floor_")]
+    own = both[~are_floors(both["model"])]
     lines = []
     for model in dict.fromkeys(own["model"]):
         for metric in (name for name in FIRST if name in set(own["metric"])):

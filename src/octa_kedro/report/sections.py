@@ -1,7 +1,7 @@
 """What a page of results is made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -63,3 +63,14 @@ class Section:
     pictures: Sequence[Picture] = ()
     tables: Sequence[Table] = ()
     terms: Sequence[tuple[str, str]] = ()
+
+
+def eyes_once(table: Table) -> Table:
+    """The table with the eyes in its title, and no column of them, where they are the same in all rows."""
+    at = [*table.columns].index("eyes")
+    said = {str(row[at]) for row in table.rows}
+    if len(said) != 1:
+        return table
+    columns, *rows = ([*row[:at], *row[at + 1 :]] for row in (table.columns, *table.rows))
+    title = ", ".join(filter(None, (table.title, *said)))
+    return replace(table, columns=[str(name) for name in columns], rows=rows, title=title, names=table.names - 1)

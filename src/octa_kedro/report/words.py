@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from octa_kedro.evaluation.names import readable_model
-from octa_kedro.evaluation.tables import PART_TITLES
+from octa_kedro.evaluation.names import is_floor, readable_model
+from octa_kedro.evaluation.tables import PART_TITLES, format_interval
 
 TEXTS = ("reason", "reasons", "rule", "interval", "test", "non_inferior", "step", "left_at")
 """Columns of words that may be empty."""
@@ -95,3 +95,19 @@ def two_digits(number: float) -> str:
 def whole(number: float) -> str:
     """12 345, or n/a."""
     return "n/a" if math.isnan(number) else f"{number:,.0f}"
+
+
+def are_floors(models: pd.Series) -> "pd.Series[bool]":
+    """Which models are floors."""
+    return models.astype(str).map(is_floor).astype(bool)
+
+
+def with_level(word: str, level: float) -> str:
+    """difference -> difference [95 %], the head of a column of intervals."""
+    return f"{word} [{100 * level:g} %]"
+
+
+def signed(value: float, low: float, high: float) -> str:
+    """+0.12 [-0.07, 0.33]."""
+    text = format_interval(value, low, high)
+    return f"+{text}" if value > 0 else text

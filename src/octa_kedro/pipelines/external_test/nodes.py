@@ -169,7 +169,7 @@ def write_report(
     from octa_kedro.pipelines.reporting.nodes import by_model, named, origin_of
     from octa_kedro.report.markdown import page_as_markdown
     from octa_kedro.report.second_cohort import second_cohort_page
-    from octa_kedro.report.study import Tables
+    from octa_kedro.report.study_data import Tables
 
     figures: dict[str, Path] = named(found, FIGURE)
     more = named(found, TABLE)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from octa_kedro.preprocessing.config import ProcessingConfig
     from octa_kedro.report.page import ReportPage
-    from octa_kedro.report.study import Origin
+    from octa_kedro.report.study_data import Origin
     from octa_kedro.training.checkpoint import Checkpoint
 
 OF_NETWORKS = ("facts", "history", "seen")
@@ -54,7 +54,8 @@ def write_report(
 ) -> tuple[ReportPage, str]:
     """Tables, networks, figures and, where there are, explanations -> the report, and the same as Markdown."""
     from octa_kedro.report.markdown import page_as_markdown
-    from octa_kedro.report.study import Networks, Tables, study_page
+    from octa_kedro.report.study import study_page
+    from octa_kedro.report.study_data import Networks, Tables
 
     figures = named(found, FIGURE)
     drawn, digests, pages = named(found, DRAWN), named(found, DIGEST), named(found, PAGE)
@@ -92,7 +93,7 @@ def origin_of(
 
     from octa_kedro.io.seals import read_seal
     from octa_kedro.report.origin import Changed, Read
-    from octa_kedro.report.study import Origin
+    from octa_kedro.report.study_data import Origin
 
     noted, made = noted_run(), predictions.attrs.get("made")
     read = [(table.attrs.get("made"), table.attrs.get("version", "")) for table in tables]
