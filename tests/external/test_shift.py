@@ -76,3 +76,9 @@ def test_every_kind_of_variable_is_compared():
     assert "signal, dB +7.7" in shift_words(table.reset_index())
     figure = shift_figure(variables, table.reset_index(), 0.95)
     assert len(figure.get_axes()) == 5
+
+
+def test_numbers_that_differ_in_their_last_digits_have_no_spread():
+    noisy = numbers(0.0078125, math.nextafter(0.0078125, 1))
+    row = shift_table([Variable(QUALITY, "spacing", noisy, numbers(0, 0))], 0.95).iloc[0]
+    assert row[["development_sd", "second_sd"]].tolist() == [0, 0]

@@ -104,7 +104,8 @@ def _deviation(values: Values, *, share: bool) -> float:
     if share:
         p = float(values.mean())
         return math.sqrt(p * (1 - p))
-    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    return 0.0 if spread <= 1e-12 * float(np.abs(values).max()) else spread  # equal numbers, but for their last digits
 
 
 def compared_variables(development: Eyes, second: Eyes) -> list[Variable]:
