@@ -17,8 +17,9 @@ from octa_kedro.training.checkpoint import CheckpointCard
 log = logging.getLogger(__name__)
 
 TRAINING, VALIDATION, PRETRAINING = "training", "validation", "pretraining"
-COMPARED = 8
-"""Images, the most alike by their sketches, that one is compared with as a whole; an eye has hardly more copies."""
+COMPARED, NAMED = 8, 5
+"""Images, the most alike by their sketches, that one is compared with as a whole (an eye has hardly more copies); eyes
+that one warning names."""
 
 
 def patients_in(table: pd.DataFrame) -> dict[str, str]:
@@ -99,17 +100,24 @@ def _learnt_copies(
     """Validation and held-out eyes that are near copies of those with the sketches `learnt`, with the names of these;
     see `require_images_unseen`."""
     copies: dict[str, str] = {}
+    fold, alike = int(table["fold"].iloc[0]), []
     for subject in (*subjects_of(table, "validation"), *subjects_of(table, "held_out")):
         other, correlation = _most_alike(images, subject, learnt, patients)
         if correlation < ALIKE:
             continue
-        words = f"fold {int(table['fold'].iloc[0])}: the image of {subject} is that of {other}, which was seen by"
+        words = f"fold {fold}: the image of {subject} is that of {other}, which was seen by"
         if correlation >= SAME:
             raise LeakError(f"{words} {learner}; take one of them out of the table, and train again")
         if correlation >= COPY:
             copies[subject] = other
-        counts = "no metric counts it" if correlation >= COPY else "it counts, as it may be another eye"
-        log.warning("%s %s, or nearly so (correlation %.2f); %s", words, learner, correlation, counts)
+            log.warning("%s %s, or nearly so (correlation %.2f); no metric counts it", words, learner, correlation)
+        else:
+            alike.append(f"{subject} that of {other}, correlation {correlation:.2f}")
+    if alike:
+        log.warning(
+            "fold %d: %d images are like ones that were seen by %s; they count, as they may be of other eyes (%s%s)",
+            fold, len(alike), learner, "; ".join(alike[:NAMED]), "; ..." if len(alike) > NAMED else "",
+        )  # fmt: skip
     return copies
 
 
