@@ -9,20 +9,22 @@ import pytest
 import yaml
 
 from octa_kedro.configuration.parameters import GROUPS
+from octa_kedro.evaluation.predictions import pool_predictions
+from octa_kedro.evaluation.variation import variation_table
 from octa_kedro.report import checklists
-from octa_kedro.report import study as module
 from octa_kedro.report.eyes_and_splits import common_patients
-from octa_kedro.report.listed import Listed
+from octa_kedro.report.groups import subgroup_section, variation_section
 from octa_kedro.report.markdown import page_as_markdown
 from octa_kedro.report.model_card import model_card
 from octa_kedro.report.networks import epoch_words
 from octa_kedro.report.origin import Changed, Read
 from octa_kedro.report.page import ReportPage
-from octa_kedro.report.plain_table import plain_table
 from octa_kedro.report.study_data import Origin
+from octa_kedro.report.words import with_texts
 from tests.conftest import ROOT
+from tests.evaluation.builders import gaussian_rows
 from tests.report.links import links_of
-from tests.report.studies import CARD, facts, seen, splits, study, tables
+from tests.report.studies import CARD, CONFIG, facts, seen, splits, study, tables
 from tests.report.test_explanation import text_of
 from tests.report.test_hostile_words import HOSTILE, tags
 
@@ -158,13 +160,26 @@ def test_every_topic_is_answered_in_the_report(text):
     assert "6 of 7 eyes take part" in text
 
 
-def test_a_listed_table_is_shown_with_its_intervals(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "TABLES", (Listed("subgroups", "By group."),))
-    more = pd.DataFrame({"model": ["training_3d"], "group": [MARKUP], "value": [0.5], "low": [0.25], "high": [0.75],
-                         "n_eyes": [8], "reason": [float("nan")]})  # fmt: skip
-    (section,) = module.more_tables({"subgroups": module.with_texts(more)})
-    assert section.tables[0].rows == [["3D network", MARKUP, "0.50 [0.25, 0.75]", "8", ""]]
-    assert plain_table(more.drop(columns=["low", "high"])).rows[0][2] == "0.5"
+def test_a_subgroup_is_a_row_and_a_small_one_is_marked():
+    about = {"model": "training_3d", "part": "held_out", "group": "sex", "n_eyes": 8, "n_positive": 5}
+    rows = [
+        about | {"level": MARKUP, "metric": "auroc", "value": 0.5, "low": 0.25, "high": 0.75, "small": True},
+        about | {"level": MARKUP, "metric": "sensitivity", "value": 1.0, "low": 0.5, "high": 1.0, "small": False},
+    ]
+    floor = {**rows[0], "model": "floor_majority"}
+    (table,) = subgroup_section(pd.DataFrame([*rows, floor])).tables
+    assert table.rows == [[f"sex: {MARKUP}", "8 (5 positive)", "0.50 [0.25, 0.75] *", "1.00 [0.50, 1.00]"]]
+    assert table.note.startswith("* Fewer than 10 patients")
+
+
+def test_variation_is_a_row_for_each_network_and_says_what_is_not_known():
+    single = gaussian_rows(30, 1.0)
+    repeats = dict.fromkeys(map(int, single["fold"]), 1)
+    section = variation_section(with_texts(variation_table(pool_predictions(single), single, repeats, CONFIG)))
+    (row,) = [row for row in section.tables[0].rows if row[1] == "AUROC"]
+    assert re.fullmatch(r"1: 0\.\d\d \[0\.\d\d, 0\.\d\d\]", row[3])
+    assert row[-2] == "n/a"
+    assert "every fold was trained with one seed" in section.tables[0].note
 
 
 def test_a_model_card_says_what_for_of_whom_how_good_and_made_from_what():

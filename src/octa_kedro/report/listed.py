@@ -1,4 +1,4 @@
-"""The figures and tables of an evaluation that its report shows. To show one more, add its line here."""
+"""The figures and further tables of an evaluation that its report shows. To show one more, add its line here."""
 
 from typing import NamedTuple
 
@@ -22,8 +22,5 @@ FIGURES = (
     Listed("spread", "What single trainings reach, beside the mean of all."),
     Listed("errors", "The worst errors: probability on the wrong side, with image and quality."),
 )
-TABLES: tuple[Listed, ...] = (
-    Listed("subgroups", "Subgroups. Those with few eyes have a note instead of a claim."),
-    Listed("variation", "What a result depends on: the choice of eyes, the division into folds, the seed."),
-)
-"""Tables in plain columns; of columns x, x_low and x_high, or value, low and high, one cell is made."""
+TABLES = ("subgroups", "variation")
+"""Each has a section of its own (`study.MORE`)."""

@@ -13,18 +13,19 @@ from octa_kedro.evaluation.names import readable_model
 from octa_kedro.report.checklists import answered
 from octa_kedro.report.explained import explained_section
 from octa_kedro.report.eyes_and_splits import LEAK, biomarker_section, common_patients, flow_section, split_section
+from octa_kedro.report.groups import subgroup_section, variation_section
 from octa_kedro.report.listed import FIGURES, TABLES
 from octa_kedro.report.networks import network_section, time_table
 from octa_kedro.report.origin import environment_section, parameter_section, version_section
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.pairs import comparison_section, dimension_section, verdicts
-from octa_kedro.report.plain_table import plain_table
 from octa_kedro.report.scores import calibration_section, floor_section, metric_section, permutation_section
 from octa_kedro.report.sections import Picture, Section, Table
 from octa_kedro.report.study_data import SOURCES, Networks, Origin, Tables
 from octa_kedro.report.study_facts import study_facts
 from octa_kedro.report.words import with_texts
 
+MORE = {"subgroups": subgroup_section, "variation": variation_section}
 HISTORY = "Loss, and validation AUROC, of each fold over epochs; the kept epoch is marked, by the rule in the table."
 
 
@@ -110,9 +111,4 @@ def checklist_section(facts: Mapping[str, str]) -> Section:
 
 def more_tables(more: Mapping[str, pd.DataFrame]) -> list[Section]:
     """A section for each of `listed.TABLES` that there is."""
-    sections = []
-    for one in TABLES:
-        if one.name in more:
-            title = one.name.replace("_", " ").capitalize()
-            sections.append(Section(title, [one.words], tables=[plain_table(more[one.name])]))
-    return sections
+    return [MORE[name](more[name]) for name in TABLES if name in more]

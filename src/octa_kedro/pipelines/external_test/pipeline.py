@@ -205,7 +205,7 @@ def _report(trained: dict[tuple[str, int, int], str]) -> Node:
             "config": PARAMETERS,
             "external": EXTERNAL,
             **{f"{nodes.FACTS}{keyword(*one)}": f"{name}.facts" for one, name in trained.items()},
-            **{f"{nodes.TABLE}{one.name}": one.name for one in TABLES},
+            **{f"{nodes.TABLE}{name}": name for name in TABLES},
             **{f"{nodes.FIGURE}{one.name}": f"{one.name}_figure" for one in FIGURES},
             f"{nodes.FIGURE}shift": "shift_figure",
         },

@@ -41,7 +41,7 @@ def _read(structure: Structure, trained: dict[str, str]) -> dict[str, str]:
         **tables,
         "config": PARAMETERS,
         **{f"{what}__{key}": f"{name}.{what}" for key, name in trained.items() for what in nodes.OF_NETWORKS},
-        **{f"{nodes.TABLE}{one.name}": f"evaluation.{one.name}" for one in TABLES},
+        **{f"{nodes.TABLE}{name}": f"evaluation.{name}" for name in TABLES},
         **{f"{nodes.FIGURE}{one.name}": f"evaluation.{one.name}_figure" for one in FIGURES},
         **{f"{nodes.DRAWN}{model}": f"evaluation.{model}.history_figure" for model in structure.models},
         **{f"{nodes.DIGEST}{model}": f"explainability.{model}.digest" for model in explained},
