@@ -39,16 +39,16 @@ def part_verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: Eval
     """
     pairs = comparisons[comparisons["metric"] == "auroc"]
     aurocs = metrics[metrics["metric"].isin(AUROCS)]
-    found = [
+    return [
         _of_part(str(part), pairs[pairs["part"] == part], rows, config)
         for part, rows in aurocs.groupby("part", sort=False)
     ]
-    return [one for one in found if one.beside_plain or one.of_pairs]
 
 
 def verdict_text(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> str:
     """Return `part_verdicts` as Markdown, a paragraph per part; an empty text where there is nothing to say."""
-    blocks = [_as_markdown(one) for one in part_verdicts(comparisons, metrics, config)]
+    found = part_verdicts(comparisons, metrics, config)
+    blocks = [_as_markdown(one) for one in found if one.beside_plain or one.of_pairs]
     return "\n".join(["# What the comparison shows\n", *blocks]) if blocks else ""
 
 

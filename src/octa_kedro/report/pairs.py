@@ -8,7 +8,8 @@ import pandas as pd
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.predictions import FLOOR_MARK
-from octa_kedro.evaluation.verdict import part_verdicts
+from octa_kedro.evaluation.tables import format_interval
+from octa_kedro.evaluation.verdict import AUROCS, part_verdicts
 from octa_kedro.report.sections import Conclusions, Section, Table, eyes_once
 from octa_kedro.report.words import (
     are_floors,
@@ -28,16 +29,28 @@ NOTHING = "There is one model alone, so nothing is compared; its metrics are bel
 
 
 def verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: EvaluationConfig) -> list[Conclusions]:
-    """The verdict of held-out eyes, then that of out-of-fold ones; in each the floors come before the pairs of
-    networks. How each network stands beside each floor is in the table of all pairs."""
+    """The verdict of held-out eyes, then that of out-of-fold ones; in each the networks' AUROCs come first, and the
+    floors before the pairs of networks. How each network stands beside each floor is in the table of all pairs."""
     models = [*comparisons["first"], *comparisons["second"]]
     found = sorted(part_verdicts(comparisons, metrics, config), key=lambda one: one.part != "held_out")
     said = []
     for one in found:
         pairs = [words for words in one.of_pairs if FLOOR_MARK not in words]
         sentences = [_sentence(with_readable(words, models)) for words in (*one.beside_plain, *pairs)]
+        sentences.insert(0, _aurocs(metrics[metrics["part"] == one.part], config.level))
+        if comparisons.empty:
+            sentences.append(NOTHING)
         said.append(Conclusions(sentences, f"{part_words(one.part)}, {one.n_eyes} eyes of {one.n_patients} patients"))
-    return said or [Conclusions([NOTHING])]
+    return said
+
+
+def _aurocs(metrics: pd.DataFrame, level: float) -> str:
+    """The networks' AUROCs with their intervals, as one sentence."""
+    rows = metrics[metrics["metric"].isin(AUROCS) & ~are_floors(metrics["model"])].to_dict("records")
+    values = [
+        f"{readable_model(str(row['model']))} {format_interval(row['value'], row['low'], row['high'])}" for row in rows
+    ]
+    return f"AUROC [{100 * level:g} % interval]: {', '.join(values)}."
 
 
 def _sentence(words: str) -> str:
