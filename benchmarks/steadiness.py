@@ -47,6 +47,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "sam": {"sam": 0.05, "epochs": 0.6},  # a step takes twice the time
     "batch_8": {"batch_size": 8},
     "mixup": {"mixup": 0.4},
+    "augment": {"augmentation": {"rotation": 20.0, "gamma": 0.3, "noise": 0.03, "brightness": 0.3}},
 }
 KEPT: dict[str, dict[str, Any]] = {
     "": {},
