@@ -21,6 +21,8 @@ Given = str | int | float | bool
 INVISIBLE = "Cf"
 """The Unicode category of zero-width spaces, joiners, byte order marks, soft hyphens and marks of direction."""
 
+FLOOR_MARK = "floor_"
+"""The names of models that are floors begin so, and no network's may."""
 ONLY_SO = "only in capitals, spaces, quotes or the kind of their characters"
 
 QUOTES = "'\"`\u2018\u2019\u201c\u201d"

@@ -55,6 +55,7 @@ def test_widths_do_not_pass_on_to_another_network():
         ([ENTRY, ENTRY | {"name": "ONE"}], "one and ONE differ"),
         ([ENTRY | {"like": "training_4d"}], "one is like training_4d, which is not among the models"),
         ([ENTRY | {"name": "../x"}], "cannot name a folder"),
+        ([ENTRY | {"name": "floor_x"}], "begins like a floor"),
         ([ENTRY | {"modle": {}}], r"modle: unknown parameter, did you mean model\?"),
         (
             [ENTRY | {"like": "training_2d", "start_weights": "autoencoder"}],

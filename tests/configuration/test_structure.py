@@ -54,3 +54,9 @@ def test_folds_follow_the_table(tmp_path: Path):
         ConfigError, match=r"splits\.folds is 5, but .*subjects\.csv has a column split, which is one fold"
     ):
         settle_folds(parse_structure(AUTO, 5), tmp_path, 5)
+
+
+def test_a_network_is_not_called_like_a_floor():
+    raw = {"source": "phantom", "folds": 2, "pretraining": False, "models": {"floor_mine": 3}}
+    with pytest.raises(ConfigError, match=r"structure\.yml: .*floor_mine begins like a floor"):
+        parse_structure(raw)

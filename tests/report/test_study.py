@@ -93,7 +93,7 @@ def test_parameters_and_versions_are_told_where_they_are_known(tmp_path, text):
         changed, "octa500", [Read("splits", "2026", "0123456789abcdef")], {"net.fold_1.checkpoint": "ab" * 9}
     )
     known = text_of(written(tmp_path, study(tmp_path, origin=replace(origin, source="phantom"))))
-    assert "Source phantom: synthetic eyes, which say nothing about patients" in known
+    assert "Source the phantom (synthetic eyes, which say nothing about patients), unless source.path" in known
     assert "Environment: octa500. 1 differ" in known
     assert "splits 2026 0123456789ab" in known
     assert "network: net, fold 1 abababababab" in known

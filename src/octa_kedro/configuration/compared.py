@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from octa_kedro.config import Config
-from octa_kedro.identifiers import shown, unfit_for_files
+from octa_kedro.identifiers import FLOOR_MARK, shown, unfit_for_files
 
 AUTOENCODER = "autoencoder"
 
@@ -28,6 +28,8 @@ class ComparedNetwork(Config):
     def _names_a_folder(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or unfit_for_files(name):
             raise ValueError(f"{shown(name)} cannot name a folder; write letters, digits and _ alone")
+        if name.startswith(FLOOR_MARK):
+            raise ValueError(f"{shown(name)} begins like a floor, {FLOOR_MARK}; rename it")
         return name
 
     @property

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from octa_kedro.config import Config, first_problem
 from octa_kedro.configuration.compared import PRESETS, ComparedNetwork
 from octa_kedro.errors import ConfigError
-from octa_kedro.identifiers import ONLY_SO, find_alike, shown, unfit_for_files
+from octa_kedro.identifiers import FLOOR_MARK, ONLY_SO, find_alike, shown, unfit_for_files
 from octa_kedro.io.eye_files import has_column, table_of
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,8 @@ class Structure(Config):
         for name in self.models:
             if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or unfit_for_files(name):
                 raise ValueError(f"models: {shown(name)} cannot name a folder; write letters, digits and _ alone")
+        if floors := [name for name in self.models if name.startswith(FLOOR_MARK)]:
+            raise ValueError(f"models: {floors[0]} begins like a floor, {FLOOR_MARK}; rename it")
         if alike := find_alike(names := [*self.models]):
             raise ValueError(f"models: {' and '.join(names[k] for k in alike)} differ {ONLY_SO}; rename one")
         if clash := self.models.keys() & {*PARAMETER_GROUPS, "comparison"}:

@@ -17,7 +17,6 @@ from octa_kedro.evaluation.delong import Aurocs, delong, difference_test
 from octa_kedro.evaluation.intervals import percentiles, resample_weights
 from octa_kedro.evaluation.metrics import FloatArray, Ranking, count_metrics, weighted_confusion
 from octa_kedro.evaluation.predictions import (
-    FLOOR_MARK,
     OUT_OF_FOLD,
     class_columns,
     mean_over_seeds,
@@ -28,6 +27,7 @@ from octa_kedro.evaluation.probabilities import brier_losses
 from octa_kedro.evaluation.repeated_folds import corrected_test, fold_aurocs
 from octa_kedro.evaluation.scores import Judged, judge_rows
 from octa_kedro.evaluation.thresholds import thresholds_of
+from octa_kedro.identifiers import FLOOR_MARK
 
 COMPARED = ("auroc", "balanced_accuracy", "accuracy", "brier")
 BY_FOLD = "auroc_by_fold"

@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from octa_kedro.evaluation.predictions import FLOOR_MARK
+from octa_kedro.identifiers import FLOOR_MARK
 
 FLOOR = " (floor)"
 """End of the name of a floor."""

@@ -16,8 +16,6 @@ PARTS = (OUT_OF_FOLD, HELD_OUT, EXTERNAL)
 FROZEN_THRESHOLD, FROZEN_RULE, FROZEN_TEMPERATURE = FROZEN = ("frozen_threshold", "frozen_rule", "frozen_temperature")
 """Columns of a table whose thresholds and temperatures were settled on other eyes, and are applied as they are."""
 CLASS_MARK = "probability_"
-FLOOR_MARK = "floor_"
-"""The names of models that are floors begin so."""
 SUM_TOLERANCE = 1e-3
 REQUIRED_COLUMNS = ("model", "subject", "part", "fold", "target", "probability")
 

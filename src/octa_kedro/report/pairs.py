@@ -1,5 +1,6 @@
 """How models compare: the verdict, 3D less 2D, and every pair, as sections."""
 
+import re
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -7,9 +8,9 @@ import pandas as pd
 
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.names import readable_model
-from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.verdict import AUROCS, part_verdicts
+from octa_kedro.identifiers import FLOOR_MARK
 from octa_kedro.report.sections import Conclusions, Section, Table, eyes_once
 from octa_kedro.report.words import (
     are_floors,
@@ -35,7 +36,7 @@ def verdicts(comparisons: pd.DataFrame, metrics: pd.DataFrame, config: Evaluatio
     found = sorted(part_verdicts(comparisons, metrics, config), key=lambda one: one.part != "held_out")
     said = []
     for one in found:
-        pairs = [words for words in one.of_pairs if FLOOR_MARK not in words]
+        pairs = [words for words in one.of_pairs if not re.search(rf"\b{FLOOR_MARK}", words)]
         sentences = [_sentence(with_readable(words, models)) for words in (*one.beside_plain, *pairs)]
         sentences.insert(0, _aurocs(metrics[metrics["part"] == one.part], config.level))
         if comparisons.empty:

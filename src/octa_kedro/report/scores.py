@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from octa_kedro.evaluation.names import readable_model
-from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
+from octa_kedro.identifiers import FLOOR_MARK
 from octa_kedro.report.sections import Section, Table, eyes_once
 from octa_kedro.report.words import (
     FLOORS,

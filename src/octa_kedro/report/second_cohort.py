@@ -111,7 +111,7 @@ def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
     run = next((one.version for one in origin.read if one.name == PREDICTIONS and one.version), "")
     return [
         ("Eyes of the second cohort", f"{used} of {patients} patients"),
-        ("Source", SOURCES.get(origin.source, "not known")),
+        ("Source of the development cohort", SOURCES.get(origin.source, "not known")),
         ("Predictions of run", run or "not known"),
     ]
 

@@ -10,7 +10,8 @@ import pandas as pd
 from octa_kedro.report.origin import Changed, Read
 
 SOURCES = {
-    "phantom": "phantom: synthetic eyes, which say nothing about patients",
+    "phantom": "the phantom (synthetic eyes, which say nothing about patients), unless source.path or OCTA_DATA named "
+    "another folder",
     "octa500": "OCTA-500",
     "nifti_folder": "a folder of NIfTI volumes",
     "vendor": "files of scanners",

@@ -11,9 +11,9 @@ from octa_kedro.cohort.columns import patients_of
 from octa_kedro.cohort.splits import fold_columns
 from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.names import readable_model
-from octa_kedro.evaluation.predictions import FLOOR_MARK
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
+from octa_kedro.identifiers import FLOOR_MARK
 from octa_kedro.report.explained import explained_words
 from octa_kedro.report.networks import architecture_words, epoch_words, start_words
 from octa_kedro.report.study_data import SOURCES, Networks, Origin, Tables
