@@ -21,3 +21,9 @@ def test_a_benchmark_can_be_imported(path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     assert module.__doc__
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_hides_no_module_of_its_name(path: Path):
+    """The folder of a script comes first on its path: `coverage.py` was what numba got for the package coverage."""
+    assert importlib.util.find_spec(path.stem) is None

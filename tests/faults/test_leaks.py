@@ -21,6 +21,8 @@ GROUP = "leaks"
 RUN = "run --env nifti_folder"
 LEARNING = "/(02_intermediate|03_primary|05_model_input|06_models)/|/08_reporting/flow"
 INFER = f"{RUN} --pipelines inference --params source.path=clinic"
+EXTERNAL = f"{RUN} --pipelines external_test --params external_test.path=second"
+SECOND = "/external/second/"
 CLINIC = "nifti_folder/inference/clinic/predictions.csv/*/predictions.csv"
 
 
@@ -57,6 +59,21 @@ def clinic(*names: tuple[int, str]) -> Change:
         (project / "clinic").mkdir()
         for number, name in names:
             shutil.copy(project / f"eyes/e{number}.nii.gz", project / "clinic" / f"{name}.nii.gz")
+
+    return write
+
+
+def second(*names: tuple[int, str, str], labels: str = "label") -> Change:
+    """A second labelled cohort: eyes with these numbers, called so and with these labels; from 8 on nobody has seen
+    them."""
+
+    def write(project: Path) -> None:
+        folder = project / "second"
+        folder.mkdir()
+        for number, name, _ in names:
+            write_nifti(folder / f"{name}.nii.gz", eye(number), scan_affine(eye(number).shape, FIELD_MM))
+        lines = [f"{name},{name}.nii.gz,q{number},{label}" for number, name, label in names]
+        content("second/subjects.csv", "\n".join([f"subject,path,patient,{labels}", *lines, ""]))(project)
 
     return write
 
@@ -127,6 +144,27 @@ FAULTS = [
               other_eye, content("clinic/subjects.csv", "subject,path,patient\nx,x.nii.gz,p3\n")),
           "x, ... ,True", command=INFER, ends="told",
           shown=CLINIC, again=PROCESS),
+    Fault("a second cohort has a training eye under its own name", second((3, "e3", "ill"), (8, "x", "healthy")),
+          "1 of 2 eyes (e3), or their patients, are of the development cohort by their names ... leave these eyes out",
+          command=EXTERNAL, leaves=SECOND, again=PROCESS),
+    Fault("a second cohort has a training eye under another name", second((3, "x", "ill"), (8, "y", "healthy")),
+          "1 images are those of development eyes, or nearly so (x is e3) ... leave these eyes out", command=EXTERNAL,
+          leaves=SECOND, again=PROCESS),
+    Fault("a second cohort has a patient of the first", all_of(
+              second((8, "x", "ill"), (10, "y", "healthy")),
+              content("second/subjects.csv", "subject,path,patient,label\nx,x.nii.gz,p3,ill\ny,y.nii.gz,q,healthy\n")),
+          "1 of 2 eyes (x), or their patients, are of the development cohort by their names", command=EXTERNAL,
+          leaves=SECOND, again=PROCESS),
+    Fault("a second cohort lacks a class of the networks", second((8, "x", "healthy"), (10, "y", "healthy")),
+          "whose classes are those of the networks (healthy, ill): cohort.classes: ILL is no label of the table, it has",
+          command=EXTERNAL, leaves=SECOND, again=PROCESS),
+    Fault("a second cohort has a class that no network knows",
+          second((8, "x", "glaucoma"), (9, "y", "ill"), (10, "z", "healthy")),
+          "subject x: its label GLAUCOMA is no class of the networks, which know healthy, ill ... correct the label",
+          command=EXTERNAL, leaves=SECOND, again=PROCESS),
+    Fault("a second cohort has no labels", second((8, "x", ""), (10, "y", ""), labels="remark"),
+          "second/subjects.csv: needs the column label; it has subject, path, patient, remark", command=EXTERNAL,
+          leaves=SECOND, again=PROCESS),
     Fault("the threshold is to be chosen on the test eyes", nothing,
           "parameter evaluation.threshold: Input should be a valid number",
           command=f"{RUN} --pipelines evaluation --params evaluation.threshold=best", quick=True, again=PROCESS),

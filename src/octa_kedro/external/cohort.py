@@ -56,10 +56,17 @@ def select_second(
     """The eyes of the second cohort (`cohort.table.select_eyes`); a column ``split`` of its table says nothing here.
 
     `development` is the cohort table that the networks were trained on. With `own_words` (classes were read from its
-    label table) every word of the second table must be one of them. DataError names an eye of another word, LeakError
-    eyes of the development cohort, by their names or those of their patients.
+    label table) every word of the second table must be one of them. DataError names an eye of another word, ConfigError
+    a class that no eye has, LeakError eyes of the development cohort, by their names or those of their patients.
     """
-    selection = select_eyes(source, who, on_error=on_error, divided=False)
+    try:
+        selection = select_eyes(source, who, on_error=on_error, divided=False)
+    except ConfigError as error:
+        if not own_words:
+            raise
+        raise ConfigError(
+            f"second cohort, whose classes are those of the networks ({', '.join(who.class_names)}): {error}"
+        ) from error
     left_out = {find_name(key, selection.flow["subject"], EXCLUDE, in_a_list=True) for key in external.exclude}
     of_none = selection.flow[(selection.flow["left_at"] == "class") & ~selection.flow["subject"].isin(left_out)]
     if own_words and len(of_none):

@@ -1,6 +1,6 @@
 """How often the intervals hold the truth.
 
-    OMP_NUM_THREADS=1 python benchmarks/coverage.py [--cohorts 2000] [--resamples 1000]
+    OMP_NUM_THREADS=1 python benchmarks/interval_coverage.py [--cohorts 2000] [--resamples 1000]
 
 Cohorts of 20, 40, 100 and 200 eyes, half of them positive, whose scores are normal in both classes (binormal), at a
 true AUROC of .7, .8 and .9. For each, the share of 95 % intervals that hold the truth: the percentile bootstrap, BCa
