@@ -156,7 +156,7 @@ FAULTS = [
           "1 of 2 eyes (x), or their patients, are of the development cohort by their names", command=EXTERNAL,
           leaves=SECOND, again=PROCESS),
     Fault("a second cohort lacks a class of the networks", second((8, "x", "healthy"), (10, "y", "healthy")),
-          "whose classes are those of the networks (healthy, ill): cohort.classes: ILL is no label of the table, it has",
+          "whose classes are those of the networks (healthy, ill): cohort.classes: ILL is no label of the table",
           command=EXTERNAL, leaves=SECOND, again=PROCESS),
     Fault("a second cohort has a class that no network knows",
           second((8, "x", "glaucoma"), (9, "y", "ill"), (10, "z", "healthy")),
