@@ -9,6 +9,7 @@ import pytest
 
 from octa_kedro.errors import DataError, LeakError, user_error
 from octa_kedro.evaluation.predictions import EXTERNAL, FROZEN_TEMPERATURE, FROZEN_THRESHOLD
+from octa_kedro.report.checklists import OF_A_SECOND_COHORT
 from tests.pipelines.conftest import PHANTOM, catalog, run
 
 ANOTHER = {"seed": 5, "subjects": {"NORMAL": 3, "DR": 3, "CNV": None}}
@@ -46,9 +47,10 @@ def test_every_network_judges_every_eye_and_nothing_is_refitted(judged: Any):
 def test_the_report_has_the_evaluation_and_the_shift(judged: Any, mission: tuple[Path, str]):
     text = judged.load("external_test.report_text")
     titles = ("Second cohort beside development cohort", "Shift from the development cohort", "Floors", "Calibration",
-              "Subgroups", "Comparisons of all pairs")  # fmt: skip
+              "Subgroups", "Comparisons of all pairs", "What reviewers ask for")  # fmt: skip
     assert all(f"\n## {title}\n" in text for title in titles)
     assert "Names were not compared" in text
+    assert all(one.topic in text for one in OF_A_SECOND_COHORT)
     page = next((mission[0] / "data/test/external/second_cohort/reporting/report.html").glob("*/report.html"))
     assert page.read_text().count("data:image/png") >= 9
     shift = judged.load("external_test.shift").set_index("variable")

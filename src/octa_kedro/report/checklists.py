@@ -1,10 +1,11 @@
 """What reviewers ask for: the topics of CLAIM 2024 (Tejani et al. 2024, doi 10.1148/ryai.240300) and TRIPOD+AI (Collins
 et al. 2024, doi 10.1136/bmj-2023-078378), in our own words, with what this project can say of each.
 
-To answer one more topic, add its line here. Words in braces are facts of `report.study`.
+To answer one more topic, add its line here. Words in braces are facts of `report.study_facts`, or for the report of an
+external test of `report.second_cohort`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 C, T, CT = "CLAIM", "TRIPOD+AI", "CLAIM, TRIPOD+AI"
@@ -118,12 +119,43 @@ ITEMS = (
 )  # fmt: skip
 
 
-def answered(facts: Mapping[str, str]) -> list[tuple[str, str, str, str]]:
+OF_A_SECOND_COHORT = (
+    Item("Test on data of another source", CT, "{used} eyes of {patients} patients, judged once by the networks of the "
+         "development cohort", ("external_test.predictions",)),
+    Item("Where these data come from, and when they were taken", CT, ASK + "centres, dates, setting and scanner of the "
+         "second cohort"),
+    Item("Who was let in and who was left out", CT, "{used} of {eyes_in} eyes take part; the flow of eyes has every "
+         "step and reason", ("external_test.flow_table", "params:external_test", "params:cohort", "params:quality")),
+    Item("What the truth is, and who decided it", CT, "Classes: {classes}. " + ASK[0].upper() + ASK[1:] + "how an eye "
+         "got its class, and whether as in the development cohort", ("external_test.splits",)),
+    Item("That nobody is in both cohorts", CT, "{strangers}", ("external_test.cohort_table", "params:external_test")),
+    Item("How development and test data differ", T, "{shift}", ("external_test.shift",)),
+    Item("Size of the sample", CT, "{used} eyes. No size was planned by the program; the comparisons say how many eyes "
+         "would show each difference", ("external_test.splits", "external_test.comparisons")),
+    Item("From what value on an eye is called positive", T, "{threshold}, chosen on the development cohort",
+         ("external_test.metrics",)),
+    Item("Models made anew or corrected after the test", T, "{frozen}", ("external_test.predictions",)),
+    Item("Results, with precision", CT, "{result}", ("external_test.metrics",)),
+    Item("Uncertainty and tests", CT, "{level} % intervals that count patients: Wilson for shares, DeLong for AUROC, a "
+         "bootstrap ({resamples} resamples) for the rest", ("params:evaluation", "external_test.comparisons")),
+    Item("Calibration", T, "As it is, and with the temperature of the development cohort",
+         ("external_test.calibration",)),
+    Item("Fairness: performance in groups of patients", T, "{subgroups}. Groups that the table of eyes does not name: "
+         + ASK + "how they fare", ("external_test.subgroups",)),
+    Item("Failures", C, "The worst errors are shown with their scans. What they have in common: " + ASK + "it",
+         ("external_test.errors",)),
+    Item("Models, training, and all other topics", CT, "See the report of the evaluation of the development cohort",
+         ("evaluation.metrics",)),
+)  # fmt: skip
+"""What the report of an external test answers; its other topics are those of the development cohort."""
+
+
+def answered(facts: Mapping[str, str], items: Sequence[Item] = ITEMS) -> list[tuple[str, str, str, str]]:
     """Topic, who asks for it, the answer with `facts` filled in, and where that was taken from.
 
     KeyError, a mistake of the program, for a fact that is not given.
     """
     return [
         (one.topic, one.asked, one.answer.format(**facts), ", ".join(one.sources) or "-")
-        for one in ITEMS
+        for one in items
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from octa_kedro.evaluation.names import is_floor, readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
 from octa_kedro.external.shift_figure import LARGE
+from octa_kedro.report.checklists import OF_A_SECOND_COHORT, answered
 from octa_kedro.report.eyes_and_splits import biomarker_section, flow_section, part_table
 from octa_kedro.report.listed import FIGURES
 from octa_kedro.report.networks import network_section
@@ -21,8 +22,9 @@ from octa_kedro.report.page import ReportPage
 from octa_kedro.report.pairs import comparison_section, dimension_section, verdicts
 from octa_kedro.report.scores import FIRST, calibration_section, floor_section, metric_section, permutation_section
 from octa_kedro.report.sections import Conclusions, Picture, Section, Table
-from octa_kedro.report.study import more_tables
+from octa_kedro.report.study import checklist_section, more_tables
 from octa_kedro.report.study_data import SOURCES, Origin, Tables
+from octa_kedro.report.study_facts import facts_of_cohort, facts_of_results
 from octa_kedro.report.words import are_floors, counted, metric_words, part_words, two_digits, with_texts
 
 TITLE = "Report of the external test"
@@ -79,6 +81,7 @@ def second_cohort_page(
         environment_section(origin.gpu),
         parameter_section(origin.changed, origin.environment),
         version_section(origin.read, origin.made_from),
+        checklist_section(answered(_checklist_facts(tables, shift, config, names_compared), OF_A_SECOND_COHORT)),
     ]
     said = verdicts(tables.comparisons, tables.metrics, config)
     return ReportPage(
@@ -114,6 +117,19 @@ def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
         ("Source of the development cohort", SOURCES.get(origin.source, "not known")),
         ("Predictions of run", run or "not known"),
     ]
+
+
+def _checklist_facts(
+    tables: Tables, shift: pd.DataFrame, config: EvaluationConfig, names_compared: bool
+) -> dict[str, str]:
+    """What `checklists.OF_A_SECOND_COHORT` names."""
+    return {
+        **facts_of_cohort(tables.flow, tables.splits),
+        **facts_of_results(tables, config),
+        "strangers": _strangers(names_compared),
+        "shift": shift_words(shift),
+        "frozen": FROZEN,
+    }
 
 
 def _frozen_words(metrics: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """The one report of an evaluation: verdict, data, models, figures, checklists and where all of it comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def study_page(
         environment_section(origin.gpu, time_table(networks.histories)),
         parameter_section(origin.changed, origin.environment),
         version_section(origin.read, origin.made_from),
-        checklist_section(study_facts(tables, networks, explanations, origin, common=common, config=config)),
+        checklist_section(answered(study_facts(tables, networks, explanations, origin, common=common, config=config))),
     ]
     leaks = int((common["common"] > 0).sum())
     return ReportPage(
@@ -97,15 +97,15 @@ def _first_facts(tables: Tables, origin: Origin) -> list[tuple[str, str]]:
     return [*facts, ("Environment", origin.environment)] if origin.environment else facts
 
 
-def checklist_section(facts: Mapping[str, str]) -> Section:
-    """What reviewers ask for."""
+def checklist_section(answers: Sequence[tuple[str, str, str, str]]) -> Section:
+    """What reviewers ask for, with the answers of `checklists.answered`."""
     text = [
         "Topics of CLAIM 2024 and TRIPOD+AI in our own words, with what this project knows, and the dataset or "
         "parameter that it was taken from. It replaces neither list: fill in theirs with it. What begins with "
         "\u201cnot available\u201d is yours to write."
     ]
     columns = ("topic", "asked by", "answer", "taken from")
-    table = Table(columns, answered(facts), names=4, prose=True)
+    table = Table(columns, answers, names=4, prose=True)
     return Section("What reviewers ask for", text, tables=[table])
 
 

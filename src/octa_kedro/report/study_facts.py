@@ -13,11 +13,10 @@ from octa_kedro.evaluation.config import EvaluationConfig
 from octa_kedro.evaluation.names import readable_model
 from octa_kedro.evaluation.tables import format_interval
 from octa_kedro.evaluation.thresholds import Threshold
-from octa_kedro.identifiers import FLOOR_MARK
 from octa_kedro.report.explained import explained_words
 from octa_kedro.report.networks import architecture_words, epoch_words, start_words
 from octa_kedro.report.study_data import SOURCES, Networks, Origin, Tables
-from octa_kedro.report.words import metric_words, part_words
+from octa_kedro.report.words import are_floors, metric_words, part_words
 
 
 def study_facts(
@@ -32,11 +31,11 @@ def study_facts(
     """What the checklists' answers name."""
     all_facts = {model: facts[0] for model, facts in networks.facts.items()}
     first = next(iter(all_facts.values()))
-    own = tables.metrics[~tables.metrics["model"].astype(str).str.startswith(FLOOR_MARK)]
-    rules = dict.fromkeys(str(Threshold(row["threshold"], row["rule"])) for row in own.to_dict("records"))
+    own = tables.metrics[~are_floors(tables.metrics["model"])]
     pairs = tables.comparisons[["first", "second"]].drop_duplicates()
     return {
         **_facts_of_eyes(tables.flow, tables.splits),
+        **facts_of_results(tables, config),
         "source": SOURCES.get(origin.source, "of a source that is not known here"),
         "common": str(int(common["common"].max())),
         "common_pairs": str(len(common)),
@@ -51,17 +50,25 @@ def study_facts(
         "monai": version("monai"),
         "code_version": str(first["code_version"]),
         "outputs": f"Probabilities of {', '.join(map(str, first['classes']))}",
-        "threshold": ", ".join(rules),
         "metric_names": ", ".join(metric_words(str(name)) for name in dict.fromkeys(own["metric"])),
-        "level": f"{100 * config.level:g}",
-        "resamples": str(config.resamples),
         "pairs": str(len(pairs)),
-        "subgroups": "subgroups stand in a table of their own" if "subgroups" in tables.more else "subgroups were not "
-        "computed",
         "explained": explained_words([*explanations]),
-        "result": _result(own),
         "limits": f"{own['n_patients'].min()} patients in the smallest part that is judged, one source, one division "
         "of the eyes" if len(own) else "no model was judged",
+    }  # fmt: skip
+
+
+def facts_of_results(tables: Tables, config: EvaluationConfig) -> dict[str, str]:
+    """What the metrics of the networks say, and how their intervals were made."""
+    own = tables.metrics[~are_floors(tables.metrics["model"])]
+    rules = dict.fromkeys(str(Threshold(row["threshold"], row["rule"])) for row in own.to_dict("records"))
+    return {
+        "threshold": ", ".join(rules),
+        "level": f"{100 * config.level:g}",
+        "resamples": str(config.resamples),
+        "subgroups": "subgroups stand in a table of their own" if "subgroups" in tables.more else "subgroups were not "
+        "computed",
+        "result": _result(own),
     }  # fmt: skip
 
 
@@ -70,7 +77,6 @@ def _facts_of_eyes(flow: pd.DataFrame, splits: pd.DataFrame) -> dict[str, str]:
     columns = fold_columns(splits)
     folds = len({int(k) for k in splits["fold"] if k > 0})
     given = bool(((splits["fold"] == 0) & ~held_out).any())
-    counts = splits["label"].astype(str).value_counts(sort=False)
     missing = int(splits["age"].isna().sum()) if "age" in splits else None
     drawn = (
         "As the column split of the table of eyes says"
@@ -79,17 +85,25 @@ def _facts_of_eyes(flow: pd.DataFrame, splits: pd.DataFrame) -> dict[str, str]:
         f"eyes held out, the others in {folds} folds, {_times(len(columns))}"
     )
     return {
-        "eyes_in": str(int(flow["eyes"].iloc[0])),
-        "used": str(int(flow["eyes"].iloc[-1])),
-        "patients": str(len(set(patients_of(splits)))),
+        **facts_of_cohort(flow, splits),
         "fields": ", ".join(f"{mm:g} mm" for mm in sorted(splits["field_of_view_mm"].dropna().unique())) or "unknown",
-        "classes": ", ".join(counts.index),
-        "class_counts": ", ".join(f"{number} {name}" for name, number in counts.items()),
         "missing_age": "the table of eyes has no ages" if missing is None else f"age is missing of {missing} eyes",
         "division": drawn,
         "stratified": "as the table of eyes says" if given else "at random within disease and field of view",
         "folds": str(folds),
         "held_out": str(int(held_out.sum())),
+    }
+
+
+def facts_of_cohort(flow: pd.DataFrame, splits: pd.DataFrame) -> dict[str, str]:
+    """How many eyes there were and take part, and their classes."""
+    counts = splits["label"].astype(str).value_counts(sort=False)
+    return {
+        "eyes_in": str(int(flow["eyes"].iloc[0])),
+        "used": str(int(flow["eyes"].iloc[-1])),
+        "patients": str(len(set(patients_of(splits)))),
+        "classes": ", ".join(counts.index),
+        "class_counts": ", ".join(f"{number} {name}" for name, number in counts.items()),
     }
 
 
