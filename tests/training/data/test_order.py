@@ -45,12 +45,26 @@ def test_devices_share_the_batches_of_one():
         assert sorted(one + two) == sorted(batch)
 
 
+def sizes(n: int, **values) -> list[int]:
+    made = order(targets=tuple(i % 2 for i in range(n)), **values)
+    batches = made.batches(1)
+    assert len(batches) == len(made)
+    assert len(set(flat(batches))) == len(flat(batches))
+    return [len(batch) for batch in batches]
+
+
+def test_no_batch_is_much_smaller_than_the_others():
+    assert sizes(9) == [3, 3, 3]
+    assert sizes(10) == [3, 3, 4]
+    assert sizes(26, size=8) == [6, 7, 6, 7]
+    assert sizes(16, devices=2) == [4, 4, 4, 4]
+
+
 def test_a_last_image_alone_is_left_out_unless_it_is_all_there_is():
-    assert [len(batch) for batch in order(targets=(0, 1) * 4 + (0,)).batches(1)] == [4, 4]
-    assert [len(batch) for batch in order(targets=(0, 1) * 5).batches(1)] == [4, 4, 2]
-    assert [len(batch) for batch in order(targets=(0, 1) * 5 + (0,), devices=2).batches(1)] == [4, 4]
-    assert order(targets=(0,)).batches(1) == [[0]]
-    assert len(order(targets=(0, 1) * 4 + (0,))) == 2
+    assert sizes(5, size=2) == [2, 2]
+    assert sizes(7, size=3) == [2, 2, 3]
+    assert sizes(10, devices=2) == [4, 4]
+    assert sizes(1) == [1]
 
 
 def test_balanced_sampling_draws_classes_equally_often():

@@ -1,7 +1,9 @@
 """In which order images are learnt from: a pure function of seed, purpose and epoch, so there is no state to keep."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 
@@ -15,8 +17,9 @@ class EpochOrder:
 
     `sampling`: ``shuffled`` shows every image once; ``balanced`` draws as many with replacement, each class equally
     often on average. Batches are the same for any number of devices; each of `devices` takes every
-    `devices`-th image of a batch. A last batch with fewer than two images a device is left out where it is not the
-    only one: a single image has no variance for batch normalisation to divide by.
+    `devices`-th image of a batch. Where the last batch would not be full, all are made as large as each other, give or
+    take one image: the batch statistics of a few images are noisy. A single image has no variance at all, so where that
+    would leave a batch with fewer than two images a device, batches are full and such a last one is left out.
     """
 
     targets: tuple[int, ...]
@@ -47,7 +50,13 @@ class EpochOrder:
         return torch.multinomial(shares[targets], n, replacement=True, generator=stream).tolist()
 
     def _dealt(self, indices: Sequence[int]) -> list[list[int]]:
-        batches = [list(indices[start : start + self.size]) for start in range(0, len(indices), self.size)]
+        number = len(indices)
+        count = math.ceil(number / self.size)
+        if number >= count * 2 * self.devices:
+            starts = [number * index // count for index in range(count)]
+        else:
+            starts = [*range(0, number, self.size)]
+        batches = [list(indices[start:end]) for start, end in pairwise([*starts, number])]
         if len(batches) > 1 and len(batches[-1]) < 2 * self.devices:
             del batches[-1]
         return batches
