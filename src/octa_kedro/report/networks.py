@@ -67,6 +67,16 @@ def epoch_words(facts: Mapping[str, Any]) -> str:
     return f"{found}: {best} {name}{since}"
 
 
+CHOSEN_EPOCH = (
+    "A lower loss is not always a higher AUROC: the epoch that was kept need not be the one with the highest curve. "
+    "The value that chose an epoch is of a few validation eyes, has no interval, and is no result."
+)
+LAST_EPOCH = (
+    "The last epoch of each is kept, so that the validation eyes of a fold have chosen nothing: out of fold, they are "
+    "judged by networks that know nothing of them."
+)
+
+
 def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
     """One row per model, and one per network at a click."""
     lines, single = [], []
@@ -89,11 +99,8 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
         Table(("model", "training", "epoch kept", "its value", "eyes seen"), single, "Single networks", names=5,
               folded=True),
     ]  # fmt: skip
-    text = [
-        f"Each model is trained {_times(facts)} in every fold. A lower loss is not always a higher AUROC: the epoch "
-        "that was kept need not be the one with the highest curve. The value that chose an epoch is of a few "
-        "validation eyes, has no interval, and is no result."
-    ]
+    chosen = any(one["keep"] != "last" for networks in facts.values() for one in networks)
+    text = [f"Each model is trained {_times(facts)} in every fold. {CHOSEN_EPOCH if chosen else LAST_EPOCH}"]
     return Section("Models", text, tables=tables)
 
 
