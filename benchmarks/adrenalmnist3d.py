@@ -26,7 +26,8 @@ EXTENT_MM = (64.0, 64.0, 64.0)  # the cube that each volume of the data set was 
 PUBLISHED = 0.827
 COMMON: dict[str, Any] = {
     "max_epochs": 12,
-    "stop": {"keep_from": 0.3, "patience": 6},
+    "stop": {"keep": "best", "keep_from": 0.3, "patience": 6},
+    "schedule": {"warm_up": 0.2},
     "batch_size": 16,
     "loss": {"label_smoothing": 0.0},
     # A mask's volume is in its mean, which instance norm in the stages takes away: see the last candidate.
@@ -34,22 +35,22 @@ COMMON: dict[str, Any] = {
 }
 NO_SHIFT = {"flip": True, "shift": 0.0, "depth_shift": 0.0, "brightness": 0.0}
 CANDIDATES: dict[str, dict[str, Any]] = {
-    "narrow": {"optimiser": {"learning_rate": 0.003}, "augmentation": NO_SHIFT},
+    "narrow": {"optimiser": {"learning_rate": 0.003, "weight_decay": 0.01}, "augmentation": NO_SHIFT},
     "narrow, shifts": {
-        "optimiser": {"learning_rate": 0.003},
+        "optimiser": {"learning_rate": 0.003, "weight_decay": 0.01},
         "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
     },
     "narrow, shifts, no flips": {
-        "optimiser": {"learning_rate": 0.003},
+        "optimiser": {"learning_rate": 0.003, "weight_decay": 0.01},
         "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
     },
     "wider, shifts": {
-        "optimiser": {"learning_rate": 0.002},
+        "optimiser": {"learning_rate": 0.002, "weight_decay": 0.01},
         "model": {"widths": [32, 64, 128, 256], "norm": "instance", "norm_stages": False},
         "augmentation": NO_SHIFT | {"shift": 0.08, "depth_shift": 0.08},
     },
     "narrow, shifts, no flips, instance norm": {
-        "optimiser": {"learning_rate": 0.003},
+        "optimiser": {"learning_rate": 0.003, "weight_decay": 0.01},
         "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
         "model": {"norm": "instance", "norm_stages": True},
     },
@@ -59,7 +60,7 @@ CHOSEN = "narrow, shifts, no flips"
 NATIVE_SIDE = 28
 PAIR: dict[str, Any] = COMMON | {
     "max_epochs": 8,
-    "optimiser": {"learning_rate": 0.001},
+    "optimiser": {"learning_rate": 0.001, "weight_decay": 0.01},
     "augmentation": NO_SHIFT | {"flip": False, "shift": 0.08, "depth_shift": 0.08},
     "model": {"width": 1.0, "norm": "batch", "norm_stages": False, "convolution": "inflated"},
 }

@@ -30,6 +30,8 @@ PIPELINES = {
     "training_2d": "training_2d",
     "evaluation": "evaluation",
     "explainability": "explainability",
+    "describe_": "reporting",
+    "write_report": "reporting",
     "write_phantom": "phantom",
     "draw_gallery": "phantom",
 }

@@ -60,7 +60,7 @@ def test_a_folder_of_nifti_files_is_trained_and_evaluated_on_its_own_split(proje
 def test_the_map_of_a_trained_network_finds_what_was_planted(project: Path, folder: Path):
     """End to end with the environment's own settings: no surfaces, no slab, the default method."""
     params = {"source": {"path": str(folder), "anatomy": ANY}, "evaluation": {"resamples": 100}}
-    params["training_3d"] = {"model": {"name": "resnet10", "width": 0.25}, "max_epochs": 40, "stop": {"patience": 40}}
+    params["training_3d"] = {"model": {"name": "resnet10", "width": 0.25}, "max_epochs": 40}
     run(project, env="nifti_folder", params=params)
     loaded = catalog(project, env="nifti_folder")
     maps = loaded.load("explainability.training_3d.maps")
