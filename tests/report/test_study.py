@@ -16,7 +16,7 @@ from octa_kedro.report.eyes_and_splits import common_patients
 from octa_kedro.report.groups import subgroup_section, variation_section
 from octa_kedro.report.markdown import page_as_markdown
 from octa_kedro.report.model_card import model_card
-from octa_kedro.report.networks import epoch_words
+from octa_kedro.report.networks import CHOSEN_EPOCH, LAST_EPOCH, epoch_words, network_facts, network_section
 from octa_kedro.report.origin import Changed, Read
 from octa_kedro.report.page import ReportPage
 from octa_kedro.report.study_data import Origin
@@ -81,6 +81,15 @@ def test_what_chose_the_epoch_is_told(text):
     assert epoch_words(facts(3)) == "epoch 7 of at most 20: lowest validation loss after epoch 10"
     assert epoch_words(facts(3) | {"keep": "last", "epoch": 20}) == "epoch 20 of at most 20: the last one"
     assert "resnet18 in 3D, 1.5 million weights" in text
+
+
+def test_without_a_choice_of_the_epoch_no_value_is_said_to_have_chosen_it():
+    chosen = CARD | {"metrics": {"val_loss": 0.4}, "model": {"name": "resnet18", "spatial_dims": 3}}
+    last = chosen | {"parameters": CARD["parameters"] | {"stop": {"keep": "last"}}}
+    for card, words, value in ((chosen, CHOSEN_EPOCH, "0.400"), (last, LAST_EPOCH, "n/a")):
+        section = network_section({"training_3d": [network_facts(card, 1_500_000)]})
+        assert words in section.text[0]
+        assert section.tables[1].rows[0][3] == value
 
 
 def test_times_are_those_measured(text):

@@ -19,6 +19,7 @@ def network_facts(card: Mapping[str, Any], weights: int) -> dict[str, Any]:
     """What a report says of a network: `card` is that of its checkpoint as plain data, `weights` how many it has."""
     parameters = card["parameters"]
     stop, start = parameters.get("stop") or {}, parameters.get("start") or {}
+    metric, keep = stop.get("metric", "val_loss"), stop.get("keep", "best")
     seen = {used_for: len(subjects) for used_for, subjects in card["seen"].items()}
     return {
         "fold": card["fold"],
@@ -31,10 +32,10 @@ def network_facts(card: Mapping[str, Any], weights: int) -> dict[str, Any]:
         "frozen_stages": start.get("frozen_stages", 0),
         "epoch": card["epoch"],
         "max_epochs": parameters.get("max_epochs", 0),
-        "metric": stop.get("metric", "val_loss"),
-        "keep": stop.get("keep", "best"),
+        "metric": metric,
+        "keep": keep,
         "keep_from": stop.get("keep_from", 0.0),
-        "reached": card["metrics"].get(stop.get("metric", "val_loss")),
+        "reached": card["metrics"].get(metric) if keep == "best" else None,
         "classes": list(card["classes"]),
         "seen": seen,
         "code_version": card["code_version"],
@@ -96,8 +97,8 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
     columns = ("model", "architecture", "sees", "start weights", "rule that chose the epoch", "networks", "epochs kept")
     tables = [
         Table(columns, lines, names=5, prose=True),
-        Table(("model", "training", "epoch kept", "its value", "eyes seen"), single, "Single networks", names=5,
-              folded=True),
+        Table(("model", "training", "epoch kept", "value that chose it", "eyes seen"), single, "Single networks",
+              names=5, folded=True),
     ]  # fmt: skip
     chosen = any(one["keep"] != "last" for networks in facts.values() for one in networks)
     text = [f"Each model is trained {_times(facts)} in every fold. {CHOSEN_EPOCH if chosen else LAST_EPOCH}"]
