@@ -108,10 +108,11 @@ def claimed(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 def prepare(work: Path, held_out: int, phantom_seed: int) -> Any:
     """The catalog of a project with the eyes and splits, which is made once."""
-    project, params, done = work / "project", cohort_params(held_out, phantom_seed), work / "project.json"
+    params, done = cohort_params(held_out, phantom_seed), work / "project.json"
     with claimed(work / "project.lock", wait=True):
+        project = make_project(work / "project")  # every time: `default` is what the repository says now
         if not done.is_file():
-            run(make_project(project), params, pipeline_names=["phantom", "data_processing"])
+            run(project, params, pipeline_names=["phantom", "data_processing"])
         require_same(done, params)
     os.chdir(project)
     bootstrap_project(project)

@@ -55,14 +55,15 @@ def sizes(n: int, **values) -> list[int]:
 
 def test_no_batch_is_much_smaller_than_the_others():
     assert sizes(9) == [3, 3, 3]
-    assert sizes(10) == [3, 3, 4]
-    assert sizes(26, size=8) == [6, 7, 6, 7]
+    assert sizes(10) == [4, 3, 3]
+    assert sizes(23, size=8) == [8, 8, 7]
+    assert sizes(26, size=8) == [7, 6, 7, 6]
     assert sizes(16, devices=2) == [4, 4, 4, 4]
 
 
 def test_a_last_image_alone_is_left_out_unless_it_is_all_there_is():
     assert sizes(5, size=2) == [2, 2]
-    assert sizes(7, size=3) == [2, 2, 3]
+    assert sizes(7, size=3) == [3, 2, 2]
     assert sizes(10, devices=2) == [4, 4]
     assert sizes(1) == [1]
 

@@ -53,7 +53,7 @@ class EpochOrder:
         number = len(indices)
         count = math.ceil(number / self.size)
         if number >= count * 2 * self.devices:
-            starts = [number * index // count for index in range(count)]
+            starts = [math.ceil(number * index / count) for index in range(count)]
         else:
             starts = [*range(0, number, self.size)]
         batches = [list(indices[start:end]) for start, end in pairwise([*starts, number])]
