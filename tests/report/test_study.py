@@ -89,6 +89,7 @@ def test_without_a_choice_of_the_epoch_no_value_is_said_to_have_chosen_it():
     for card, words, value in ((chosen, CHOSEN_EPOCH, "0.400"), (last, LAST_EPOCH, "n/a")):
         section = network_section({"training_3d": [network_facts(card, 1_500_000)]})
         assert words in section.text[0]
+        assert section.tables[0].rows[0][-1] == "7"
         assert section.tables[1].rows[0][3] == value
 
 

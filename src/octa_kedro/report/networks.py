@@ -72,10 +72,7 @@ CHOSEN_EPOCH = (
     "A lower loss is not always a higher AUROC: the epoch that was kept need not be the one with the highest curve. "
     "The value that chose an epoch is of a few validation eyes, has no interval, and is no result."
 )
-LAST_EPOCH = (
-    "The last epoch of each is kept, so that the validation eyes of a fold have chosen nothing: out of fold, they are "
-    "judged by networks that know nothing of them."
-)
+LAST_EPOCH = "The last epoch of each is kept: no validation eye chose it."
 
 
 def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section:
@@ -86,7 +83,7 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
         epochs = [int(one["epoch"]) for one in networks]
         lines.append(
             [readable_model(model), architecture_words(first), str(first["input"]), start_words(first),
-             epoch_words(first).partition(": ")[2], f"{len(networks)}", f"{min(epochs)} to {max(epochs)}"]
+             epoch_words(first).partition(": ")[2], f"{len(networks)}", _span(epochs)]
         )  # fmt: skip
         for one in networks:
             reached = "n/a" if one["reached"] is None else f"{one['reached']:.3f}"
@@ -103,6 +100,11 @@ def network_section(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> Section
     chosen = any(one["keep"] != "last" for networks in facts.values() for one in networks)
     text = [f"Each model is trained {_times(facts)} in every fold. {CHOSEN_EPOCH if chosen else LAST_EPOCH}"]
     return Section("Models", text, tables=tables)
+
+
+def _span(epochs: Sequence[int]) -> str:
+    """20 to 31, or the one that all are."""
+    return str(min(epochs)) if min(epochs) == max(epochs) else f"{min(epochs)} to {max(epochs)}"
 
 
 def _times(facts: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
